@@ -1,0 +1,1 @@
+"""The nouns of the laboratory: scenario, method, metric, outcome, registry, seeds, located errors."""
