@@ -1,0 +1,130 @@
+"""A field of work: its scenario type, its run function, what it measures, draws and offers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from qoslab.core.metric import Metric
+
+if TYPE_CHECKING:
+    from qoslab.core.check import Check
+    from qoslab.core.context import Context
+    from qoslab.core.outcome import Outcome
+    from qoslab.core.scenario import Scenario
+    from qoslab.core.seeds import Seed
+
+__all__ = ["Command", "Domain", "FigureEntry", "RunFunction", "VerifyFunction", "load"]
+
+
+class RunFunction(Protocol):
+    """Runs one method on one scenario for a list of seeds.
+
+    It yields one `Outcome` per seed, in their order, each the same whatever the list: replicas and learned
+    policies may be batched, but no outcome may depend on its neighbours. It calls `context.check_time()`.
+    """
+
+    def __call__(  # noqa: D102
+        self, scenario: Any, method: Any, seeds: Sequence[Seed], context: Context
+    ) -> Iterator[Outcome]: ...
+
+
+class VerifyFunction(Protocol):
+    """Checks a domain against closed forms and published figures; yields each check as it ends."""
+
+    def __call__(self, *, quick: bool, context: Context) -> Iterator[Check]: ...  # noqa: D102
+
+
+def load(target: str) -> Any:
+    """The object that `package.module:name` names; the module is imported now.
+
+    Args:
+        target: Import path, a colon, and the name within the module.
+    """
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a domain, `qoslab DOMAIN NAME`: a plain typed function, imported when it is called.
+
+    Its parameters with their types and docstring make the command line. What it returns is printed: text as
+    it stands, anything else as a table or, with `--json`, as JSON.
+    """
+
+    name: str
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure of a domain: a function `(rows, series) -> matplotlib Figure`, or None when it has no data.
+
+    `rows` is the table of results (polars, one row per trial, see `study/table.py`); `series` maps each series
+    name in `needs` to a polars frame: the series' columns behind `scenario`, `method` and `replication`.
+    """
+
+    name: str
+    target: str
+    summary: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A registered domain. Everything heavy stands behind an import path and is loaded on first use.
+
+    Attributes:
+        name: The domain's name, also its folder and its prefix in `DOMAIN/METHOD`.
+        summary: One line.
+        scenario: Import path of the `Scenario` subclass.
+        run: Import path of the run function (see `RunFunction`).
+        metrics: What every outcome may hold; the first is the default metric of a report.
+        methods: The package whose modules register the domain's methods when they are imported.
+        baseline: Name of the method that comparisons use when a study names none.
+        figures: The domain's figures in the order of the report.
+        commands: The domain's own commands.
+        verify: Import path of the verify function (see `VerifyFunction`).
+        quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` and `new` start from.
+        next_steps: For a verdict: method name (or `*`) -> the command that puts it to work, after a finished study.
+    """
+
+    name: str
+    summary: str
+    scenario: str
+    run: str
+    metrics: tuple[Metric, ...]
+    methods: str
+    baseline: str
+    figures: tuple[FigureEntry, ...] = ()
+    commands: tuple[Command, ...] = ()
+    verify: str | None = None
+    quickstart: str | None = None
+    next_steps: tuple[tuple[str, str], ...] = ()
+
+    def scenario_type(self) -> type[Scenario]:
+        """The domain's scenario class."""
+        return cast("type[Scenario]", load(self.scenario))
+
+    def run_function(self) -> RunFunction:
+        """The domain's run function."""
+        return cast("RunFunction", load(self.run))
+
+    def verify_function(self) -> VerifyFunction | None:
+        """The domain's verify function, or None."""
+        return cast("VerifyFunction", load(self.verify)) if self.verify else None
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name.
+
+        Raises:
+            KeyError: The domain has no such metric.
+        """
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(name)

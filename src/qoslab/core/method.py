@@ -1,0 +1,123 @@
+"""One named algorithm with its typed parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+
+__all__ = ["Information", "MethodEntry", "Origin", "Trainable", "method"]
+
+Information = Literal["blind", "probing", "oracle"]
+"""What a method may see: its own observations; also answers to its probes; also the true state."""
+
+Origin = Literal["paper", "reference instance", "ours"]
+"""Where a method's definition stands: a publication that was read, our derivation of one, or our own."""
+
+_C = TypeVar("_C", bound=type)
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A registered method.
+
+    Attributes:
+        domain: The domain's name.
+        name: The method's name within its domain, as the literature names it.
+        cls: The frozen dataclass of its parameters.
+        summary: One line.
+        citation: BibTeX of the publication, or empty for a folk method.
+        information: What the method may see, where the domain draws that line; else None.
+        extra: The optional dependency a run needs, such as `learn`; None for the core install.
+        origin: Where its definition comes from.
+    """
+
+    domain: str
+    name: str
+    cls: type
+    summary: str
+    citation: str
+    information: Information | None
+    extra: str | None
+    origin: Origin
+
+    @property
+    def id(self) -> str:
+        """`DOMAIN/METHOD`."""
+        return f"{self.domain}/{self.name}"
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A method whose `weights` parameter is `builtin`, a file, or `train`.
+
+    With `train`, the study makes the training a trial of its own: it is run once for a scenario and a method,
+    kept by its fingerprint, and its bytes reach every seed's run as the file `Context.weights`.
+    """
+
+    @property
+    def weights(self) -> str:
+        """`builtin`, `train`, or the path of a weights file."""
+        ...
+
+    def train(self, scenario: Any, seed: Seed, context: Context) -> bytes:
+        """Train for a scenario and return the weights as the bytes of a safetensors file."""
+        ...
+
+
+def method(
+    domain: str,
+    name: str,
+    *,
+    summary: str,
+    citation: str = "",
+    information: Information | None = None,
+    extra: str | None = None,
+    origin: Origin = "paper",
+) -> Callable[[_C], _C]:
+    """Register a frozen dataclass as the method `DOMAIN/NAME`.
+
+    Args:
+        domain: The domain's name.
+        name: The method's name within its domain.
+        summary: One line.
+        citation: BibTeX of the publication.
+        information: What the method may see.
+        extra: The optional dependency that a run needs.
+        origin: Where its definition comes from.
+
+    Returns:
+        A class decorator that registers the class and returns it unchanged.
+
+    Raises:
+        TypeError: The class is not a frozen dataclass, or a parameter has a reserved name.
+    """
+
+    def register(cls: _C) -> _C:
+        _check_class(cls, f"{domain}/{name}")
+        entry = MethodEntry(domain, name, cls, summary, citation, information, extra, origin)
+        from qoslab.core.registry import registry
+
+        registry.add_method(entry)
+        return cls
+
+    return register
+
+
+RESERVED = frozenset({"id", "file", "label"})
+"""Keys of a study's `[[method]]` table that are not parameters."""
+
+
+def _check_class(cls: type, ident: str) -> None:
+    params = getattr(cls, "__dataclass_params__", None)
+    if params is None or not params.frozen:
+        message = f"{ident}: {cls.__name__} must be a frozen dataclass"
+        raise TypeError(message)
+    taken = RESERVED.intersection(field.name for field in dataclasses.fields(cls))
+    if taken:
+        message = f"{ident}: parameter name {sorted(taken)[0]!r} is reserved in study files"
+        raise TypeError(message)
