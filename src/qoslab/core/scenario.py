@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 
 __all__ = ["DatasetName", "InputFile", "Part", "Scenario", "dataset_names", "input_files"]
 
@@ -44,18 +44,30 @@ DatasetName = Annotated[str, AfterValidator(_Dataset)]
 
 
 class Part(BaseModel):
-    """A table inside a scenario: frozen, typed, no unknown keys, no NaN, nothing silently converted."""
+    """A table inside a scenario: frozen, typed, no unknown keys, no NaN, nothing silently converted.
+
+    Sequences are tuples; the arrays of a TOML file become tuples on the way in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _arrays_are_tuples(cls, value: Any) -> Any:
+        return _tuples(value)
 
 
 class Scenario(Part):
     """Base of every domain's scenario.
 
-    Units stand in field names (`coherence_time_s`, `distance_km`). Every field has a description: `qoslab new`
-    prints it into the study file, `qoslab schema` gives it to editors. Validation may look at several fields
-    at once, and rejects a world that cannot be.
+    Units stand in field names (`coherence_time_s`, `distance_km`). Every field has a description: `qoslab
+    new` prints it into the study file, `qoslab schema` gives it to editors. Validation may look at several
+    fields at once, and rejects a world that cannot be.
     """
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _values(value: Any) -> Iterator[Any]:
