@@ -64,8 +64,8 @@ class Command:
 class FigureEntry:
     """A figure of a domain: a function `(rows, series) -> matplotlib Figure`, or None when it has no data.
 
-    `rows` is the table of results (polars, one row per trial, see `study/table.py`); `series` maps each series
-    name in `needs` to a polars frame: the series' columns behind `scenario`, `method` and `replication`.
+    `rows` is the table of results (polars, one row per trial, see `study/table.py`); `series` maps each
+    series name in `needs` to a polars frame: its columns behind `scenario`, `method` and `replication`.
     """
 
     name: str
@@ -89,8 +89,8 @@ class Domain:
         figures: The domain's figures in the order of the report.
         commands: The domain's own commands.
         verify: Import path of the verify function (see `VerifyFunction`).
-        quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` and `new` start from.
-        next_steps: For a verdict: method name (or `*`) -> the command that puts it to work, after a finished study.
+        quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
+        next_steps: For a verdict: pairs of method name (or `*`) and the command that puts it to work.
     """
 
     name: str
