@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from qoslab.core.metric import Metric
@@ -86,6 +87,8 @@ class Domain:
         metrics: What every outcome may hold; the first is the default metric of a report.
         methods: The package whose modules register the domain's methods when they are imported.
         baseline: Name of the method that comparisons use when a study names none.
+        example: Import path of a function without arguments that gives a small scenario, run within a second:
+            contract tests use it, and it needs no data files.
         figures: The domain's figures in the order of the report.
         commands: The domain's own commands.
         verify: Import path of the verify function (see `VerifyFunction`).
@@ -100,6 +103,7 @@ class Domain:
     metrics: tuple[Metric, ...]
     methods: str
     baseline: str
+    example: str
     figures: tuple[FigureEntry, ...] = ()
     commands: tuple[Command, ...] = ()
     verify: str | None = None
@@ -117,6 +121,17 @@ class Domain:
     def verify_function(self) -> VerifyFunction | None:
         """The domain's verify function, or None."""
         return cast("VerifyFunction", load(self.verify)) if self.verify else None
+
+    def example_scenario(self) -> Scenario:
+        """The small scenario of the contract tests."""
+        return cast("Scenario", load(self.example)())
+
+    def quickstart_path(self) -> Path | None:
+        """Where the quick-start study stands, or None."""
+        if self.quickstart is None:
+            return None
+        package = importlib.import_module(self.methods.rpartition(".")[0])
+        return Path(str(package.__file__)).with_name(self.quickstart)
 
     def metric(self, name: str) -> Metric:
         """The metric of that name.

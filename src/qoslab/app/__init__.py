@@ -1,0 +1,1 @@
+"""The only place that wires everything: command line and Python facade."""

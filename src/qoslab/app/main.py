@@ -1,0 +1,97 @@
+"""The entry point `qoslab`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qoslab import __version__
+from qoslab.app.table_of_commands import COMMANDS, GROUPS
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["build", "help_text", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The words behind `qoslab`; those of the process by default.
+
+    Returns:
+        The exit code: 0 done, 1 a finding or failure, 2 wrong input, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"--help", "-h", "help"}:
+        print(help_text())
+        return 0
+    if words[0] in {"--version", "-V"}:
+        print(__version__)
+        return 0
+    return _guarded(words)
+
+
+def help_text() -> str:
+    """The help of `qoslab` itself, from the table of commands."""
+    lines = [
+        f"qoslab {__version__}: the laboratory for quality of service in networks",
+        "",
+        "usage: qoslab COMMAND [--help]",
+    ]
+    for group in GROUPS:
+        lines += ["", group]
+        lines += [f"  {c.name:<10}{c.summary}" for c in COMMANDS if c.group == group]
+    lines += [
+        "",
+        "A domain's own commands: qoslab DOMAIN --help",
+        "Completion: qoslab --install-completion",
+        "Begin with: qoslab demo",
+    ]
+    return "\n".join(lines)
+
+
+def build() -> App:
+    """The command-line application; a command's module is imported when it is called."""
+    from cyclopts import App
+
+    app = App(name="qoslab", version=__version__, result_action="return_value", help_format="plaintext")
+    for command in COMMANDS:
+        app.command(command.target, name=command.name, help=command.summary + ".")
+    app.register_install_completion_command(add_to_startup=False)  # type: ignore[call-arg]
+    return app
+
+
+def _guarded(words: list[str]) -> int:
+    """Run a command; every mistake of a user ends in one clear message and an exit code."""
+    from qoslab.core.errors import QoslabError
+
+    try:
+        result = _dispatch(words)
+    except QoslabError as error:
+        print(f"qoslab: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("qoslab: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`qoslab list | head`): nothing more to say, and nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _dispatch(words: list[str]) -> Any:
+    names = {command.name for command in COMMANDS}
+    if words[0] in names or words[0].startswith("-"):
+        return build()(words)
+    from qoslab.app.commands.domain import run_domain_command
+
+    return run_domain_command(words, names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
