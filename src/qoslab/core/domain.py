@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -93,6 +93,7 @@ class Domain:
         commands: The domain's own commands.
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
+        skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
         next_steps: For a verdict: pairs of method name (or `*`) and the command that puts it to work.
     """
 
@@ -108,6 +109,7 @@ class Domain:
     commands: tuple[Command, ...] = ()
     verify: str | None = None
     quickstart: str | None = None
+    skeleton: str | None = None
     next_steps: tuple[tuple[str, str], ...] = ()
 
     def scenario_type(self) -> type[Scenario]:
@@ -128,18 +130,29 @@ class Domain:
 
     def quickstart_path(self) -> Path | None:
         """Where the quick-start study stands, or None."""
-        if self.quickstart is None:
-            return None
+        return self._beside(self.quickstart)
+
+    def skeleton_path(self) -> Path | None:
+        """Where the skeleton of a method stands, or None."""
+        return self._beside(self.skeleton)
+
+    def _beside(self, name: str | None) -> Path | None:
         package = importlib.import_module(self.methods.rpartition(".")[0])
-        return Path(str(package.__file__)).with_name(self.quickstart)
+        return Path(str(package.__file__)).with_name(name) if name else None
 
     def metric(self, name: str) -> Metric:
         """The metric of that name.
 
+        A domain whose worlds name their own quantities (QoS parameters, classes of service) declares `mae` and
+        reports `mae` over all of them and `mae[rt]` for one: the part in brackets belongs to the world.
+
         Raises:
             KeyError: The domain has no such metric.
         """
+        base, _, part = name.partition("[")
         for metric in self.metrics:
-            if metric.name == name:
-                return metric
+            if metric.name == base:
+                return (
+                    replace(metric, name=name, summary=f"{metric.summary}, {part[:-1]}") if part else metric
+                )
         raise KeyError(name)

@@ -1,4 +1,4 @@
-"""Contract suites that every registered method and domain must pass; authors of plug-ins run them on their own.
+"""Contract suites that every registered method and domain passes; authors of plug-ins run them on theirs.
 
 In a plug-in's tests:
 

@@ -82,9 +82,7 @@ def _cache() -> dict[str, Any]:
     root = cache_root()
     parent = next((p for p in (root, *root.parents) if p.exists()), root)
     writable = os.access(parent, os.W_OK)
-    advice = (
-        "" if writable else "kernels compile anew in every process: set QOSLAB_CACHE to a writable folder"
-    )
+    advice = "" if writable else "kernels compile in every process: set QOSLAB_CACHE to a writable folder"
     return {"what": "cache", "state": str(root), "advice": advice}
 
 

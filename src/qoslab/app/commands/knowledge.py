@@ -111,6 +111,15 @@ def _as_dict(entry: MethodEntry) -> dict[str, Any]:
     }
 
 
+def _parameter(cls: type, field: dataclasses.Field[Any]) -> dict[str, str]:
+    return {
+        "parameter": field.name,
+        "type": _type(field),
+        "default": _default(field),
+        "meaning": _meaning(cls, field.name),
+    }
+
+
 def _type(field: dataclasses.Field[Any]) -> str:
     text = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     return text.removeprefix("Annotated[").split(",")[0] if text.startswith("Annotated[") else text

@@ -29,7 +29,7 @@ def study_schema(domain: Domain) -> dict[str, Any]:
 
     Every scenario value and method parameter may also be a grid, `{ grid = [...] }`.
     """
-    from qoslab.study.spec import StudyTable, ReportTable
+    from qoslab.study.spec import ReportTable, StudyTable
 
     scenario = domain.scenario_type().model_json_schema(ref_template="#/$defs/{model}")
     definitions = {name: _with_grids(part) for name, part in scenario.pop("$defs", {}).items()}

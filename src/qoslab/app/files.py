@@ -1,0 +1,56 @@
+"""What commands are given: study files and folders of results; and files that must not be overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qoslab.core.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from qoslab.study.results import Results
+    from qoslab.study.study import Study
+
+__all__ = ["open_results", "study_of", "write_new"]
+
+
+def open_results(path: Path | str) -> Results:
+    """The results in a folder, or those of a study file that was run with the default folder.
+
+    Raises:
+        BadInput: There are none.
+    """
+    from qoslab.study.results import Results, default_results
+
+    path = Path(path)
+    folder = default_results(path) if path.suffix == ".toml" else path
+    if not folder.is_dir():
+        hint = f"run the study first: qoslab run {path}" if path.suffix == ".toml" else None
+        raise BadInput(Problem(message=f"there are no results in {str(folder)!r}", hint=hint))
+    return Results.open(folder)
+
+
+def study_of(path: Path | str) -> Study:
+    """The study of a study file or of a folder of results."""
+    from qoslab.study.study import Study
+
+    path = Path(path)
+    return open_results(path).study if path.is_dir() else Study.from_file(path)
+
+
+def write_new(path: Path, text: str) -> Path:
+    """Write a file that does not exist yet.
+
+    Raises:
+        BadInput: It exists, or its folder does not.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        message = f"{str(path)!r} exists; nothing was written"
+        raise BadInput(Problem(message=message, hint="give another name with --out")) from None
+    except FileNotFoundError:
+        message = f"there is no folder {str(path.parent)!r}"
+        raise BadInput(message) from None
+    return path

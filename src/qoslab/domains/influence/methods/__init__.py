@@ -1,0 +1,1 @@
+"""Ways to choose direct followers, one per file."""
