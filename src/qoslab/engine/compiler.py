@@ -1,0 +1,88 @@
+"""Compiled twins: a kernel and all it calls, cloned with their names bound to each other's twins, given to Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import RLock
+from types import FunctionType
+from typing import Any
+
+from qoslab.engine.cache import disk_cache
+from qoslab.engine.clone import check_constants, clone, fingerprint, plain_clone, relevant, text_of
+from qoslab.engine.kernel import Constant, mark_of
+from qoslab.engine.rules import globals_of
+
+__all__ = ["fresh", "twin_of"]
+
+Key = tuple[Callable[..., Any], tuple[tuple[str, Constant], ...]]
+
+_inner: dict[Key, Any] = {}
+_outer: dict[tuple[Key, str, bool], Any] = {}
+_lock = RLock()
+
+
+def twin_of(
+    function: Callable[..., Any], constants: Mapping[str, Constant], signature: object, *, cache: bool
+) -> Callable[..., Any]:
+    """The compiled twin of a kernel as users call it; see `qoslab.engine.kernel.compiled`."""
+    check_constants(function, constants)
+    key: Key = (function, tuple(sorted(constants.items())))
+    with _lock:
+        known = _outer.get((key, str(signature), cache))
+        if known is None:
+            known = _outer[key, str(signature), cache] = _outer_twin(
+                function, constants, signature, cache=cache
+            )
+        return known  # type: ignore[no-any-return]
+
+
+def fresh() -> None:
+    """Forget all compiled twins of this process; the disk keeps its own. For tests and long notebooks."""
+    with _lock:
+        _inner.clear()
+        _outer.clear()
+
+
+def _outer_twin(
+    function: Callable[..., Any], constants: Mapping[str, Constant], signature: object, *, cache: bool
+) -> Any:
+    """What users call may be kept on disk; what it calls is compiled into it and needs no file of its own."""
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        return plain_clone(function, constants) if constants else function
+    from qoslab.engine.dispatch import dispatcher
+
+    text = _bound_clone(function, constants)
+    twin = dispatcher(text, inline=False)
+    if cache:
+        disk = disk_cache(text, fingerprint(function, constants))
+        twin._cache = disk if disk is not None else twin._cache
+    if signature is not None:
+        for each in signature if isinstance(signature, list) else [signature]:
+            twin.compile(each)
+        twin.disable_compile()
+    return twin
+
+
+def _inner_twin(function: Callable[..., Any], constants: Mapping[str, Constant]) -> Any:
+    mark = mark_of(function)
+    assert mark is not None
+    mine = relevant(function, constants)
+    key: Key = (function, tuple(mine.items()))
+    if key not in _inner:
+        from qoslab.engine.dispatch import dispatcher
+
+        _inner[key] = (
+            mark.build() if mark.build else dispatcher(_bound_clone(function, mine), inline=mark.inline)
+        )
+    return _inner[key]
+
+
+def _bound_clone(function: Callable[..., Any], constants: Mapping[str, Constant]) -> FunctionType:
+    text = text_of(function)
+    bound = {
+        name: _inner_twin(value, constants) if mark_of(value) else constants.get(name, value)
+        for name, value in globals_of(text).items()
+    }
+    return clone(text, bound)

@@ -1,0 +1,122 @@
+"""Numba's function cache with our file names, our keys, and no way for a damaged or shared folder to do harm."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
+from numba.core.sigutils import normalize_signature
+from numba.core.types import BaseNamedTuple, BaseTuple  # type: ignore[attr-defined]
+from numba.core.types import FunctionType as PointerType
+
+__all__ = ["KernelCache"]
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]
+    def __init__(self, place: Path, fingerprint: str) -> None:
+        self._place, self._fingerprint = place, fingerprint
+        self._py_file = str(place)
+
+    def get_cache_path(self) -> str:
+        return str(self._place)
+
+    def get_source_stamp(self) -> str:
+        return self._fingerprint
+
+    def get_disambiguator(self) -> str:
+        return self._fingerprint
+
+
+class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
+    def __init__(self, function: FunctionType, place: Path, fingerprint: str) -> None:
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(place, fingerprint)
+        self._filename_base = f"{function.__name__}-{fingerprint}"
+
+
+class _Files(IndexDataCacheFile):  # type: ignore[misc]
+    """Index and data files that several processes may write at once and that may be damaged."""
+
+    def _data_name(self, number: int) -> str:
+        return f"{super()._data_name(number)[:-4]}.{uuid.uuid4().hex[:8]}.nbc"
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            index: dict[Any, str] = super()._load_index()
+        except Exception:  # whatever a damaged file makes the unpickler raise: the kernel is compiled again
+            return {}
+        return index
+
+    def load(self, key: Any) -> Any | None:
+        try:
+            return super().load(key)
+        except Exception:
+            return None
+
+    def save(self, key: Any, data: Any) -> None:
+        with _locked(Path(self._cache_path) / ".lock"):
+            super().save(key, data)
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Cache of one kernel's compiled forms, one file each, found by fingerprint and argument types."""
+
+    def __init__(self, function: FunctionType, place: Path, fingerprint: str) -> None:
+        self._name, self._py_func = repr(function), function
+        self._impl = _Implementation(function, place, fingerprint)
+        self._cache_path = str(place)
+        self._cache_file = _Files(
+            cache_path=str(place), filename_base=self._impl.filename_base, source_stamp=fingerprint
+        )
+        self.enable()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any | None:
+        """The compiled form for a signature; None where it is absent or cannot be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep a compiled form; a full or vanished disk costs only the next process's time."""
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        arguments, _ = normalize_signature(sig)
+        return (*super()._index_key(sig, codegen), repr(sorted(_layouts(arguments))))
+
+
+def _layouts(kinds: Any) -> Iterator[str]:
+    """Field names of all NamedTuples in argument types: Numba's own key would not see two fields change places."""
+    for kind in kinds:
+        if isinstance(kind, BaseNamedTuple):
+            yield f"{kind.instance_class.__qualname__}{kind.fields}"
+        if isinstance(kind, BaseTuple):
+            yield from _layouts(kind.types if hasattr(kind, "types") else [kind.dtype])
+        if isinstance(kind, PointerType):
+            yield from _layouts(kind.signature.args)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel frees when the process dies; without one where the file system has none."""
+    try:
+        import fcntl
+
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

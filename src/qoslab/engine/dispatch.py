@@ -1,0 +1,37 @@
+"""Numba dispatchers with the options of all kernels, usable as function pointers where their types are fixed."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+from numba.core.registry import CPUDispatcher
+
+__all__ = ["KernelDispatcher", "dispatcher"]
+
+
+class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
+    """Numba's dispatcher; one compiled for a single signature and for good has the type of its function pointer.
+
+    Numba gives each dispatcher a type of its own, so that a kernel would be compiled again for each policy it is given.
+    """
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.get_function_type() or super()._numba_type_
+
+
+def dispatcher(text: FunctionType, *, inline: bool) -> KernelDispatcher:
+    """A dispatcher for a cloned kernel.
+
+    There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model: a check
+    before each division would cost speed and block vector code, and kernels guard their own divisions.
+    """
+    options = {
+        "nopython": True,
+        "nogil": True,
+        "boundscheck": None,
+        "error_model": "numpy",
+        "forceinline": inline,
+    }
+    return KernelDispatcher(py_func=text, locals={}, targetoptions=options)

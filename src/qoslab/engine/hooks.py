@@ -1,0 +1,239 @@
+"""Hooks: where a user's policy enters a compiled kernel, as a function pointer.
+
+A hook is a published signature, written as a prototype: a View (NamedTuple of arrays) and what else the decision may
+use in, one number out. The kernel is compiled once and kept on disk; a new policy compiles alone, with the hook's fixed
+signature, and is handed to the kernel as a pointer.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from qoslab.core.errors import BadInput, Problem
+from qoslab.engine.kernel import compiled, kernel, mark_of
+
+__all__ = ["Hook", "check_index", "check_number", "hook_of", "policies_in"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "__qoslab_hook__"
+
+
+class Hook(Generic[F]):
+    """A published decision: its name, documentation and types are those of a prototype function.
+
+    The prototype's annotations fix the types: `int`, `float`, `bool`, `NDArray[dtype]` (one dimension, C-contiguous),
+    `np.ndarray[tuple[int, int], np.dtype[dtype]]` (two dimensions), and NamedTuples of these.
+
+    Args:
+        prototype: A function whose body is never run; it may stand as the default policy.
+
+    Raises:
+        TypeError: An annotation is missing or none of the above.
+    """
+
+    def __init__(self, prototype: F) -> None:
+        self.prototype = prototype
+        self.name = prototype.__name__
+        self.__doc__ = prototype.__doc__
+        self.parameters = tuple(inspect.signature(prototype).parameters)
+        hints = get_type_hints(prototype)
+        for name in (*self.parameters, "return"):
+            _check_annotation(hints.get(name), f"{self.name}: {name}")
+        self._hints = hints
+
+    def __repr__(self) -> str:
+        return f"<Hook {self.name}({', '.join(self.parameters)})>"
+
+    def policy(self, function: F) -> F:
+        """Decorator: check a user's function against this hook and mark it as a policy and a kernel.
+
+        Args:
+            function: A plain function with the prototype's parameters, in its order, under any names.
+
+        Returns:
+            The function itself; `pointer` compiles it.
+
+        Raises:
+            BadInput: Wrong number of parameters, or it uses what kernels must not use; with file and line.
+        """
+        if mark_of(function) is None:
+            kernel(function)
+        problems = list(self._arity_problems(function))
+        if problems:
+            raise BadInput(problems)
+        from qoslab.engine.clone import family
+
+        family(function)
+        setattr(function, _MARK, self)
+        return function
+
+    def _arity_problems(self, function: F) -> Iterator[Problem]:
+        given = inspect.signature(function).parameters.values()
+        plain = [each for each in given if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        if len(plain) != len(self.parameters) or len(plain) != len(given):
+            yield Problem(
+                message=f"policy '{function.__name__}' must take {len(self.parameters)} plain parameters",
+                path=Path(function.__code__.co_filename),
+                line=function.__code__.co_firstlineno,
+                field=self.name,
+                hint=f"def {function.__name__}({', '.join(self.parameters)}): ...",
+            )
+
+    @functools.cached_property
+    def signature(self) -> Any:
+        """The Numba signature that every policy of this hook is compiled with."""
+        arguments = [_numba_type(self._hints[name]) for name in self.parameters]
+        return _numba_type(self._hints["return"])(*arguments)
+
+    def pointer(self, function: F) -> F:
+        """The policy as a function pointer: pass it to a compiled kernel in the place of the hook.
+
+        Two policies of one hook have one type, so the kernel is not compiled again. In an interpreted kernel pass the
+        plain function itself.
+
+        Args:
+            function: A policy of this hook.
+
+        Raises:
+            BadInput: The policy does not compile with the hook's types; with file and line.
+        """
+        from numba.core.errors import NumbaError
+
+        try:
+            twin: Any = compiled(function, signature=self.signature.args)
+            if twin is function:  # the compiler is switched off
+                return function
+            returned = twin.nopython_signatures[0].return_type
+            if returned != self.signature.return_type:
+                self._check_return(function, returned)
+                twin = compiled(function, signature=self.signature)
+        except NumbaError as error:
+            raise BadInput(self._compile_problem(function, error)) from None
+        return cast("F", twin)
+
+    def _check_return(self, function: F, returned: Any) -> None:
+        """Let a bool or a shorter integer stand for a number, but no float for an index."""
+        from numba import types
+
+        wanted = self.signature.return_type
+        numeric = isinstance(returned, types.Integer | types.Boolean)
+        if not (numeric or (isinstance(returned, types.Float) and isinstance(wanted, types.Float))):
+            problem = Problem(
+                message=f"policy '{function.__name__}' returns {returned}, the hook needs {wanted}",
+                path=Path(function.__code__.co_filename),
+                line=function.__code__.co_firstlineno,
+                field=self.name,
+            )
+            raise BadInput(problem)
+
+    def _compile_problem(self, function: F, error: Exception) -> Problem:
+        words = [line.strip() for line in str(error).splitlines() if line.strip()]
+        line = getattr(getattr(error, "loc", None), "line", None) or function.__code__.co_firstlineno
+        return Problem(
+            message=f"policy '{function.__name__}' does not compile: {' '.join(words[:4])}",
+            path=Path(function.__code__.co_filename),
+            line=line,
+            field=self.name,
+        )
+
+    @contextmanager
+    def blame(self, function: F) -> Iterator[None]:
+        """Run a kernel inside: an exception of any kind that leaves it becomes `BadInput` that names the policy."""
+        try:
+            yield
+        except (ArithmeticError, LookupError, ValueError, AssertionError, RuntimeError) as error:
+            problem = Problem(
+                message=f"policy '{function.__name__}' failed: {type(error).__name__}: {error}",
+                path=Path(function.__code__.co_filename),
+                line=function.__code__.co_firstlineno,
+                field=self.name,
+            )
+            raise BadInput(problem) from error
+
+
+def hook_of(function: object) -> Hook[Any] | None:
+    """The hook that a function is a policy of; None for anything else."""
+    hook = getattr(function, _MARK, None)
+    return hook if isinstance(hook, Hook) else None
+
+
+def policies_in(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The policies that a module defines (not those it imports), by name."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if hook_of(value) is not None and value.__module__ == module.__name__
+    }
+
+
+@kernel(inline=True)
+def check_index(choice: int, count: int) -> int:
+    """What an index-valued hook returned, if it is one of 0, ..., count - 1.
+
+    Raises:
+        IndexError: It is not.
+    """
+    if choice < 0 or choice >= count:
+        raise IndexError("the policy chose an index that does not exist")  # noqa: EM101 - kernels raise literals
+    return choice
+
+
+@kernel(inline=True)
+def check_number(value: float, low: float, high: float) -> float:
+    """What a number-valued hook returned, if it is finite and from low to high.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError("the policy returned a number outside its range")  # noqa: EM101
+    return value
+
+
+_SCALARS = {int: "int64", float: "float64", bool: "boolean"}
+
+
+def _check_annotation(annotation: Any, where: str) -> None:
+    if annotation in _SCALARS or _array(annotation):
+        return
+    if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+        for name, inner in get_type_hints(annotation).items():
+            _check_annotation(inner, f"{where}.{name}")
+        return
+    message = f"{where}: {annotation!r} is no type that a hook may have"
+    raise TypeError(message)
+
+
+def _array(annotation: Any) -> tuple[np.dtype[Any], int] | None:
+    """Item type and dimensions of an array annotation."""
+    if get_origin(annotation) is not np.ndarray:
+        return None
+    shape, item = get_args(annotation)
+    sizes = get_args(shape)
+    dimensions = 1 if Ellipsis in sizes else len(sizes)
+    return np.dtype(get_args(item)[0]), dimensions
+
+
+def _numba_type(annotation: Any) -> Any:
+    """The Numba type of an annotation that a hook may have."""
+    from numba import from_dtype, types
+
+    if annotation in _SCALARS:
+        return getattr(types, _SCALARS[annotation])
+    array = _array(annotation)
+    if array:
+        return types.Array(from_dtype(array[0]), array[1], "C")
+    fields = [_numba_type(inner) for inner in get_type_hints(annotation).values()]
+    if len(set(fields)) == 1:
+        return types.NamedUniTuple(fields[0], len(fields), annotation)
+    return types.NamedTuple(fields, annotation)
