@@ -122,10 +122,10 @@ class Registry:
     def _find_methods(self, domain: Domain) -> None:
         if domain.name in self._complete:
             return
-        self._complete.add(domain.name)
         package = importlib.import_module(domain.methods)
         for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
+        self._complete.add(domain.name)
         if not self._found_methods:
             self._found_methods = True
             for point in entry_points(group="qoslab.methods"):

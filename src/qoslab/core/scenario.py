@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, model_validator
 
 __all__ = ["DatasetName", "InputFile", "Part", "Scenario", "dataset_names", "input_files"]
 
@@ -51,10 +51,10 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _arrays_are_tuples(cls, value: Any) -> Any:
-        return _tuples(value)
+    def _arrays_are_tuples(cls, values: Any) -> Any:
+        return {key: _tuples(value) for key, value in values.items()} if isinstance(values, dict) else values
 
 
 class Scenario(Part):

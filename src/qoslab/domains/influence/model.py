@@ -61,13 +61,13 @@ class Selection(Protocol):
         ...
 
 
-def make_opinions(scenario: InfluenceScenario, seed: Seed) -> Opinions:
+def make_opinions(scenario: InfluenceScenario, seed: Seed, context: Context) -> Opinions:
     """The instance that a seed draws: its network and the competitor's contacts.
 
     Raises:
         BadInput: More followers or contacts than agents, or an agent that hears no leader however it listens.
     """
-    network = build(scenario.network, seed.generator("network"))
+    network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
     contacts = _contacts(scenario, network, seed)
     competitor = np.zeros(network.n)
     competitor[contacts] = scenario.competitor.weight
@@ -92,7 +92,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     """Choose followers on each seed's instance and measure where opinions settle."""
     for seed in seeds:
         context.check_time()
-        opinions = make_opinions(scenario, seed)
+        opinions = make_opinions(scenario, seed, context)
         chosen = [int(node) for node in method.select(opinions, seed.generator("method"))]
         _check_choice(opinions, chosen)
         yield _outcome(opinions, chosen, keep=context.keep_series)
@@ -127,8 +127,7 @@ def _contacts(scenario: InfluenceScenario, network: Network, seed: Seed) -> IntA
 def _laplacian(network: Network) -> FloatArray:
     """L = I - W, where W divides each agent's weights by their sum; who hears nobody keeps its own opinion."""
     weights = np.zeros((network.n, network.n))
-    tails = np.repeat(np.arange(network.n), network.out_degree)
-    weights[tails, network.arcs.heads] = network.weight[network.arcs.link]
+    weights[network.arcs.tails, network.arcs.heads] = network.weight[network.arcs.link]
     totals = weights.sum(axis=1, keepdims=True)
     weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
     return np.diag((totals[:, 0] > 0).astype(float)) - weights
@@ -138,10 +137,9 @@ def _check_reach(network: Network, contacts: IntArray) -> None:
     """Every agent must hear the competitor in the end; A(0) is then nonsingular and f(empty) = 1 at most."""
     heard = np.zeros(network.n, bool)
     heard[contacts] = True
-    tails = np.repeat(np.arange(network.n), network.out_degree)
     for _ in range(network.n):
         wider = heard.copy()
-        np.logical_or.at(wider, tails, heard[network.arcs.heads])
+        np.logical_or.at(wider, network.arcs.tails, heard[network.arcs.heads])
         if (wider == heard).all():
             break
         heard = wider

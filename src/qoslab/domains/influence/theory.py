@@ -61,31 +61,31 @@ def settled_by_simulation(opinions: Opinions, followers: list[int], *, steps: in
 
 def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     """Check distances against the complete graph, the dynamics, and greedy against the best of all choices."""
-    yield _complete_graph()
+    yield _complete_graph(context)
     context.check_time()
-    yield _dynamics()
+    yield _dynamics(context)
     context.check_time()
-    yield _greedy_against_all(instances=5 if quick else 40)
+    yield _greedy_against_all(context, instances=5 if quick else 40)
 
 
-def _complete_graph() -> Check:
-    opinions = make_opinions(_world(20, "complete", contacts=4), Seed())
+def _complete_graph(context: Context) -> Check:
+    opinions = make_opinions(_world(20, "complete", contacts=4), Seed(), context)
     others = [int(i) for i in np.flatnonzero(opinions.competitor == 0)[:3]]
     expected = complete_graph_distance(20, 4, 3, 1.0, 1.0)
     got = distance(opinions, others)
     return _close("distance on the complete graph, n = 20", "closed form, derived", expected, got, 1e-12)
 
 
-def _dynamics() -> Check:
-    opinions = make_opinions(_world(25, "erdos_renyi", contacts=3), Seed(replication=1))
+def _dynamics(context: Context) -> Check:
+    opinions = make_opinions(_world(25, "erdos_renyi", contacts=3), Seed(replication=1), context)
     got = float(settled_by_simulation(opinions, [0, 1]).mean())
     expected = distance(opinions, [0, 1])
     return _close("opinions simulated until they settle", "linear solve of A(u) e = g", expected, got, 1e-9)
 
 
-def _greedy_against_all(instances: int) -> Check:
+def _greedy_against_all(context: Context, instances: int) -> Check:
     """The worst share of the best reduction over random instances small enough to try every choice."""
-    shares = [_share(Seed(replication=i)) for i in range(instances)]
+    shares = [_share(Seed(replication=i), context) for i in range(instances)]
     bound, worst = greedy_share(3), min(shares)
     return Check(
         name=f"greedy's share of the best reduction, worst of {instances}, K = 3",
@@ -98,8 +98,8 @@ def _greedy_against_all(instances: int) -> Check:
     )
 
 
-def _share(seed: Seed) -> float:
-    opinions = make_opinions(_world(12, "erdos_renyi", contacts=2), seed)
+def _share(seed: Seed, context: Context) -> float:
+    opinions = make_opinions(_world(12, "erdos_renyi", contacts=2), seed, context)
     nothing = distance(opinions, [])
     best = min(distance(opinions, choice) for choice in combinations(range(12), 3))
     greedy = distance(opinions, Greedy().select(opinions, seed.generator("method")))
@@ -109,8 +109,9 @@ def _share(seed: Seed) -> float:
 def _world(nodes: int, model: str, contacts: int) -> InfluenceScenario:
     generate: dict[str, object] = {"model": model, "nodes": nodes}
     if model == "erdos_renyi":
-        generate |= {"probability": 0.35, "directed": True}
-    raw = {"network": {"generate": generate}, "followers": 3, "competitor": {"contacts": contacts}}
+        generate |= {"p": 0.35, "directed": True}
+    network = {"generate": generate, "connected": "strongly"}
+    raw = {"network": network, "followers": 3, "competitor": {"contacts": contacts}}
     return InfluenceScenario.model_validate(raw)
 
 
