@@ -1,5 +1,7 @@
-"""Closed forms of queueing theory that the simulator must meet. Times are in units of the mean service time
-unless a rate is given; lam is an arrival rate, mu a service rate, rho a load per core.
+"""Closed forms of queueing theory that the simulator must meet.
+
+Times are in units of the mean service time unless a rate is given; lam is an arrival rate, mu a service rate, rho
+the load of a core.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def _laplacian(network: Network) -> FloatArray:
     weights[network.arcs.tails, network.arcs.heads] = network.weight[network.arcs.link]
     totals = weights.sum(axis=1, keepdims=True)
     weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-    return np.diag((totals[:, 0] > 0).astype(float)) - weights
+    return np.asarray(np.diag((totals[:, 0] > 0).astype(float)) - weights)
 
 
 def _check_reach(network: Network, contacts: IntArray) -> None:
