@@ -1,0 +1,124 @@
+"""What limits a verdict: ties, lost trials, methods that cannot be had in practice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qoslab.report.amounts import effect, level, name, than
+from qoslab.report.contrast import Contrast
+from qoslab.report.evidence import Evidence, Loss
+from qoslab.report.places import place, places
+from qoslab.report.standing import Rival, Standing
+from qoslab.report.stats import student
+from qoslab.report.words import count, enumerate_words, metric_phrase, span
+
+__all__ = ["ENOUGH", "losses", "needed", "oracle", "round_up", "undecided"]
+
+ENOUGH = 10_000
+"""Above this many seeds a difference is called too small to chase rather than undecided."""
+
+
+def undecided(evidence: Evidence, standings: Sequence[Standing], comparisons: int) -> str:
+    """Cases with the same leading group that could not be told apart.
+
+    Args:
+        evidence: The evidence.
+        standings: One or more cases whose leader and open rivals are the same methods.
+        comparisons: What decisions are corrected for.
+    """
+    first = standings[0]
+    assert first.leader is not None
+    names = [name(evidence, method) for method in sorted({first.leader, *(r.method for r in first.open)})]
+    where = places(evidence, [standing.case for standing in standings])
+    alone = len(evidence.cases) == 1
+    subject = f"{enumerate_words(names, limit=5)} cannot be told apart"
+    opening = subject if alone else f"{where[0].upper()}{where[1:]}, {subject}"
+    if all(_identical(rival) for standing in standings for rival in standing.open):
+        gave = f"gave exactly the same {metric_phrase(evidence.metric)} on every seed"
+        return f"{opening}: they {gave}."
+    middle = ""
+    if len(standings) == 1 and len(first.open) == 1 and first.open[0].contrast is not None:
+        middle = _difference(evidence, first.open[0].contrast, comparisons)
+    return f"{opening}{middle}{_remedy(standings)}."
+
+
+def _identical(rival: Rival) -> bool:
+    return rival.contrast is not None and rival.contrast.identical
+
+
+def _difference(evidence: Evidence, found: Contrast, comparisons: int) -> str:
+    """The difference with an interval as wide as the decision asks for: it holds 0 where nothing is decided."""
+    if found.pairs < 2:
+        return f": only {count(found.pairs, 'seed')} in common"
+    gap = student(found.differences, 1 - (1 - evidence.level) / comparisons)
+    sign = -1 if gap.estimate < 0 else 1
+    low, high = sorted((sign * gap.low, sign * gap.high))
+    value, bounds = span(low, high, evidence.metric.unit, value=abs(gap.estimate))
+    widened = f", widened for {comparisons} comparisons" if comparisons > 1 else ""
+    return f": they differ by {value} ({level(evidence)} interval {bounds}{widened}; {count(found.pairs, 'seed')})"
+
+
+def _remedy(standings: Sequence[Standing]) -> str:
+    seeds = needed(standings)
+    if seeds is None:
+        return "; the seeds so far give no idea how many would decide it"
+    if seeds > ENOUGH:
+        return f"; it would take more than {ENOUGH:,} seeds, so choose by something else"
+    return f"; about {round_up(seeds):,} seeds would decide it, if the difference is as large as it looks"
+
+
+def needed(standings: Sequence[Standing]) -> int | None:
+    """The most seeds that any open rival of these cases asks for; None where one cannot say."""
+    wanted = [rival.needed for standing in standings for rival in standing.open if not _identical(rival)]
+    if not wanted or any(number is None for number in wanted):
+        return None
+    return max(number for number in wanted if number is not None)
+
+
+def round_up(seeds: int) -> int:
+    """Up to two figures: 137 becomes 140."""
+    step: int = 10 ** max(len(str(seeds)) - 2, 0)
+    return -(-seeds // step) * step
+
+
+def losses(evidence: Evidence) -> str:
+    """Trials without a value, the largest groups first."""
+    total = sum(loss.count for loss in evidence.losses)
+    trials = int(evidence.trials.sum())
+    groups = sorted(evidence.losses, key=lambda loss: (-loss.count, loss.case, loss.method))
+    told = [_loss(evidence, loss) for loss in groups[:3]]
+    more = f"; and {sum(loss.count for loss in groups[3:]):,} more" if len(groups) > 3 else ""
+    left = " Comparisons use the seeds that both methods finished." if total < trials else ""
+    lost = f"{total:,} of {count(trials, 'trial')} gave no {metric_phrase(evidence.metric)}"
+    return f"{lost}: {'; '.join(told)}{more}.{left}"
+
+
+def _loss(evidence: Evidence, loss: Loss) -> str:
+    where = place(evidence, loss.case)
+    at = f" at {where}" if where else ""
+    of = int(evidence.trials[loss.case, loss.method])
+    reason = f" ({loss.reason})" if loss.reason else ""
+    happened = {
+        "timeout": "ran out of time",
+        "crashed": "crashed",
+        "failed": "failed",
+        "no value": "ended without it",
+    }.get(loss.status, loss.status)
+    return f"{name(evidence, loss.method)} {happened} in {loss.count:,} of {of:,}{at}{reason}"
+
+
+def oracle(evidence: Evidence, standings: Sequence[Standing]) -> str:
+    """What methods that see the true state reach, beside the best that can be used."""
+    found = [(standing, standing.oracle) for standing in standings if standing.oracle is not None]
+    names = list(dict.fromkeys(name(evidence, rival.method) for _, rival in found))
+    verbs = "see the true state and are" if len(names) > 1 else "sees the true state and is"
+    head = f"{enumerate_words(names)} {verbs} not available in practice"
+    known = [(standing, rival, rival.contrast) for standing, rival in found if rival.contrast is not None]
+    known.sort(key=lambda item: effect(evidence, item[2]))
+    told = []
+    for standing, rival, gap in [known[0], known[-1]] if len(known) > 1 else known:
+        assert standing.leader is not None
+        at = f" at {place(evidence, standing.case)}" if len(evidence.cases) > 1 else ""
+        apart = than(evidence, gap, name(evidence, rival.method))
+        told.append(f"{name(evidence, standing.leader)}{at} is {apart}")
+    return f"{head}; {enumerate_words(told)}." if told else f"{head}."

@@ -1,0 +1,126 @@
+"""Tables for a console: aligned, quiet, without colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qoslab.core.metric import Metric
+from qoslab.report.places import axis_value
+from qoslab.report.words import Scale, decimals_for, fixed, scale_for
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["aligned", "comparison_rows", "comparison_text", "p_value", "tuned"]
+
+
+def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[bool]) -> str:
+    """Columns two spaces apart; numbers to the right, words to the left.
+
+    Args:
+        headers: Column heads.
+        rows: Cells as text, each row as long as the heads.
+        numeric: Whether a column is set to the right.
+    """
+    lines = [list(headers), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
+    rule = ["-" * width for width in widths]
+    out = []
+    for line in [lines[0], rule, *lines[1:]]:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        out.append("  ".join(cells).rstrip())
+    return "\n".join(out)
+
+
+def tuned(frame: pl.DataFrame, unit: str, *columns: str) -> Scale:
+    """The prefix that suits most of some columns' values: that of their median size."""
+    sizes = sorted(abs(value) for column in columns for value in frame[column].drop_nulls() if value)
+    return scale_for(sizes[len(sizes) // 2] if sizes else 0.0, unit)
+
+
+def p_value(p: float | None) -> str:
+    """A p-value to two figures; `< 0.001` below that."""
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def _ends(scale: Scale, value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    bounded = low is not None and high is not None
+    half = (high - low) / 2 / scale.factor if low is not None and high is not None else None
+    decimals = decimals_for(value / scale.factor, half)
+    if not bounded or low is None or high is None:
+        return fixed(value / scale.factor, decimals), ""
+    return (
+        fixed(value / scale.factor, decimals),
+        f"{fixed(low / scale.factor, decimals)} to {fixed(high / scale.factor, decimals)}",
+    )
+
+
+def comparison_rows(
+    frame: pl.DataFrame, metric: Metric, *, level: float
+) -> tuple[list[str], list[list[str]], list[bool]]:
+    """A comparison as text cells: heads, rows, and which columns are numbers.
+
+    Args:
+        frame: What `report.compare.compare` gave.
+        metric: The metric it compares.
+        level: Confidence level of its intervals.
+    """
+    axes = frame.columns[1 : frame.columns.index("method")]
+    scale = tuned(frame, metric.unit, "mean")
+    gap = tuned(frame, metric.unit, "difference")
+    percent = f"{100 * level:g} %"
+    lost = bool((frame["lost"] > 0).any())
+    heads = [*axes, "method", "seeds"] + (["lost"] if lost else [])
+    heads += [
+        _headed(metric.name, scale),
+        percent,
+        _headed("difference", gap),
+        percent,
+        "ratio",
+        percent,
+        "p",
+        "verdict",
+    ]
+    rows = []
+    for row in frame.iter_rows(named=True):
+        cells = [axis_value(row[axis]) for axis in axes] + [row["method"], str(row["seeds"])]
+        cells += [str(row["lost"])] if lost else []
+        cells += _ends(scale, row["mean"], row["low"], row["high"])
+        cells += _ends(gap, row["difference"], row["difference_low"], row["difference_high"])
+        cells += _ends(Scale(1.0, ""), row["ratio"], row["ratio_low"], row["ratio_high"])
+        cells += [p_value(row["p_holm"]), row["verdict"]]
+        rows.append(cells)
+    numeric = [_is_number(frame[axis].to_list()) for axis in axes]
+    numeric += [False, True] + ([True] if lost else []) + [True] * 7 + [False]
+    return heads, rows, numeric
+
+
+def _headed(name: str, scale: Scale) -> str:
+    return f"{name} [{scale.unit}]" if scale.unit else name
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    return all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+
+
+def comparison_text(frame: pl.DataFrame, metric: Metric, *, level: float = 0.95) -> str:
+    """A comparison as a table for the console, with a line that says how to read it.
+
+    Args:
+        frame: What `report.compare.compare` gave.
+        metric: The metric it compares.
+        level: Confidence level of its intervals.
+    """
+    heads, rows, numeric = comparison_rows(frame, metric, level=level)
+    note = (
+        "Differences and ratios are to the baseline on common seeds, each interval by itself; p is corrected (Holm) "
+        "over the whole table and decides the verdict."
+    )
+    return f"{aligned(heads, rows, numeric=numeric)}\n\n{note}"
