@@ -33,3 +33,16 @@ class Check:
     high: float | None
     status: Status
     note: str = ""
+
+    @classmethod
+    def within(
+        cls, name: str, source: str, *, expected: float, got: float, low: float, high: float, note: str = ""
+    ) -> Check:
+        """A check that passes where `got` lies between `low` and `high`."""
+        status: Status = "pass" if low <= got <= high else "fail"
+        return cls(name, source, expected, got, low, high, status, note)
+
+    @classmethod
+    def not_run(cls, name: str, source: str, *, expected: float | None, note: str) -> Check:
+        """A check that lacks its data or an extra; `note` is the command that gets it."""
+        return cls(name, source, expected, None, None, None, "not run", note)

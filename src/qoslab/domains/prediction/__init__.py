@@ -1,0 +1,26 @@
+"""QoS prediction: how good will a service be for a user who never measured it?"""
+
+from qoslab.core.domain import Domain
+from qoslab.core.metric import Metric
+from qoslab.core.registry import registry
+
+_HERE = "qoslab.domains.prediction."
+
+registry.add_domain(
+    Domain(
+        name="prediction",
+        summary="predict QoS of services for users who have not measured them",
+        scenario=_HERE + "scenario:PredictionScenario",
+        run=_HERE + "model:run",
+        methods=_HERE + "methods",
+        baseline="item_mean",
+        example=_HERE + "scenario:example",
+        verify=_HERE + "theory:verify",
+        quickstart="quickstart.toml",
+        metrics=(
+            Metric("nmae", "", "lower", "mean absolute error over the mean of the test values"),
+            Metric("mae", "", "lower", "mean absolute error, in the parameter's unit"),
+            Metric("rmse", "", "lower", "root mean squared error, in the parameter's unit"),
+        ),
+    )
+)

@@ -1,0 +1,1 @@
+"""Predictors, one per file."""

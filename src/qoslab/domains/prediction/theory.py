@@ -1,0 +1,83 @@
+"""What predictions can be held against: errors of exact means, figures computed on real data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from qoslab.core.check import Check
+from qoslab.core.context import Context
+from qoslab.core.errors import MissingData
+from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.methods.item_mean import ItemMean
+from qoslab.domains.prediction.methods.user_mean import UserMean
+from qoslab.domains.prediction.model import run
+from qoslab.domains.prediction.scenario import PredictionScenario
+
+__all__ = ["WSDREAM2_MEANS", "error_of_the_mean", "verify"]
+
+WSDREAM2_MEANS = {
+    ("user_mean", "rt"): (3.364, 4.901),
+    ("item_mean", "rt"): (1.377, 2.606),
+    ("user_mean", "tp"): (14.91, 47.78),
+    ("item_mean", "tp"): (7.554, 36.44),
+}
+"""MAE and RMSE at 10 % density on the time mean of WS-DREAM #2, our reference computation with one split."""
+
+_WSDREAM2 = "wsdream-2-sample/ds2_mean_joint_rt_tp.npz"
+
+
+def error_of_the_mean(noise: float) -> float:
+    """Mean absolute error over mean of predicting log-normal values by their mean: 2 erf(noise / sqrt(8)).
+
+    For y = exp(noise z) with mean m = exp(noise^2 / 2), E|y - m| = 2 (E[y; y > m] - m P(y > m)), y > m where
+    z > noise / 2, and E[y; z > t] = m Phi(noise - t).
+    """
+    from math import erf, sqrt
+
+    return 2.0 * erf(noise / sqrt(8.0))
+
+
+def verify(*, quick: bool, context: Context) -> Iterator[Check]:
+    """Check means on planted and real data."""
+    yield _floor(replications=4 if quick else 40)
+    for (name, parameter), (mae, rmse) in WSDREAM2_MEANS.items():
+        context.check_time()
+        yield from _means(name, parameter, mae, rmse, context)
+
+
+def _floor(replications: int) -> Check:
+    """Without user effects the item mean errs by the noise, and a little by the error of a mean of 200 values."""
+    data = {"kind": "planted", "users": 400, "services": 50, "parameters": 1, "signal": 0.0, "noise": 0.3}
+    scenario = PredictionScenario.model_validate({"data": data, "density": 0.5})
+    seeds = [Seed(replication=i) for i in range(replications)]
+    got = [outcome.metrics["nmae"] for outcome in run(scenario, ItemMean(), seeds, Context())]
+    expected, mean = error_of_the_mean(0.3), float(np.mean(got))
+    low, high = expected * 0.99, expected * 1.02
+    name = "planted noise only: NMAE of the item mean"
+    return Check(
+        name, "closed form, derived", expected, mean, low, high, "pass" if low <= mean <= high else "fail"
+    )
+
+
+def _means(name: str, parameter: str, mae: float, rmse: float, context: Context) -> Iterator[Check]:
+    data = {"kind": "dataset", "name": _WSDREAM2, "parameters": ["rt", "tp"]}
+    scenario = PredictionScenario.model_validate({"data": data, "density": 0.1})
+    method = {"user_mean": UserMean(), "item_mean": ItemMean()}[name]
+    source = "WS-DREAM #2, our reference computation"
+    try:
+        metrics = next(iter(run(scenario, method, [Seed()], context))).metrics
+    except MissingData as error:
+        yield Check(f"{name}, {parameter}", source, mae, None, None, None, "not run", str(error))
+        return
+    for kind, expected, tolerance in (("mae", mae, 0.03), ("rmse", rmse, 0.06)):
+        got, low, high = (
+            metrics[f"{kind}[{parameter}]"],
+            expected * (1 - tolerance),
+            expected * (1 + tolerance),
+        )
+        status = "pass" if low <= got <= high else "fail"
+        yield Check(
+            f"{name}: {kind} of {parameter} at density 10 %", source, expected, got, low, high, status
+        )
