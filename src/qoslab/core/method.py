@@ -16,7 +16,7 @@ Information = Literal["blind", "probing", "oracle"]
 """What a method may see: its own observations; also answers to its probes; also the true state."""
 
 Origin = Literal["paper", "reference instance", "ours"]
-"""Where a method's definition stands: a publication that was read, our derivation of one, or our own."""
+"""Where a method's definition stands: in the publication it cites, in our derivation of one, or with us."""
 
 _C = TypeVar("_C", bound=type)
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from qoslab.app.data import dataset_lookup
 from qoslab.app.output import print_json, text_table
 from qoslab.core.check import Check
 from qoslab.core.context import Context
 from qoslab.core.domain import Domain
 from qoslab.core.registry import registry
+from qoslab.datasets.locate import resolver
 
 __all__ = ["verify"]
 
@@ -37,7 +37,7 @@ def verify(
         1 where a check failed, else 0. What lacks its data or extra is printed as not run.
     """
     domains = [registry.domain(name) for name in domain] or registry.domains()
-    context = Context(dataset=dataset_lookup(data))
+    context = Context(dataset=resolver(data))
     found: list[tuple[str, Check]] = []
     for one in domains:
         if not json:
@@ -50,6 +50,8 @@ def verify(
         print_json([{"domain": name} | asdict(check) for name, check in found])
     else:
         print("\n" + _summary([check for _, check in found]))
+        for note in dict.fromkeys(check.note for _, check in found if check.status == "not run"):
+            print(f"\nnot run: {note}")
     return int(any(check.status == "fail" for _, check in found))
 
 
@@ -65,7 +67,7 @@ def _line(check: Check) -> str:
 
     interval = "" if check.low is None else f"[{number(check.low)}, {number(check.high)}]"
     mark = {"pass": "ok  ", "fail": "FAIL", "not run": "-   "}[check.status]
-    note = f"  {check.note}" if check.note else ""
+    note = f"  ({check.note})" if check.note and check.status != "not run" else ""
     return (
         f"  {mark} {check.name:<58} expected {number(check.expected):>10}  got {number(check.got):>10}  "
         f"{interval:<24} {check.source}{note}"

@@ -87,14 +87,13 @@ def _greedy_against_all(context: Context, instances: int) -> Check:
     """The worst share of the best reduction over random instances small enough to try every choice."""
     shares = [_share(Seed(replication=i), context) for i in range(instances)]
     bound, worst = greedy_share(3), min(shares)
-    return Check(
-        name=f"greedy's share of the best reduction, worst of {instances}, K = 3",
-        source="Nemhauser, Wolsey and Fisher 1978; brute force",
+    return Check.within(
+        f"greedy's share of the best reduction, worst of {instances}, K = 3",
+        "Nemhauser, Wolsey and Fisher 1978; brute force",
         expected=bound,
         got=worst,
         low=bound,
         high=1.0 + 1e-12,
-        status="pass" if bound <= worst <= 1.0 + 1e-12 else "fail",
     )
 
 
@@ -117,4 +116,4 @@ def _world(nodes: int, model: str, contacts: int) -> InfluenceScenario:
 
 def _close(name: str, source: str, expected: float, got: float, tolerance: float) -> Check:
     low, high = expected - tolerance, expected + tolerance
-    return Check(name, source, expected, got, low, high, "pass" if low <= got <= high else "fail")
+    return Check.within(name, source, expected=expected, got=got, low=low, high=high)

@@ -56,9 +56,7 @@ def _floor(replications: int) -> Check:
     expected, mean = error_of_the_mean(0.3), float(np.mean(got))
     low, high = expected * 0.99, expected * 1.02
     name = "planted noise only: NMAE of the item mean"
-    return Check(
-        name, "closed form, derived", expected, mean, low, high, "pass" if low <= mean <= high else "fail"
-    )
+    return Check.within(name, "closed form, derived", expected=expected, got=mean, low=low, high=high)
 
 
 def _means(name: str, parameter: str, mae: float, rmse: float, context: Context) -> Iterator[Check]:
@@ -69,7 +67,7 @@ def _means(name: str, parameter: str, mae: float, rmse: float, context: Context)
     try:
         metrics = next(iter(run(scenario, method, [Seed()], context))).metrics
     except MissingData as error:
-        yield Check(f"{name}, {parameter}", source, mae, None, None, None, "not run", str(error))
+        yield Check.not_run(f"{name}: errors of {parameter}", source, expected=mae, note=str(error))
         return
     for kind, expected, tolerance in (("mae", mae, 0.03), ("rmse", rmse, 0.06)):
         got, low, high = (
@@ -77,7 +75,5 @@ def _means(name: str, parameter: str, mae: float, rmse: float, context: Context)
             expected * (1 - tolerance),
             expected * (1 + tolerance),
         )
-        status = "pass" if low <= got <= high else "fail"
-        yield Check(
-            f"{name}: {kind} of {parameter} at density 10 %", source, expected, got, low, high, status
-        )
+        what = f"{name}: {kind} of {parameter} at density 10 %"
+        yield Check.within(what, source, expected=expected, got=got, low=low, high=high)

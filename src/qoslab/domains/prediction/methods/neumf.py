@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -103,9 +104,7 @@ def _network(torch: Any, shape: tuple[int, ...], factors: int, layers: int) -> A
             widths = [factors * 2**k for k in range(layers, -1, -1)]
             self.gmf = nn.ModuleList(nn.Embedding(count, factors) for count in shape)
             self.mlp = nn.ModuleList(nn.Embedding(count, widths[0] // 2) for count in shape)
-            hidden = [
-                nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in zip(widths, widths[1:], strict=False)
-            ]
+            hidden = [nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths)]
             self.hidden = nn.Sequential(*hidden)
             self.out = nn.Linear(2 * factors, 1)
             for table in (*self.gmf, *self.mlp):
