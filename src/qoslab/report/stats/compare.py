@@ -17,7 +17,7 @@ from qoslab.report.stats.ratio import ratio_of_means
 from qoslab.report.stats.sample import check_fraction
 from qoslab.report.stats.signed import paired_t, sign_flip, wilcoxon
 
-__all__ = ["Comparison", "compare", "compare_all", "compare_pairs", "holm"]
+__all__ = ["Comparison", "Values", "compare", "compare_all", "compare_pairs", "holm", "paired_p_value"]
 
 Values = Mapping[Hashable, float] | ArrayLike
 
@@ -102,7 +102,7 @@ def holm(p_values: ArrayLike) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _p_value(pairs: Pairs) -> float:
+def paired_p_value(pairs: Pairs) -> float:
     """Paired t test; two methods that are constant over seeds are taken as deterministic and simply compared."""
     if pairs.n > 1 and np.ptp(pairs.method) == 0 and np.ptp(pairs.baseline) == 0:
         return 0.0 if pairs.differences[0] != 0 else 1.0
@@ -125,7 +125,7 @@ def compare_pairs(pairs: Pairs, *, direction: Direction = "lower", level: float 
     gains = sign * pairs.differences
     wins, losses = int(np.count_nonzero(gains > 0)), int(np.count_nonzero(gains < 0))
     ties = pairs.n - wins - losses
-    p_value = _p_value(pairs)
+    p_value = paired_p_value(pairs)
     return Comparison(
         difference=student(pairs.differences, level),
         ratio=ratio_of_means(pairs.method, pairs.baseline, level),

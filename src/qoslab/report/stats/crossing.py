@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.metric import Direction
-from qoslab.report.stats.compare import compare, holm
+from qoslab.report.stats.compare import holm, paired_p_value
 from qoslab.report.stats.intervals import Interval, t_quantile
+from qoslab.report.stats.pairs import pair
 from qoslab.report.stats.sample import FloatArray, check_fraction, sample
 
 __all__ = ["Crossing", "Segment", "crossing_of_differences", "crossings", "segments"]
@@ -89,11 +90,11 @@ def _leaders(tables: Mapping[str, FloatArray], direction: Direction) -> list[str
     return [names[i] for i in index]
 
 
-def _p_best(tables: Mapping[str, FloatArray], leader: str, point: int, level: float) -> float:
+def _p_best(tables: Mapping[str, FloatArray], leader: str, point: int) -> float:
     """P-value of "the leader is best here": its weakest comparison, times the rivals it was chosen among."""
     rows = {name: table[point] for name, table in tables.items()}
     rivals = [name for name in rows if name != leader]
-    worst = max(compare(rows[leader], rows[name], level=level).p_value for name in rivals)
+    worst = max(paired_p_value(pair(rows[leader], rows[name])) for name in rivals)
     return min(1.0, worst * len(rivals))
 
 
@@ -123,7 +124,7 @@ def segments(
     check_fraction(level, "level")
     points, tables = _tables(grid, values)
     leaders = _leaders(tables, direction)
-    raw = [_p_best(tables, leader, point, level) for point, leader in enumerate(leaders)]
+    raw = [_p_best(tables, leader, point) for point, leader in enumerate(leaders)]
     shown = [p_value <= 1 - level + 1e-12 for p_value in holm(raw)]
     best = [leader if sure else None for leader, sure in zip(leaders, shown, strict=True)]
     starts = [i for i in range(points.size) if i == 0 or best[i] != best[i - 1]]

@@ -79,9 +79,10 @@ def t_quantile(probability: float, degrees: float | FloatArray) -> FloatArray:
 
 def spread(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation (n - 1) along the last axis; exactly 0 where all values are equal."""
-    mean = values.mean(axis=-1)
-    deviation = np.sqrt(np.square(values - mean[..., None]).sum(axis=-1) / max(values.shape[-1] - 1, 1))
-    return mean, np.where(np.ptp(values, axis=-1) == 0, 0.0, deviation)
+    shifted = values - values[..., :1]
+    mean = shifted.mean(axis=-1)
+    squares = np.square(shifted - mean[..., None]).sum(axis=-1)
+    return values[..., 0] + mean, np.sqrt(squares / max(values.shape[-1] - 1, 1))
 
 
 def student_limits(values: FloatArray, level: float = 0.95) -> Limits:
