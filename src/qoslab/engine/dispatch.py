@@ -7,6 +7,8 @@ from typing import Any
 
 from numba.core.registry import CPUDispatcher
 
+from qoslab.engine.lean import KernelCompiler
+
 __all__ = ["KernelDispatcher", "dispatcher"]
 
 
@@ -34,4 +36,4 @@ def dispatcher(text: FunctionType, *, inline: bool) -> KernelDispatcher:
         "error_model": "numpy",
         "forceinline": inline,
     }
-    return KernelDispatcher(py_func=text, locals={}, targetoptions=options)
+    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=KernelCompiler)

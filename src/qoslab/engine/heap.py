@@ -1,9 +1,8 @@
 # mypy: disable-error-code="no-any-return"
-"""A heap of events in arrays: earliest first, equal times in the order they were pushed.
+"""Pending events in arrays: earliest first, equal times in the order they were pushed.
 
 An event is a time and an item, an int that means something to the caller: a kind, a slot, an index into its arrays.
-For events that have a slot each (a server's next departure, a link's next success) and that get changed or cancelled,
-`qoslab.engine.timers` is faster and needs no dead events.
+Where each event has a place of its own (a server's next departure, a link's next success) use `qoslab.engine.timers`.
 """
 
 from __future__ import annotations
@@ -15,33 +14,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.engine.kernel import kernel
+from qoslab.engine.tournament import replay, replay_all
 
-__all__ = ["Heap", "clear", "first_item", "first_time", "grown", "heap", "is_full", "pop", "push", "size"]
+__all__ = [
+    "Heap",
+    "cancel",
+    "clear",
+    "first_item",
+    "first_time",
+    "grown",
+    "heap",
+    "is_full",
+    "pop",
+    "push",
+    "size",
+]
+
+_SLOT_BITS = 24  # a key is push number * 2**24 + slot: room for 1.6e7 events at once and 5e11 in all
+_SLOT = (1 << _SLOT_BITS) - 1
+_NO_KEY = (1 << 63) - 1
 
 
 class Heap(NamedTuple):
-    """A binary heap ordered by (time, order of arrival).
+    """Events ordered by (time, order of pushing), as a tournament over slots.
 
     Attributes:
-        time: Times of the events, float64, shape (capacity,); the first `size` entries are in use.
-        order: Push numbers that break ties, int64, shape (capacity,).
-        item: What the events are, int64, shape (capacity,).
+        time: Time of the first event under each node, float64, shape (2 * width,); node 1 is the root.
+        key: Its key, int64, shape (2 * width,).
+        item: What the event of each slot is, int64, shape (width,).
+        free: The free slots, from place `size` on, int64, shape (width,).
         counts: Events held and the next push number, int64, shape (2,).
     """
 
     time: NDArray[np.float64]
-    order: NDArray[np.int64]
+    key: NDArray[np.int64]
     item: NDArray[np.int64]
+    free: NDArray[np.int64]
     counts: NDArray[np.int64]
 
 
 @kernel
 def heap(capacity: int) -> Heap:
-    """An empty heap with room for `capacity` events; `grown` gives one with more room."""
+    """Room for at least `capacity` events, none held; a push costs log2(capacity) steps, so begin small and grow.
+
+    Raises:
+        ValueError: More than 2**24 events were asked for.
+    """
+    width = 1
+    while width < capacity:
+        width *= 2
+    if width > _SLOT + 1:
+        raise ValueError("a heap holds at most 2**24 events")  # noqa: EM101 - kernels raise literals
     return Heap(
-        np.empty(capacity, np.float64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
+        np.full(2 * width, math.inf),
+        np.full(2 * width, _NO_KEY),
+        np.zeros(width, np.int64),
+        np.arange(width),
         np.zeros(2, np.int64),
     )
 
@@ -55,62 +83,81 @@ def size(h: Heap) -> int:
 @kernel(inline=True)
 def is_full(h: Heap) -> bool:
     """Whether a push needs `grown` first."""
-    return h.counts[0] == h.time.shape[0]
+    return h.counts[0] == h.item.shape[0]
 
 
 @kernel(inline=True)
 def first_time(h: Heap) -> float:
     """Time of the earliest event; infinity where there is none."""
-    return h.time[0] if h.counts[0] > 0 else math.inf
+    return h.time[1]
 
 
 @kernel(inline=True)
 def first_item(h: Heap) -> int:
-    """Item of the earliest event; -1 where there is none."""
-    return h.item[0] if h.counts[0] > 0 else -1
+    """Item of the earliest event of a heap that is not empty."""
+    return h.item[h.key[1] & _SLOT]
 
 
 @kernel
 def clear(h: Heap) -> None:
     """Forget all events, and start counting pushes again."""
+    h.time[:] = math.inf
+    h.key[:] = _NO_KEY
     h.counts[:] = 0
+    for slot in range(h.free.shape[0]):
+        h.free[slot] = slot
 
 
 @kernel
 def grown(h: Heap) -> Heap:
-    """The same events with room for twice as many.
+    """The same events, in the same slots, with room for twice as many.
 
-    A kernel writes `if is_full(h): h = grown(h)` before it pushes.
+    A kernel that makes arrays counts references; grow outside the loop of events, in the function that calls it.
     """
-    new = heap(2 * h.time.shape[0] + 1)
-    n = h.counts[0]
-    new.time[:n] = h.time[:n]
-    new.order[:n] = h.order[:n]
-    new.item[:n] = h.item[:n]
+    width = h.item.shape[0]
+    new = heap(2 * width)
+    new.time[2 * width : 3 * width] = h.time[width:]
+    new.key[2 * width : 3 * width] = h.key[width:]
+    new.item[:width] = h.item
+    new.free[:width] = h.free
     new.counts[:] = h.counts
+    replay_all(new.time, new.key)
     return new
 
 
 @kernel(inline=True)
-def push(h: Heap, time: float, item: int) -> None:
+def push(h: Heap, time: float, item: int) -> int:
     """Add an event to a heap that is not full.
 
     Args:
         h: The heap.
         time: When; not NaN.
         item: What.
+
+    Returns:
+        The event's slot, good for `cancel` as long as the event is held.
     """
-    order = h.counts[1]
-    place = h.counts[0]
-    h.counts[0] = place + 1
+    held, order = h.counts[0], h.counts[1]
+    slot = h.free[held]
+    h.counts[0] = held + 1
     h.counts[1] = order + 1
-    while place > 0:
-        above = (place - 1) >> 1
-        if h.time[above] <= time:  # all that stand here were pushed before
-            break
-        h.time[place], h.order[place], h.item[place] = h.time[above], h.order[above], h.item[above]
-        place = above
-    h.time[place], h.order[place], h.item[place] = time, order, item
+    h.item[slot] = item
+    replay(h.time, h.key, h.item.shape[0] + slot, time, (order << _SLOT_BITS) + slot)
+    return slot
+
+
+@kernel(inline=True)
+def cancel(h: Heap, slot: int) -> int:
+    """Take the event of a slot out, whenever it is due.
+
+    Returns:
+        Its item.
+    """
+    held = h.counts[0] - 1
+    h.counts[0] = held
+    h.free[held] = slot
+    replay(h.time, h.key, h.item.shape[0] + slot, math.inf, _NO_KEY)
+    return h.item[slot]
 
 
 @kernel(inline=True)
@@ -120,23 +167,4 @@ def pop(h: Heap) -> int:
     Returns:
         Its item.
     """
-    result = h.item[0]
-    n = h.counts[0] - 1
-    h.counts[0] = n
-    time, order, item = h.time[n], h.order[n], h.item[n]
-    place = 0
-    below = 1
-    while below < n:
-        other = below + 1
-        if other < n and (
-            h.time[other] < h.time[below]
-            or (h.time[other] == h.time[below] and h.order[other] < h.order[below])
-        ):
-            below = other
-        if time < h.time[below] or (time == h.time[below] and order < h.order[below]):
-            break
-        h.time[place], h.order[place], h.item[place] = h.time[below], h.order[below], h.item[below]
-        place = below
-        below = 2 * place + 1
-    h.time[place], h.order[place], h.item[place] = time, order, item
-    return result
+    return cancel(h, h.key[1] & _SLOT)

@@ -1,8 +1,7 @@
 # mypy: disable-error-code="no-any-return"
 """One timer per slot, and the slot whose timer ends first: a tournament tree, our indexed heap.
 
-Setting, moving and stopping a timer are one operation that replays the matches on the way from the slot's leaf to the
-root: log2(slots) steps without a search. Equal times are won by the lower slot.
+Setting, moving and stopping a timer are one operation of log2(slots) steps. Equal times are won by the lower slot.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.engine.kernel import kernel
+from qoslab.engine.tournament import replay, replay_all
 
 __all__ = ["Timers", "first", "first_time", "set_timer", "stop_all", "stop_timer", "time_of", "timers"]
 
@@ -47,9 +47,8 @@ def stop_all(t: Timers) -> None:
     width = t.time.shape[0] >> 1
     for slot in range(width):
         t.slot[width + slot] = slot
-    for node in range(width - 1, 0, -1):
-        t.slot[node] = t.slot[2 * node]
     t.time[:] = math.inf
+    replay_all(t.time, t.slot)
 
 
 @kernel(inline=True)
@@ -79,15 +78,7 @@ def set_timer(t: Timers, slot: int, time: float) -> None:
         slot: From 0 to slots - 1.
         time: When; not NaN.
     """
-    node = (t.time.shape[0] >> 1) + slot
-    t.time[node] = time
-    while node > 1:
-        left = node & -2
-        right = left + 1
-        winner = left if t.time[left] <= t.time[right] else right
-        node >>= 1
-        t.time[node] = t.time[winner]
-        t.slot[node] = t.slot[winner]
+    replay(t.time, t.slot, (t.time.shape[0] >> 1) + slot, time, slot)
 
 
 @kernel(inline=True)

@@ -1,0 +1,87 @@
+"""Compiling kernels without reference counts, wherever they only borrow the arrays they are given.
+
+Numba counts references to each array with atomic instructions, at each call that is not inlined and at each row taken
+of a bank; in an event loop this costs more than the events. A function that makes no array and returns none keeps
+nothing alive that its caller does not, so it needs no counts. This pass finds such functions after their types are
+known and switches the counting off for their own code alone; functions that make or return arrays stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numba.core import ir, types
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.typed_passes import NopythonRewrites
+
+__all__ = ["KernelCompiler"]
+
+# Expressions whose value is a part of, or another name for, an operand that the caller keeps alive.
+_BORROWING = frozenset(
+    {"cast", "exhaust_iter", "getattr", "getiter", "getitem", "iternext", "pair_first", "pair_second", "phi"}
+    | {"static_getitem", "typed_getitem", "build_tuple", "null", "undef"}
+)
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _LeanLowering(FunctionPass):  # type: ignore[misc]
+    _name = "qoslab_lean_lowering"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        if not any(_owners(state)):
+            state.targetctx = state.targetctx.subtarget(enable_nrt=False)
+        return False
+
+
+class KernelCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's compiler with one pass more."""
+
+    def define_pipelines(self) -> list[Any]:
+        """The pipeline of passes."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_LeanLowering, NopythonRewrites)
+        passes.finalize()
+        return [passes]
+
+
+def _owners(state: Any) -> Iterator[bool]:
+    """For each thing the function does, whether it may own a reference by it."""
+    models = state.targetctx.data_model_manager
+
+    def counted(kind: Any) -> bool:
+        return bool(models[kind].contains_nrt_meminfo())
+
+    yield counted(state.return_type) or state.func_ir.is_generator
+    for block in state.func_ir.blocks.values():
+        for statement in block.body:
+            if isinstance(statement, ir.Assign):
+                yield _owns(statement, state.typemap, counted)
+            elif isinstance(statement, ir.SetItem | ir.StaticSetItem):
+                yield counted(state.typemap[statement.value.name])
+            elif not isinstance(statement, _HARMLESS):
+                yield True
+
+
+_HARMLESS = (ir.Branch, ir.Jump, ir.Return, ir.Del, ir.StaticRaise, ir.StaticTryRaise, ir.PopBlock)
+
+
+def _owns(statement: Any, typemap: Any, counted: Any) -> bool:
+    value = statement.value
+    if not counted(typemap[statement.target.name]):
+        return False
+    if isinstance(value, ir.Arg | ir.Var | ir.Global | ir.FreeVar):
+        return False
+    if not isinstance(value, ir.Expr) or value.op not in _BORROWING:
+        return True
+    if value.op in ("getitem", "typed_getitem"):
+        index = typemap[value.index.name]
+        parts = index.types if isinstance(index, types.BaseTuple) else [index]
+        return not all(
+            isinstance(part, types.Integer | types.SliceType | types.EllipsisType) for part in parts
+        )
+    return False
