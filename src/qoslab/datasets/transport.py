@@ -16,7 +16,7 @@ from time import time
 from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
-from qoslab import __version__
+import qoslab
 from qoslab.datasets.errors import FetchError
 
 __all__ = ["Interrupted", "Response", "check_url", "open_url"]
@@ -75,7 +75,7 @@ def open_url(url: str, headers: dict[str, str], *, timeout_s: float) -> Response
         Interrupted: A failure that may pass.
         FetchError: A failure that will not.
     """
-    sent = {"User-Agent": f"qoslab/{__version__}", "Accept-Encoding": "identity"} | headers
+    sent = {"User-Agent": f"qoslab/{qoslab.__version__}", "Accept-Encoding": "identity"} | headers
     check_url(url)
     for _ in range(MAX_REDIRECTS + 1):
         response = _get(url, sent, timeout_s)
