@@ -1,11 +1,85 @@
-"""The same laboratory from Python: `Study(...).run()` in a script or notebook."""
+"""The same laboratory from Python: `Study(...).run()` in a script or a notebook.
+
+    from qoslab import Study
+
+    result = Study.from_file("tails.toml").run()
+    print(result.verdict)
+    result.table
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qoslab.study.results import Results
+from qoslab.study.study import Study as _Study
 
 if TYPE_CHECKING:
+    import polars as pl
 
-    pass
+    from qoslab.report.verdict import Verdict
 
 __all__ = ["Result", "Study"]
+
+
+class Result(Results):
+    """The results of a study: `table` (polars, one row per trial), `verdict`, `compare`, `report`."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer in plain words, by the study's own metric and baseline."""
+        from qoslab.report.verdict import verdict
+
+        return verdict(self)
+
+    def compare(self, metric: str | None = None, baseline: str | None = None) -> pl.DataFrame:
+        """Methods against a baseline, seed by seed; see `qoslab.report.compare.compare`."""
+        from qoslab.report.compare import compare
+
+        return compare(self, metric, baseline)
+
+    def report(self, out: Path | None = None) -> Path:
+        """Write the report; see `qoslab.report.html.write_report`."""
+        from qoslab.report.html import write_report
+
+        return write_report(self, out)
+
+
+class Study(_Study):
+    """Scenarios x methods x seeds, from a file (`Study.from_file`) or put together in Python."""
+
+    def run(
+        self,
+        out: str | Path | None = None,
+        *,
+        workers: int | None = None,
+        until_precision: float | None = None,
+        quiet: bool = False,
+        **options: Any,
+    ) -> Result:
+        """Run the study, or what is left of it.
+
+        Args:
+            out: Folder of results; `NAME.results` by default.
+            workers: Worker processes; 0 runs in this process; one per processor by default.
+            until_precision: Add seeds until every interval of the report's metric has this relative half-width.
+            quiet: Draw no progress.
+            **options: See `qoslab.study.run.run`.
+
+        Returns:
+            The results.
+        """
+        from qoslab.app.commands.run import default_workers
+        from qoslab.app.precision import stopping_rule
+        from qoslab.app.progress import study_progress
+
+        with study_progress(quiet=quiet) as events:
+            results = super().run(
+                Path(out) if out is not None else None,
+                workers=default_workers() if workers is None else workers,
+                until_precision=stopping_rule(self, until_precision),
+                events=events,
+                **options,
+            )
+        return Result.open(results.path)

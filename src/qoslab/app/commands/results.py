@@ -1,0 +1,152 @@
+"""`show`, `compare`, `report`, `export`, `rerun`: what is done with results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from qoslab.app.files import open_results
+from qoslab.app.output import print_json, print_table
+
+__all__ = ["compare", "export", "report", "rerun", "show"]
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Metric = Annotated[str | None, Parameter(help="The metric to judge by.")]
+Baseline = Annotated[str | None, Parameter(help="Label of the method to compare with.")]
+
+_ROWS_SHOWN = 40
+
+
+def show(
+    results: Path,
+    /,
+    *,
+    metric: Annotated[tuple[str, ...], Parameter(help="Metrics to show.")] = (),
+    rows: Annotated[bool, Parameter(negative="", help="Show every trial instead of means.")] = False,
+    json: Json = False,
+) -> int:
+    """The table of results: means over seeds, or every trial.
+
+    Args:
+        results: A folder of results, or the study file that was run.
+        metric: Metrics to show; may be repeated. The domain's first ones by default.
+        rows: Show every trial instead of means.
+        json: Print every trial as JSON.
+    """
+    opened = open_results(results)
+    if json:
+        print_json(opened.table.to_dicts())
+        return 0
+    table = opened.table
+    chosen = list(metric) or _first_metrics(opened)
+    if rows:
+        shown = table.head(_ROWS_SHOWN)
+        print_table(shown.to_dicts(), ["scenario", "method", "replication", "status", *chosen])
+        if len(table) > len(shown):
+            print(f"... and {len(table) - len(shown)} more rows; the whole table is {opened.path / 'trials.parquet'}")
+        return 0
+    print_table(_means(table, chosen), ["scenario", "method", "done", "failed", *chosen])
+    return 0
+
+
+def compare(
+    results: Path, /, *, metric: Metric = None, baseline: Baseline = None, json: Json = False
+) -> int:
+    """Methods against a baseline, seed by seed, and the verdict.
+
+    Args:
+        results: A folder of results, or the study file that was run.
+        metric: The metric to judge by; the study's by default.
+        baseline: Label of the method to compare with; the study's by default.
+        json: Print JSON.
+    """
+    from qoslab.report.compare import compare as table_of
+    from qoslab.report.text import comparison_text
+    from qoslab.report.verdict import verdict
+
+    opened = open_results(results)
+    found = verdict(opened, metric, baseline)
+    if json:
+        table = table_of(opened, metric, baseline)
+        print_json({"verdict": found.as_dict(), "comparison": table.to_dicts()})
+        return 0
+    print(comparison_text(opened, metric, baseline))
+    print()
+    print(found.text)
+    return 0
+
+
+def report(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None) -> int:
+    """Write the report: the verdict, tables, figures and provenance in one offline HTML file.
+
+    Args:
+        results: A folder of results, or the study file that was run.
+        out: Where to write it; `report.html` in the folder of results by default.
+    """
+    from qoslab.report.html import write_report
+
+    print(f"wrote {write_report(open_results(results), out)}")
+    return 0
+
+
+def export(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None) -> int:
+    """Write LaTeX and CSV tables, and one archive that `rerun` accepts on another machine.
+
+    Args:
+        results: A folder of results, or the study file that was run.
+        out: The folder to write to; `tables` in the folder of results by default.
+    """
+    from qoslab.report.export import export as write
+
+    for path in write(open_results(results), out):
+        print(f"wrote {path}")
+    return 0
+
+
+def rerun(
+    results: Path,
+    row: int,
+    /,
+    *,
+    data: Annotated[Path | None, Parameter(help="Folder of data files to look in first.")] = None,
+    json: Json = False,
+) -> int:
+    """Run one row again and compare: the same numbers on the same platform.
+
+    Args:
+        results: A folder of results, or an archive that `export` wrote.
+        row: Number of the row, as `show --rows` counts them, from 0.
+        data: Folder of data files to look in first.
+        json: Print JSON.
+
+    Returns:
+        1 where a number differs, else 0.
+    """
+    from qoslab.study.rerun import rerun as again
+
+    found = again(results, row, data=data)
+    if json:
+        print_json(found.as_dict())
+    else:
+        print(found)
+    return int(not found.same)
+
+
+def _first_metrics(opened: Any) -> list[str]:
+    from qoslab.core.registry import registry
+
+    names = [metric.name for metric in registry.domain(opened.study.domain).metrics]
+    return [name for name in names if name in opened.table.columns][:6]
+
+
+def _means(table: Any, metrics: list[str]) -> list[dict[str, Any]]:
+    import polars as pl
+
+    done = pl.col("status") == "done"
+    counts = [done.sum().alias("done"), (~done).sum().alias("failed")]
+    means = [pl.col(name).filter(done).mean().alias(name) for name in metrics]
+    grouped = table.group_by("scenario", "method", maintain_order=True).agg(*counts, *means)
+    rows: list[dict[str, Any]] = grouped.to_dicts()
+    return rows

@@ -1,0 +1,108 @@
+"""`qoslab run`: run a study, or what is left of it, and say what came out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from qoslab.app.output import print_json
+from qoslab.app.progress import study_progress
+from qoslab.app.settings import overrides
+
+if TYPE_CHECKING:
+    from qoslab.study.results import Results
+    from qoslab.study.study import Study
+
+__all__ = ["default_workers", "run", "run_study"]
+
+
+def run(
+    file: Path,
+    /,
+    *,
+    workers: Annotated[int | None, Parameter(help="Worker processes; one per processor by default.")] = None,
+    ray: Annotated[str | None, Parameter(help="Address of a Ray cluster, or auto.")] = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
+    out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
+    until_precision: Annotated[float | None, Parameter(help="Add seeds until intervals are this narrow.")] = None,
+    fail_fast: Annotated[bool, Parameter(negative="", help="Stop at the first failed trial.")] = False,
+    data: Annotated[Path | None, Parameter(help="Folder of data files to look in first.")] = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:
+    """Run a study, or what is left of it; a file of your own that the study names is executed.
+
+    Args:
+        file: The study file.
+        workers: Worker processes; 0 runs in this process; by default one per processor.
+        ray: Run on a Ray cluster instead: its address, or `auto` to find or start one.
+        set_: Values to set, `a.b=value`.
+        out: Folder of results; `NAME.results` beside the study file by default.
+        until_precision: Add seeds until every method's interval of the report's metric has at most this relative
+            half-width.
+        fail_fast: Stop at the first trial that fails.
+        data: Folder of data files to look in first.
+        json: Print the verdict as JSON.
+
+    Returns:
+        1 where a trial failed, 130 where the run was interrupted, else 0.
+    """
+    from qoslab.study.study import Study
+
+    study = Study.from_file(file, overrides(set_))
+    results = run_study(
+        study,
+        out,
+        workers=workers,
+        ray=ray,
+        until_precision=until_precision if until_precision is not None else study.report.precision,
+        fail_fast=fail_fast,
+        data=data,
+    )
+    return conclude(results, json=json)
+
+
+def conclude(results: Results, *, json: bool = False) -> int:
+    """Print the verdict and where to go from here."""
+    from qoslab.report.verdict import verdict
+
+    found = verdict(results)
+    if json:
+        print_json(found.as_dict() | {"results": str(results.path)})
+    else:
+        print(found.text)
+        print(f"\nresults: {results.path}   report: qoslab report {results.path}")
+    return int((results.table["status"] != "done").any())
+
+
+def run_study(
+    study: Study,
+    out: Path | None = None,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    until_precision: float | None = None,
+    fail_fast: bool = False,
+    data: Path | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run a study with progress on a terminal."""
+    from qoslab.app.precision import stopping_rule
+
+    with study_progress(quiet=quiet) as events:
+        return study.run(
+            out,
+            workers=default_workers() if workers is None else workers,
+            ray=ray,
+            until_precision=stopping_rule(study, until_precision),
+            fail_fast=fail_fast,
+            data=data,
+            events=events,
+        )
+
+
+def default_workers() -> int:
+    """One worker per processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,103 @@
+"""`qoslab check` and `qoslab plan`: they run nothing, and execute no file of the user's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from qoslab.app.output import print_json, print_table
+from qoslab.app.settings import overrides
+
+if TYPE_CHECKING:
+    from qoslab.study.plan import Plan
+
+__all__ = ["check", "plan"]
+
+Set = Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set scenario.load=0.9.")]
+
+
+def check(file: Path, /, *, set_: Set = ()) -> int:
+    """Check a study file; every problem is named with its line and column.
+
+    Args:
+        file: The study file.
+        set_: Values to set, `a.b=value`.
+    """
+    from qoslab.study.study import Study
+
+    study = Study.from_file(file, overrides(set_))
+    trials = len(study.scenarios) * len(study.methods) * study.seeds
+    print(
+        f"{file}: {len(study.scenarios)} scenarios x {len(study.methods)} methods x {study.seeds} seeds"
+        f" = {trials} trials"
+    )
+    return 0
+
+
+def plan(
+    file: Path,
+    /,
+    *,
+    why: Annotated[bool, Parameter(negative="", help="Say why each trial would run.")] = False,
+    set_: Set = (),
+    out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
+    data: Annotated[Path | None, Parameter(help="Folder of data files to look in first.")] = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:
+    """Say what a run would do: trials, those kept from before, an estimate.
+
+    Args:
+        file: The study file.
+        why: Say for each scenario and method why its trials would run.
+        set_: Values to set, `a.b=value`.
+        out: Folder of results; beside the study file by default.
+        data: Folder of data files to look in first.
+        json: Print JSON.
+    """
+    from qoslab.study.study import Study
+
+    study = Study.from_file(file, overrides(set_))
+    made = study.plan(out or study.results_path, data=data)
+    if json:
+        print_json(_as_dict(made))
+        return 0
+    print(f"{len(made.trials)} trials: {made.count('cached')} kept, {len(made.todo)} to run{_estimate(made)}")
+    for name in made.missing_data():
+        print(f"missing data: {name} (qoslab data where {name.partition('/')[0]})")
+    if why:
+        _print_reasons(made)
+    return 0
+
+
+def _estimate(made: Plan) -> str:
+    seconds = made.seconds()
+    if not made.todo:
+        return ""
+    return "" if seconds is None else f", about {seconds:.3g} s on one worker"
+
+
+def _print_reasons(made: Plan) -> None:
+    reasons = Counter((t.scenario, t.method, t.why or "kept") for t in made.trials)
+    rows = [
+        {"scenario": scenario, "method": method, "trials": count, "why": why}
+        for (scenario, method, why), count in reasons.items()
+    ]
+    print_table(rows, ["scenario", "method", "trials", "why"])
+
+
+def _as_dict(made: Plan) -> dict[str, object]:
+    return {
+        "trials": len(made.trials),
+        "cached": made.count("cached"),
+        "new": made.count("new"),
+        "changed": made.count("changed"),
+        "estimate_s": made.seconds(),
+        "missing_data": made.missing_data(),
+        "todo": [
+            {"scenario": t.scenario, "method": t.method, "replication": t.replication, "why": t.why}
+            for t in made.todo
+        ],
+    }

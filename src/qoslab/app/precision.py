@@ -1,0 +1,42 @@
+"""The stopping rule of `run --until-precision`: when every method's mean is known well enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qoslab.study.study import Study
+
+__all__ = ["StoppingRule", "stopping_rule"]
+
+StoppingRule = Callable[[Any], int]
+"""From the table so far to the number of seeds in all that a study should have; no more than it has to stop."""
+
+_MOST_SEEDS = 10_000
+
+
+def stopping_rule(study: Study, target: float | None) -> StoppingRule | None:
+    """A rule that asks for more seeds until every interval is narrow enough; None where no precision is asked.
+
+    Args:
+        study: The study; its report's metric and level count.
+        target: Largest relative half-width of each scenario's and method's interval.
+    """
+    if target is None:
+        return None
+    from qoslab.report.source import metric_of
+
+    metric, level = metric_of(study, None).name, study.report.level
+
+    def rule(table: Any) -> int:
+        from qoslab.report.stats.precision import precision
+
+        done = table.filter((table["status"] == "done") & table[metric].is_not_null())
+        groups = done.partition_by("scenario", "method")
+        found = [precision(group[metric].to_numpy(), target, level=level) for group in groups]
+        now = int(table["replication"].max()) + 1 if len(table) else 0
+        wanted = max((p.next_n for p in found if not p.reached), default=now)
+        return min(max(wanted, now), _MOST_SEEDS)
+
+    return rule
