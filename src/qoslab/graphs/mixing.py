@@ -57,7 +57,7 @@ def _matrix(rows: IntArray, columns: IntArray, values: FloatArray, diagonal: Flo
 
 def _symmetric(network: Network, by_arc: FloatArray) -> Any:
     arcs = network.arcs
-    diagonal = 1.0 - np.bincount(arcs.tails, by_arc, network.n)
+    diagonal: FloatArray = (1.0 - np.bincount(arcs.tails, by_arc, network.n)).astype(np.float64)
     return _matrix(arcs.tails, arcs.heads, by_arc, diagonal)
 
 

@@ -63,5 +63,6 @@ def from_topohub(name: str, reading: Reading = Reading()) -> Network:  # noqa: B
         message = f"topohub's {name}.json is damaged: line {error.line}: {error}"
         raise BadInput(Problem(message=message, field="topohub")) from None
     draft = draft_of(data, None, name=name)
-    draft.name, draft.geographic = name, not name.startswith("gabriel/")
+    # Most of the package is on the globe; Gabriel graphs are drawn on a plane, as some of sndlib are.
+    draft.name, draft.geographic = name, False if name.startswith("gabriel/") else None
     return assemble(draft, reading)
