@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from numba.core import ir, types
+from numba.core import ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.typed_passes import NopythonRewrites
+from numba.core.types import (  # type: ignore[attr-defined]
+    BaseTuple,
+    EllipsisType,
+    Integer,
+    NamedTupleClass,
+    SliceType,
+)
 
 __all__ = ["KernelCompiler"]
 
@@ -76,12 +83,16 @@ def _owns(statement: Any, typemap: Any, counted: Any) -> bool:
         return False
     if isinstance(value, ir.Arg | ir.Var | ir.Global | ir.FreeVar):
         return False
-    if not isinstance(value, ir.Expr) or value.op not in _BORROWING:
+    if not isinstance(value, ir.Expr):
+        return True
+    if value.op == "call":  # a NamedTuple made of borrowed arrays, or a row of one
+        called = typemap[value.func.name]
+        definition = getattr(getattr(called, "typing_key", None), "_defn", None)
+        return not (isinstance(called, NamedTupleClass) or hasattr(definition, "borrows"))
+    if value.op not in _BORROWING:
         return True
     if value.op in ("getitem", "typed_getitem"):
         index = typemap[value.index.name]
-        parts = index.types if isinstance(index, types.BaseTuple) else [index]
-        return not all(
-            isinstance(part, types.Integer | types.SliceType | types.EllipsisType) for part in parts
-        )
+        parts = index.types if isinstance(index, BaseTuple) else [index]
+        return not all(isinstance(part, Integer | SliceType | EllipsisType) for part in parts)
     return False
