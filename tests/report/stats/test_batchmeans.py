@@ -77,6 +77,28 @@ def test_the_interval_is_students_on_batches_where_nothing_is_to_adjust() -> Non
     assert (found.interval.low, found.interval.high) == pytest.approx((wanted.low, wanted.high))
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("level", [0.9, 0.99])
+def test_skarts_adjustments_by_their_formulas(seed: int, level: float) -> None:
+    """Skewed and correlated runs, batch by batch, with SciPy's skewness and quantile."""
+    from scipy import stats
+
+    values = np.exp(0.3 * autoregressive(640, 0.97, seed))
+    found = steady_state(values, level)
+    size, start = int(found.batch_size), int(found.warm_up)
+    batches = values[640 - BATCHES * size :].reshape(BATCHES, size).mean(axis=1)
+    centred = batches - batches.mean()
+    phi = np.sum(centred[1:] * centred[:-1]) / np.sum(centred**2)
+    assert found.autocorrelation == pytest.approx(phi)
+    beta = stats.skew(batches, bias=False) / (6 * np.sqrt(BATCHES))
+    error = np.sqrt((1 + max(phi, 0)) / (1 - max(phi, 0)) * batches.var(ddof=1) / BATCHES)
+    quantile = stats.t.ppf((1 + level) / 2, BATCHES - 1)
+    mean = values[start:].mean()
+    for limit, score in ((found.interval.low, quantile), (found.interval.high, -quantile)):
+        shape = (np.cbrt(1 + 6 * beta * (score - beta)) - 1) / (2 * beta)
+        assert limit == pytest.approx(mean - shape * error)
+
+
 def test_it_is_wider_than_pretending_independence() -> None:
     values = autoregressive(20_000, 0.95)
     assert steady_state(values).interval.half_width > 3 * student(values).half_width

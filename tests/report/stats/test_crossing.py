@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoslab.core.errors import BadInput
+from qoslab.report.stats.compare import holm
 from qoslab.report.stats.crossing import crossing_of_differences, crossings, segments
 
 GRID = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
@@ -109,6 +110,26 @@ def test_noise_changes_the_lead_but_decides_nothing() -> None:
     assert [part.best for part in segments(grid, values)] == [None]
     assert crossings(grid, values) == []
     assert len(crossings(grid, values, decided=False)) > 1
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.3, 1.5))
+def test_the_best_beats_its_weakest_rival_after_both_corrections(seed: int, gap: float) -> None:
+    """Against SciPy's t tests, point by point; the gap puts p-values on both sides of 5 %."""
+    from scipy import stats
+
+    generator = np.random.default_rng(seed)
+    values = {name: i * gap + generator.normal(size=(4, 8)) for i, name in enumerate("abc")}
+    raw, leaders = [], []
+    for point in range(4):
+        means = {name: table[point].mean() for name, table in values.items()}
+        leaders.append(min(means, key=means.__getitem__))
+        lead = values[leaders[-1]][point]
+        rivals = [table[point] for name, table in values.items() if name != leaders[-1]]
+        raw.append(min(1.0, 2 * max(stats.ttest_rel(lead, rival).pvalue for rival in rivals)))
+    wanted = [name if p <= 0.05 else None for name, p in zip(leaders, holm(raw), strict=True)]
+    found = segments(np.arange(4), values)
+    assert [part.best for part in found for _ in range(part.points)] == wanted
 
 
 def test_equal_methods_are_rarely_named_best() -> None:

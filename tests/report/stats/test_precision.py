@@ -27,6 +27,20 @@ def test_published_sample_sizes(effect: float, power: float, n: int) -> None:
     assert seeds_to_decide(spread_of(1.0, effect), power=power) == n
 
 
+@pytest.mark.parametrize("power", [0.08, 0.2, 0.6])
+def test_both_tails_count_as_decided(power: float) -> None:
+    """The power that SciPy's noncentral t gives at the planned number and one seed before."""
+    from scipy import stats
+
+    def reached(n: int) -> float:
+        quantile = stats.t.ppf(0.975, n - 1)
+        return float(1 - np.diff(stats.nct.cdf([-quantile, quantile], n - 1, 0.1 * np.sqrt(n)))[0])
+
+    n = seeds_to_decide(spread_of(1.0, 0.1), power=power)
+    assert n is not None
+    assert reached(n - 1) < power <= reached(n)
+
+
 def test_the_planned_seeds_do_decide() -> None:
     """2000 studies of the planned size at power 0.8; five standard errors: error probability below 1e-6."""
     from qoslab.report.stats.signed import paired_t_values
