@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -53,7 +53,7 @@ def metrics_are_well_named(domain: Domain) -> None:
 
 
 def scenario_fields_are_explained(domain: Domain) -> None:
-    """Every field of the scenario, at any depth, has a description."""
+    """Every field of the scenario, at any depth, has a description; a tag with one possible value needs none."""
     for path, description in _fields(domain.scenario_type()):
         if not description:
             _fail(domain, f"scenario field {path!r} has no description")
@@ -75,7 +75,8 @@ def quickstart_is_a_valid_study(domain: Domain) -> None:
 
 def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str | None]]:
     for name, field in model.model_fields.items():
-        yield prefix + name, field.description
+        if not (get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1):
+            yield prefix + name, field.description
         for part in _models(field.annotation):
             yield from _fields(part, f"{prefix}{name}.")
 

@@ -41,11 +41,10 @@ class InfluenceScenario(Scenario):
 
 def example() -> InfluenceScenario:
     """A small world for contract tests."""
+    generate = {"model": "erdos_renyi", "nodes": 30, "p": 0.2, "directed": True}
     return InfluenceScenario.model_validate(
         {
-            "network": {
-                "generate": {"model": "erdos_renyi", "nodes": 30, "probability": 0.2, "directed": True}
-            },
+            "network": {"generate": generate, "connected": "strongly"},
             "followers": 3,
             "competitor": {"contacts": 3},
         }

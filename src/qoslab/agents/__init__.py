@@ -1,0 +1,1 @@
+"""Synchronous rounds between agents that agree over a network."""

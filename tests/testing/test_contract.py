@@ -1,0 +1,168 @@
+"""The contract, over everything that is registered; and that a broken method does not pass it."""
+
+import importlib.util
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from qoslab.core.method import MethodEntry
+from qoslab.core.registry import registry
+from qoslab.testing import ContractError, domain_checks, method_checks, registered_methods
+from qoslab.testing import methods as contract
+
+PROBE = {"learn": "torch", "optimize": "cvxpy", "ray": "ray"}
+"""A module that tells whether an extra is installed."""
+
+RUNS = {
+    "gives_one_outcome_per_seed",
+    "reports_only_declared_metrics",
+    "is_deterministic",
+    "leaves_its_inputs_alone",
+    "does_not_depend_on_the_list_of_seeds",
+    "does_not_depend_on_kept_series",
+    "keeps_its_time_limit",
+}
+"""Checks that run the method, and so need its extra."""
+
+
+@pytest.mark.parametrize("check", method_checks(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("entry", registered_methods(), ids=lambda entry: entry.id)
+def test_every_method_keeps_the_contract(entry, check):
+    probe = PROBE.get(entry.extra or "")
+    if check.__name__ in RUNS and probe and importlib.util.find_spec(probe) is None:
+        pytest.skip(f"needs the extra '{entry.extra}'")
+    check(entry)
+
+
+@pytest.mark.parametrize("check", domain_checks(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("domain", registry.domains(), ids=lambda domain: domain.name)
+def test_every_domain_keeps_the_contract(domain, check):
+    check(domain)
+
+
+def entry(cls, **changes):
+    """A method of the influence domain that is registered nowhere."""
+    values = {
+        "domain": "influence",
+        "name": "broken",
+        "cls": cls,
+        "summary": "broken on purpose",
+        "citation": "",
+        "information": None,
+        "extra": None,
+        "origin": "ours",
+    }
+    return MethodEntry(**(values | changes))
+
+
+@dataclass(frozen=True)
+class Base:
+    """Chooses the first agents. No parameters."""
+
+    def select(self, opinions, rng):
+        return list(range(opinions.followers))
+
+
+class Undocumented(Base):
+    pass
+
+
+Undocumented.__doc__ = "Undocumented()"
+
+
+@dataclass(frozen=True)
+class NoDefault(Base):
+    """One parameter without a default.
+
+    Attributes:
+        size: a size.
+    """
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Unexplained(Base):
+    """A parameter that nobody explains."""
+
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Keeps(Base):
+    """Keeps more than its parameters. No parameters."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "secret", 1)
+
+
+@dataclass(frozen=True)
+class Unpicklable(Base):
+    """Cannot be sent to a worker.
+
+    Attributes:
+        function: a function.
+    """
+
+    function: object = lambda x: x
+
+
+@dataclass(frozen=True)
+class Restless(Base):
+    """Draws from a generator that no seed rules. No parameters."""
+
+    def select(self, opinions, rng):
+        fresh = np.random.default_rng()
+        return [int(i) for i in fresh.choice(len(opinions.gain), opinions.followers, replace=False)]
+
+
+_CALLS: list[int] = []
+
+
+@dataclass(frozen=True)
+class Remembers(Base):
+    """Chooses by how often it was called. No parameters."""
+
+    def select(self, opinions, rng):
+        _CALLS.append(1)
+        return [len(_CALLS) % len(opinions.gain)]
+
+
+@pytest.mark.parametrize(
+    ("check", "cls", "message"),
+    [
+        (contract.has_a_page_to_show, Undocumented, "needs a docstring"),
+        (contract.has_a_page_to_show, Unexplained, "does not explain size"),
+        (contract.constructor_only_stores, NoDefault, "has no default"),
+        (contract.constructor_only_stores, Keeps, "keeps \\['secret'\\]"),
+        (contract.is_deterministic, Restless, "two runs of one seed differ"),
+        (contract.does_not_depend_on_the_list_of_seeds, Remembers, "lists of 2 and 64|alone and one of 64"),
+    ],
+)
+def test_a_broken_method_is_named(check, cls, message):
+    with pytest.raises(ContractError, match=f"influence/broken: .*({message})"):
+        check(entry(cls))
+
+
+def test_what_cannot_be_pickled_is_named():
+    with pytest.raises((ContractError, Exception), match=r"pickle|lambda"):
+        contract.survives_pickling(entry(Unpicklable))
+
+
+def test_a_paper_needs_its_citation():
+    with pytest.raises(ContractError, match="BibTeX"):
+        contract.has_a_page_to_show(entry(Base, origin="paper"))
+    contract.has_a_page_to_show(entry(Base, origin="paper", citation="@article{x}"))
+
+
+def test_a_run_that_ignores_its_time_is_named(monkeypatch):
+    """The influence domain's run with its clock taken away."""
+    monkeypatch.setattr("qoslab.core.context.Context.check_time", lambda self: None)
+    with pytest.raises(ContractError, match=r"call context\.check_time"):
+        contract.keeps_its_time_limit(entry(Base))
+
+
+def test_the_sound_method_passes_everything():
+    for check in method_checks():
+        check(entry(Base))
