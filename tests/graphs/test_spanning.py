@@ -69,7 +69,7 @@ def test_kirchhoff_counts_what_there_is():
 def test_random_trees_have_the_probabilities_they_should(weighted):
     network = Network.from_links(4, [0, 0, 1, 1, 2], [1, 2, 2, 3, 3])
     weight = np.array([1.0, 2.0, 0.5, 3.0, 1.5]) if weighted else np.ones(5)
-    rng, draws = np.random.default_rng(11), 6000
+    rng, draws = np.random.default_rng(11), 2500
     counts = Counter(
         tuple(random_spanning_tree(network, rng, weight if weighted else None)) for _ in range(draws)
     )
