@@ -43,6 +43,8 @@ class FakeStudy:
     domain: str = "synthetic"
     seeds: int = 20
     time_limit_s: float | None = 60.0
+    methods: tuple[Any, ...] = ()
+    text: bytes = b'[study]\nname = "tails" # <b>&\n'
     report: Section = field(default_factory=Section)
 
 

@@ -20,6 +20,7 @@ __all__ = ["Band", "convergence", "lines", "plain", "time_series"]
 
 _POINTS = 2000
 _MARKED = 30
+_TICKS = 12
 
 
 class Band(NamedTuple):
@@ -69,6 +70,8 @@ def lines(
             axes.set_xticks(where, [plain(str(value)) for value in grid])
             axes.set_xlim(-0.5, grid.size - 0.5)
             axes.grid(visible=False, axis="x")
+        elif _apart(where) and not log_x:
+            axes.set_xticks(where, [f"{value:g}" for value in where])
         scales(axes, log_x=log_x and not named, log_y=log_y)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         legend(figure, axes)
@@ -193,6 +196,11 @@ def _draw(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look, *, mark
     if band.low is not None and band.high is not None:
         low, high = (np.asarray(end, dtype=np.float64) for end in (band.low, band.high))
         axes.fill_between(x, low, high, color=look.colour, alpha=0.18, linewidth=0)
+
+
+def _apart(x: np.ndarray) -> bool:
+    """Whether every point of a grid has room for a tick of its own."""
+    return 1 < x.size <= _TICKS and float(np.diff(np.sort(x)).min()) >= float(np.ptp(x)) / _TICKS
 
 
 def _points(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look) -> None:

@@ -158,6 +158,12 @@ class Evidence:
             trials=trials,
         )
 
+    @property
+    def running_axis(self) -> Axis | None:
+        """The axis that a reader follows: the numeric one with the most values, the first of equals."""
+        numeric = [axis for axis in self.axes if axis.numeric and len(axis.values) > 1]
+        return max(numeric, key=lambda axis: len(axis.values)) if numeric else None
+
     def own(self, case: int, method: int) -> NDArray[np.float64]:
         """The values that a method has on a case."""
         found: NDArray[np.float64] = self.values[case, method]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qoslab.report.evidence import Axis, Evidence
@@ -41,8 +41,20 @@ def places(evidence: Evidence, cases: Sequence[int], *, limit: int = 3) -> str:
     alone = next((axis for axis in evidence.axes if _settled_by(evidence, axis, chosen)), None)
     if alone is not None:
         return _along(alone, [value for value in alone.values if value in _taken(evidence, alone, chosen)])
-    named = [f"({place(evidence, case)})" if len(chosen) > 1 else place(evidence, case) for case in chosen]
-    return "at " + enumerate_words(named, limit=limit)
+    return enumerate_words(list(_grouped(evidence, chosen)), limit=limit)
+
+
+def _grouped(evidence: Evidence, cases: list[int]) -> Iterator[str]:
+    """Cases on a grid of several axes: along the longest one, for each setting of the others."""
+    axis = evidence.running_axis or evidence.axes[0]
+    groups: dict[str, list[Any]] = {}
+    for case in cases:
+        values = dict(evidence.cases[case].values)
+        own = values.pop(axis.name)
+        within = ", ".join(f"{name} = {axis_value(value)}" for name, value in values.items())
+        groups.setdefault(within, []).append(own)
+    for within, taken in groups.items():
+        yield f"{_along(axis, [value for value in axis.values if value in taken])} with {within}"
 
 
 def _taken(evidence: Evidence, axis: Axis, cases: Sequence[int]) -> list[Any]:

@@ -6,8 +6,9 @@ stored; a test, a notebook or another tool may hand in any object of this shape.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.method import MethodEntry
@@ -90,6 +91,14 @@ class StudyLike(Protocol):
     def report(self) -> ReportSection:
         """The `[report]` table."""
 
+    @property
+    def methods(self) -> Sequence[Any]:
+        """The methods: each has a `label` and a `source` that knows its parameters."""
+
+    @property
+    def text(self) -> bytes:
+        """The study file; empty for a study made in Python."""
+
 
 class ResultsLike(Protocol):
     """What the report asks of results."""
@@ -105,6 +114,9 @@ class ResultsLike(Protocol):
     @property
     def path(self) -> Path:
         """The results folder."""
+
+    def series(self, name: str) -> pl.DataFrame:
+        """A kept series: its columns behind `scenario`, `method` and `replication`; no rows where none was kept."""
 
 
 def axis_names(table: pl.DataFrame) -> list[str]:

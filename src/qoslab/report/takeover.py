@@ -18,7 +18,7 @@ from qoslab.report.stats import Interval
 from qoslab.report.stats.crossing import crossing_of_differences
 from qoslab.report.words import decimals_for, fixed
 
-__all__ = ["Takeover", "takeovers", "told"]
+__all__ = ["Takeover", "lines_along", "takeovers", "told"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,6 @@ class Takeover:
     interval: Interval
 
 
-def running_axis(evidence: Evidence) -> Axis | None:
-    """The numeric axis with the most values; the first of equals."""
-    numeric = [axis for axis in evidence.axes if axis.numeric and len(axis.values) > 1]
-    return max(numeric, key=lambda axis: len(axis.values)) if numeric else None
-
-
 def takeovers(evidence: Evidence, standings: Sequence[Standing]) -> list[Takeover]:
     """Every change of the decided best method along the longest numeric axis, for each value of the others.
 
@@ -53,14 +47,16 @@ def takeovers(evidence: Evidence, standings: Sequence[Standing]) -> list[Takeove
         evidence: The evidence.
         standings: All cases.
     """
-    axis = running_axis(evidence)
+    axis = evidence.running_axis
     if axis is None or evidence.metric.direction == "neither":
         return []
-    return [found for line in _lines(evidence, axis) for found in _along(evidence, standings, axis, line)]
+    return [
+        found for line in lines_along(evidence, axis) for found in _along(evidence, standings, axis, line)
+    ]
 
 
-def _lines(evidence: Evidence, axis: Axis) -> Iterator[list[int]]:
-    """Cases that differ in the axis alone, in its order."""
+def lines_along(evidence: Evidence, axis: Axis) -> Iterator[list[int]]:
+    """Cases that differ in one axis alone, in its order; one list for each value of the other axes."""
 
     def others(case: int) -> str:
         return repr([value for key, value in evidence.cases[case].values.items() if key != axis.name])

@@ -77,33 +77,24 @@ def comparison_rows(
     gap = tuned(frame, metric.unit, "difference")
     percent = f"{100 * level:g} %"
     lost = bool((frame["lost"] > 0).any())
-    heads = [*axes, "method", "seeds"] + (["lost"] if lost else [])
-    heads += [
-        _headed(metric.name, scale),
-        percent,
-        _headed("difference", gap),
-        percent,
-        "ratio",
-        percent,
-        "p",
-        "verdict",
-    ]
+    heads = [*axes, "method", "verdict", "seeds"] + (["lost"] if lost else [])
+    heads += [_headed("mean", scale), percent, _headed("difference", gap), percent, "ratio", percent, "p"]
     rows = []
     for row in frame.iter_rows(named=True):
-        cells = [axis_value(row[axis]) for axis in axes] + [row["method"], str(row["seeds"])]
+        cells = [axis_value(row[axis]) for axis in axes] + [row["method"], row["verdict"], str(row["seeds"])]
         cells += [str(row["lost"])] if lost else []
         cells += _ends(scale, row["mean"], row["low"], row["high"])
         cells += _ends(gap, row["difference"], row["difference_low"], row["difference_high"])
         cells += _ends(Scale(1.0, ""), row["ratio"], row["ratio_low"], row["ratio_high"])
-        cells += [p_value(row["p_holm"]), row["verdict"]]
+        cells += [p_value(row["p_holm"])]
         rows.append(cells)
     numeric = [_is_number(frame[axis].to_list()) for axis in axes]
-    numeric += [False, True] + ([True] if lost else []) + [True] * 7 + [False]
+    numeric += [False, False, True] + ([True] if lost else []) + [True] * 7
     return heads, rows, numeric
 
 
 def _headed(name: str, scale: Scale) -> str:
-    return f"{name} [{scale.unit}]" if scale.unit else name
+    return f"{name} ({scale.unit})" if scale.unit else name
 
 
 def _is_number(values: Sequence[Any]) -> bool:
@@ -120,6 +111,7 @@ def comparison_text(frame: pl.DataFrame, metric: Metric, *, level: float = 0.95)
     """
     heads, rows, numeric = comparison_rows(frame, metric, level=level)
     note = (
+        f"{metric.name}: {metric.summary.rstrip('.')}. "
         "Differences and ratios are to the baseline on common seeds, each interval by itself; p is corrected (Holm) "
         "over the whole table and decides the verdict."
     )
