@@ -91,6 +91,8 @@ class Domain:
             contract tests use it, and it needs no data files.
         figures: The domain's figures in the order of the report.
         commands: The domain's own commands.
+        warm: Import path of a function without arguments that compiles the domain's kernels into the cache on
+            disk; a study calls it once before its workers start.
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
@@ -107,6 +109,7 @@ class Domain:
     example: str
     figures: tuple[FigureEntry, ...] = ()
     commands: tuple[Command, ...] = ()
+    warm: str | None = None
     verify: str | None = None
     quickstart: str | None = None
     skeleton: str | None = None
