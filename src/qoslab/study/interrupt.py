@@ -1,0 +1,45 @@
+"""Ctrl-C: once finishes what runs and saves, twice stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+__all__ = ["Interrupt"]
+
+
+class Interrupt:
+    """Takes Ctrl-C while it is entered, in the main thread; elsewhere it only holds the flag.
+
+    Attributes:
+        reason: Why nothing new should start; empty while work goes on.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._before: Any = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new should start."""
+        return bool(self.reason)
+
+    def stop(self, reason: str) -> None:
+        """Ask for an end; the first reason counts."""
+        self.reason = self.reason or reason
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._pressed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _pressed(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stop("Ctrl-C: running trials are finished; press it again to stop at once")

@@ -1,0 +1,68 @@
+"""What a results folder keeps beside its rows: the study file, the users' files, trained weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from qoslab.study.cases import FromFile
+from qoslab.study.closure import local_modules
+from qoslab.study.files import write_whole
+from qoslab.study.study import Study
+from qoslab.study.userfile import digest
+
+__all__ = ["STUDY", "keep_files", "kept_method_file", "weights_file"]
+
+STUDY = "study.toml"
+
+
+def keep_files(study: Study, folder: Path) -> None:
+    """Copy the study file and the users' method files into a results folder.
+
+    Args:
+        study: The study.
+        folder: The results folder. Method files lie under `files/` by the digest of their content, so that the
+            files of earlier rows stay as they were.
+
+    Raises:
+        DiskFull: There was no room.
+    """
+    _write(folder / STUDY, study.text or _described(study))
+    for case in study.methods:
+        if isinstance(case.source, FromFile):
+            home = kept_method_file(folder, digest(case.source.file), "").parent
+            base = case.source.file.parent
+            for path in local_modules(case.source.file):
+                _write(home / path.relative_to(base), path.read_bytes())
+
+
+def kept_method_file(folder: Path, content: str, name: str) -> Path:
+    """Where a results folder keeps a user's method file."""
+    return folder / "files" / content[:16] / (name or "_")
+
+
+def weights_file(folder: Path, fingerprint: str) -> Path:
+    """Where a results folder keeps the weights of a training."""
+    return folder / "weights" / f"{fingerprint}.safetensors"
+
+
+def _write(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        write_whole(path, data)
+
+
+def _described(study: Study) -> bytes:
+    """What stands in place of a study file where the study was made in Python."""
+    return "\n".join(_lines(study)).encode() + b"\n"
+
+
+def _lines(study: Study) -> Iterator[str]:
+    yield "# Made in Python; scenarios and methods stand in the journal."
+    yield "[study]"
+    for key in ("name", "domain", "seeds", "seed", "time_limit_s", "train_limit_s", "series"):
+        yield f"{key} = {json.dumps(getattr(study, key), ensure_ascii=False)}"
+    for method in study.methods:
+        yield f"# method {json.dumps(method.label)}: {method.id}"
+    for scenario in study.scenarios:
+        yield f"# scenario {json.dumps(scenario.label)}"

@@ -1,0 +1,258 @@
+"""Running a study: what is left of it, on an executor, every row stored before anyone hears of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qoslab.core.domain import Domain
+from qoslab.core.errors import BadInput, MissingData, Problem, QoslabError
+from qoslab.core.registry import registry
+from qoslab.study.cases import importable
+from qoslab.study.data import DataFiles
+from qoslab.study.events import Ended, Event, Events, Noted, Planned
+from qoslab.study.executor import Executor
+from qoslab.study.inprocess import InProcess
+from qoslab.study.interrupt import Interrupt
+from qoslab.study.journal import Journal, Record
+from qoslab.study.keep import keep_files
+from qoslab.study.local import Local
+from qoslab.study.plan import Plan, make_plan
+from qoslab.study.record import run_record
+from qoslab.study.results import Results
+from qoslab.study.round import Round, Services
+from qoslab.study.store import Store
+from qoslab.study.study import Study
+from qoslab.study.table import make_table, save_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["MOST_SEEDS", "StoppingRule", "default_workers", "methods_of", "run"]
+
+StoppingRule = Callable[["pl.DataFrame"], int]
+"""From the table so far to the seeds that every scenario and method should have."""
+
+MOST_SEEDS = 10_000
+"""Where a run until a precision gives up."""
+
+
+def default_workers() -> int:
+    """The processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def run(
+    study: Study,
+    out: Path | None = None,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    fail_fast: bool = False,
+    until_precision: StoppingRule | None = None,
+    events: Events | None = None,
+    data: Path | None = None,
+) -> Results:
+    """Run a study, or what is left of it.
+
+    Args:
+        study: The study.
+        out: The results folder; by default the usual one.
+        workers: Worker processes; 0 runs in this process; by default one for each processor.
+        ray: Address of a Ray cluster, or `auto`; trials then run there.
+        fail_fast: Whether to stop at the first trial that fails.
+        until_precision: Asked after each round how many seeds there should be; the run ends when it asks for no
+            more than there are. Seeds at most double from round to round.
+        events: Hears what happens.
+        data: A folder to look for data files in first.
+
+    Returns:
+        The results; also after a first Ctrl-C, which lets running trials finish.
+
+    Raises:
+        BadInput: A user's file fails, a parameter is wrong, or a method cannot reach worker processes.
+        MissingData: A data file is not on this machine.
+        DiskFull: There is no room for results; what is stored stays.
+        KeyboardInterrupt: Ctrl-C was pressed twice; what is stored stays.
+    """
+    tell = events or _silence
+    methods = methods_of(study)
+    workers = _workers(methods, workers, ray, tell)
+    folder = Path(out or study.results_path).absolute()
+    store, dataset = Store(folder), DataFiles(data)
+    plan = make_plan(study, store, dataset)
+    _demand_data(plan, dataset)
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(folder))
+        interrupt = stack.enter_context(Interrupt())
+        keep_files(study, folder)
+        # Whatever ends the rounds, the table is written from what the journal holds.
+        stack.callback(_save, store)
+        start = _Starter(registry.domain(study.domain), workers, ray, stack)
+        while True:
+            _record_plan(plan, store, journal)
+            tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
+            if plan.todo:
+                executor = start(len(plan.todo))
+                services = Services(
+                    folder=folder,
+                    domain=start.domain,
+                    methods=methods,
+                    executor=executor,
+                    journal=journal,
+                    store=store,
+                    run=_open_run(study, store, journal),
+                    interrupt=interrupt,
+                    tell=tell,
+                    fail_fast=fail_fast,
+                    dataset=dataset,
+                )
+                Round(plan, services).run()
+                _pass_on(executor, tell)
+            more = _more(until_precision, plan, store, interrupt)
+            if more is None:
+                break
+            plan = make_plan(plan.study.with_seeds(more), store, dataset)
+    results = Results.open(folder)
+    tell(_ended(results, plan, begun, interrupt))
+    return results
+
+
+class _Starter:
+    """Starts the executor when the first trial needs it, and leaves its end to the run."""
+
+    def __init__(self, domain: Domain, workers: int, ray: str | None, stack: ExitStack) -> None:
+        self.domain = domain
+        self._workers, self._ray, self._stack = workers, ray, stack
+        self._executor: Executor | None = None
+
+    def __call__(self, trials: int) -> Executor:
+        if self._executor is None:
+            self._executor = self._start(trials)
+            self._stack.callback(self._executor.close)
+        return self._executor
+
+    def _start(self, trials: int) -> Executor:
+        if self._ray is not None:
+            from qoslab.study.ray import OnRay
+
+            return OnRay(self._ray, trials, warm=self.domain)
+        if self._workers == 0:
+            return InProcess()
+        return Local(min(self._workers, trials), warm=self.domain)
+
+
+def methods_of(study: Study) -> dict[str, Any]:
+    """The methods' instances by label; users' files are executed here.
+
+    Raises:
+        BadInput: All that is wrong with them.
+    """
+    problems: list[Problem] = []
+    built: dict[str, Any] = {}
+    for case in study.methods:
+        try:
+            built[case.label] = case.build()
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    return built
+
+
+def _workers(methods: Mapping[str, Any], workers: int | None, ray: str | None, tell: Events) -> int:
+    """How many workers there are to be; methods that live in this process only cannot leave it.
+
+    Raises:
+        BadInput: They were asked to, or the number makes no sense.
+    """
+    if workers is not None and workers < 0:
+        message = f"the number of workers is {workers}; it is 0 (this process) or more"
+        raise BadInput(message)
+    captive = [label for label, method in methods.items() if _is_captive(method)]
+    if not captive or (workers == 0 and ray is None):
+        return default_workers() if workers is None else workers
+    names = ", ".join(repr(label) for label in captive)
+    if workers is None and ray is None:
+        tell(
+            Noted(
+                f"method {names} is defined in this session only, so trials run in this process, one by one"
+            )
+        )
+        return 0
+    message = f"method {names} is defined in this session only: a worker process could not import it"
+    hint = "put its class into a file and name it with `file = ...`, or run with workers=0"
+    raise BadInput(Problem(message=message, hint=hint))
+
+
+def _is_captive(method: Any) -> bool:
+    """Whether a method's class cannot be imported elsewhere; a user's file is executed again instead."""
+    return not importable(method) and not type(method).__module__.startswith("qoslab_user_")
+
+
+def _demand_data(plan: Plan, dataset: DataFiles) -> None:
+    messages = []
+    for name in plan.missing_data():
+        try:
+            dataset(name)
+        except QoslabError as error:
+            messages.append(str(error))
+    if messages:
+        raise MissingData("\n".join(messages))
+
+
+def _open_run(study: Study, store: Store, journal: Journal) -> str:
+    """Name this run in the journal, before its first row."""
+    record = run_record(study.path.parent if study.path else Path.cwd())
+    journal.append([record])
+    store.add(record)
+    return str(record["id"])
+
+
+def _record_plan(plan: Plan, store: Store, journal: Journal) -> None:
+    """Store the plan, unless it is the one that stands."""
+    record = plan.record()
+    if store.plan is None or _timeless(store.plan) != _timeless(record):
+        journal.append([record])
+        store.add(record)
+
+
+def _timeless(record: Record) -> Record:
+    return {key: value for key, value in record.items() if key != "at"}
+
+
+def _more(rule: StoppingRule | None, plan: Plan, store: Store, interrupt: Interrupt) -> int | None:
+    """How many seeds the next round should have; None for no next round."""
+    if rule is None or interrupt.stopping:
+        return None
+    seeds = plan.study.seeds
+    wanted = min(rule(make_table(store)), 2 * seeds, MOST_SEEDS)
+    return wanted if wanted > seeds else None
+
+
+def _save(store: Store) -> None:
+    store.refresh()
+    save_table(store, make_table(store))
+
+
+def _pass_on(executor: Executor, tell: Events) -> None:
+    for note in executor.notes:
+        tell(Noted(note))
+    executor.notes.clear()
+
+
+def _ended(results: Results, plan: Plan, begun: float, interrupt: Interrupt) -> Ended:
+    status = results.table["status"].to_list() if results.table.width else []
+    failed = sum(word != "done" for word in status)
+    return Ended(len(status), len(plan.trials), failed, time.monotonic() - begun, interrupt.stopping)
+
+
+def _silence(_event: Event) -> None:
+    """Nobody listens."""

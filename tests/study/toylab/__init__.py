@@ -1,0 +1,1 @@
+"""A tiny domain for tests of the study room: arithmetic on the seed."""

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from qoslab.core.context import Context
+from qoslab.core.outcome import Outcome
+from qoslab.core.scenario import InputFile, Part, Scenario
+from qoslab.core.seeds import Seed
+
+
+class Servers(Part):
+    count: int = Field(default=2, ge=1, description="How many.")
+    speeds: tuple[float, ...] = Field(default=(1.0,), description="Their speeds.")
+
+
+class Toy(Scenario):
+    load: float = Field(default=0.5, gt=0, lt=1, description="Load.")
+    kind: Literal["a", "b"] = Field(default="a", description="A kind.")
+    servers: Servers = Field(default=Servers(), description="Servers.")
+    trace: InputFile | None = Field(default=None, description="A file.")
+
+
+def example() -> Toy:
+    return Toy()
+
+
+def warm() -> None:
+    log("warm")
+
+
+def run(scenario: Toy, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
+    log("run", type(method).__name__, *(str(seed.replication) for seed in seeds))
+    for seed in seeds:
+        context.check_time()
+        score = float(method.score(scenario, seed, context))
+        noise = float(seed.generator("noise").standard_exponential())
+        series = {"walk": {"t": np.arange(3), "x": np.arange(3) * noise}} if context.keep_series else {}
+        yield Outcome({"score": score, "noise_s": noise}, {"steps": seed.replication + 1}, series)
+
+
+def log(*words: str) -> None:
+    """Tell a test what was really run, from whatever process."""
+    path = os.environ.get("TOYLAB_LOG")
+    if path:
+        with Path(path).open("a") as file:
+            file.write(" ".join(words) + "\n")
+
+
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
