@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qoslab.core.errors import BadInput
+from qoslab.study.cases import Kept, MethodCase
 from qoslab.study.journal import Record
-from qoslab.study.keep import STUDY
+from qoslab.study.keep import STUDY, kept_method_file
 from qoslab.study.series import read_series
 from qoslab.study.spec import ReportTable
 from qoslab.study.store import Store
@@ -19,21 +20,23 @@ from qoslab.study.table import load_table, make_table, rows
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Results", "StudySummary"]
+__all__ = ["Results", "StudySummary", "default_results"]
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What results know of their study; needs neither the study file nor its domain.
+    """What results know of their study; neither the study file nor its domain needs to be there.
 
     Attributes:
         name: Its name.
         domain: Name of its domain.
         seeds: Replications of every scenario and method.
         seed: Root of all random numbers.
+        time_limit_s: Wall seconds that a trial may take.
         report: The `[report]` table.
         scenarios: Labels of the scenarios.
-        methods: Methods' ids by label.
+        methods: The methods.
+        text: The study file.
         overrides: Values that were set from outside the file.
     """
 
@@ -41,10 +44,18 @@ class StudySummary:
     domain: str
     seeds: int
     seed: int
+    time_limit_s: float
     report: ReportTable
     scenarios: tuple[str, ...]
-    methods: Mapping[str, str]
+    methods: tuple[MethodCase, ...]
+    text: bytes = field(repr=False)
     overrides: Mapping[str, str]
+
+
+def default_results(study_file: str | Path) -> Path:
+    """The usual results folder of a study file: `NAME.results` beside it."""
+    path = Path(study_file)
+    return path.with_name(f"{path.stem}.results")
 
 
 class Results:
@@ -54,11 +65,13 @@ class Results:
         path: The folder.
         study: What was run.
         table: One row per trial; its columns stand in `docs/concepts/studies.md`.
+        interrupted: Whether the run that gave them was stopped before its end.
     """
 
-    def __init__(self, path: Path, store: Store, table: pl.DataFrame) -> None:
+    def __init__(self, path: Path, store: Store, table: pl.DataFrame, *, interrupted: bool = False) -> None:
         self.path = path
         self.table = table
+        self.interrupted = interrupted
         self._store = store
 
     @classmethod
@@ -91,22 +104,19 @@ class Results:
         """What was run."""
         plan = self.plan
         study = plan["study"]
-        return StudySummary(
-            study["name"],
-            study["domain"],
-            study["seeds"],
-            study["seed"],
-            ReportTable.model_validate(study["report"]),
-            tuple(case["label"] for case in plan["scenarios"]),
-            {case["label"]: case["id"] for case in plan["methods"]},
-            study["overrides"],
-        )
-
-    @property
-    def study_text(self) -> str:
-        """The study file."""
         path = self.path / STUDY
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return StudySummary(
+            name=study["name"],
+            domain=study["domain"],
+            seeds=study["seeds"],
+            seed=study["seed"],
+            time_limit_s=study["time_limit_s"],
+            report=ReportTable.model_validate(study["report"]),
+            scenarios=tuple(case["label"] for case in plan["scenarios"]),
+            methods=tuple(_method(self.path, study["domain"], case) for case in plan["methods"]),
+            text=path.read_bytes() if path.is_file() else b"",
+            overrides=study["overrides"],
+        )
 
     def records(self) -> list[tuple[Record, Record, Record]]:
         """The rows of the table as the journal has them, each with its scenario and its method in the plan."""
@@ -136,6 +146,12 @@ class Results:
         for row in sorted(self.table.select(columns).rows(), key=lambda row: row[:3]):
             state.update(repr([_exact(value) for value in row]).encode())
         return state.hexdigest()
+
+
+def _method(folder: Path, domain: str, case: Record) -> MethodCase:
+    file = kept_method_file(folder, case["content"], case["file"]) if case.get("file") else None
+    name = case["id"].partition("/")[2]
+    return MethodCase(case["label"], case["id"], case["varied"], Kept(file, domain, name, case["params"]))
 
 
 def _exact(value: Any) -> Any:
