@@ -187,7 +187,7 @@ SHAPES = {
 @pytest.mark.full
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_megabytes_are_read_in_bounded_time_and_memory(tmp_path, shape):
-    # Beside tomllib itself, which needs up to 10 s CPU and 200 MB for its tree, reading costs next to nothing.
+    # Beside tomllib itself, which needs up to 10 s CPU for such files, reading costs next to nothing.
     path = tmp_path / "large.toml"
     path.write_text(SHAPES[shape])
     done_by = Path(__file__).with_name("read_and_measure.py")
@@ -198,4 +198,4 @@ def test_ten_megabytes_are_read_in_bounded_time_and_memory(tmp_path, shape):
     print(shape, done.stdout)
     assert says.strip() == ("refused" if shape == "unclosed" else "read")
     assert float(seconds) < 60
-    assert float(kilobytes) < 400 * 1024
+    assert float(kilobytes) < 200 * 1024

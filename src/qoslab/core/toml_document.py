@@ -159,7 +159,7 @@ def problem_at(path: KeyPath, message: str, *, hint: str | None = None, source: 
         return Problem(message=message, field=dotted(path), hint=hint)
     written = source.removeprefix("--set ").partition("=")[0]
     name = dotted(path)
-    words = message if name is None or name == written else f"{name} {message}"
+    words = message if name is None or name == written else f"{name}: {message}"
     return Problem(message=words, field=source, hint=hint)
 
 
