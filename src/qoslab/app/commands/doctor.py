@@ -77,7 +77,7 @@ def _extra(name: str, modules: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _cache() -> dict[str, Any]:
-    from qoslab.engine.cache import cache_root
+    from qoslab.engine.cache import root as cache_root
 
     root = cache_root()
     parent = next((p for p in (root, *root.parents) if p.exists()), root)

@@ -17,6 +17,7 @@ registry.add_domain(
         example=_HERE + "scenario:example",
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
+        skeleton="skeleton.py.txt",
         metrics=(
             Metric("distance", "", "lower", "mean distance of the settled opinions from the leader's"),
             Metric(

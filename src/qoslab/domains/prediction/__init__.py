@@ -17,6 +17,7 @@ registry.add_domain(
         example=_HERE + "scenario:example",
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
+        skeleton="skeleton.py.txt",
         metrics=(
             Metric("nmae", "", "lower", "mean absolute error over the mean of the test values"),
             Metric("mae", "", "lower", "mean absolute error, in the parameter's unit"),
