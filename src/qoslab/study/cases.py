@@ -11,10 +11,21 @@ from typing import Any
 
 from qoslab.core.located import validate_dataclass
 from qoslab.core.method import Trainable
+from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
 from qoslab.study import userfile
 
-__all__ = ["FromFile", "Given", "MethodCase", "MethodSource", "ScenarioCase", "importable", "wants_training"]
+__all__ = [
+    "FromFile",
+    "Given",
+    "Kept",
+    "MethodCase",
+    "MethodSource",
+    "ScenarioCase",
+    "importable",
+    "params_of",
+    "wants_training",
+]
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,34 @@ class FromFile:
         return validate_dataclass(cls, dict(self.params))
 
 
-MethodSource = Given | FromFile
+@dataclass(frozen=True)
+class Kept:
+    """A method of results that are read back: what the journal knows of it.
+
+    Attributes:
+        file: The results' own copy of the user's file; None for a registered method.
+        domain: The study's domain.
+        name: The method's name.
+        params: Its parameters.
+    """
+
+    file: Path | None
+    domain: str
+    name: str
+    params: Mapping[str, Any]
+
+    def build(self) -> Any:
+        """The method.
+
+        Raises:
+            BadInput: It is not registered here, its file fails, or it has other parameters by now.
+        """
+        if self.file is not None:
+            return FromFile(self.file, self.domain, self.name, self.params).build()
+        return validate_dataclass(registry.method(self.domain, self.name).cls, dict(self.params))
+
+
+MethodSource = Given | FromFile | Kept
 
 
 @dataclass(frozen=True)
@@ -120,6 +158,6 @@ def importable(method: Any) -> bool:
 
 def params_of(source: MethodSource) -> dict[str, Any]:
     """A method's parameters by name."""
-    if isinstance(source, FromFile):
+    if not isinstance(source, Given):
         return dict(source.params)
     return {f.name: getattr(source.method, f.name) for f in dataclasses.fields(source.method) if f.init}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
@@ -22,7 +23,7 @@ from qoslab.core.domain import Domain
 from qoslab.core.errors import MissingData
 from qoslab.core.scenario import dataset_names, input_files
 from qoslab.core.seeds import Seed
-from qoslab.study.cases import FromFile, MethodCase, ScenarioCase, importable, params_of
+from qoslab.study.cases import MethodCase, ScenarioCase, importable, params_of
 from qoslab.study.closure import digest_of, imported_names, local_modules, module_closure
 
 __all__ = [
@@ -85,14 +86,17 @@ def method_parts(case: MethodCase, domain: Domain) -> Parts:
     plain = params | {"weights": "file"} if "weights" in weights else params
     parts = {"method": digest(case.id), "parameters": digest(canonical(plain))} | weights
     modules = [domain.run.partition(":")[0]]
-    if isinstance(case.source, FromFile):
-        sources = local_modules(case.source.file)
-        parts |= {f"file {path.name}": content for path, content in sources.items()}
-        modules += [name for path in sources for name in imported_names(path) if name.startswith("qoslab.")]
-    elif importable(case.source.method):
-        modules.append(type(case.source.method).__module__)
+    file = case.source.file
+    if file is not None:
+        sources = local_modules(file)
+        parts |= {f"file {path.relative_to(file.parent)}": content for path, content in sources.items()}
+        homes = {"qoslab", modules[0].partition(".")[0]}
+        names = (name for path in sources for name in imported_names(path))
+        modules += [name for name in names if name.partition(".")[0] in homes]
+    elif importable(method := case.build()):
+        modules.append(type(method).__module__)
     else:
-        parts["class"] = _class_digest(type(case.source.method))
+        parts["class"] = _class_digest(type(method))
     return parts | {f"code {name}": content for name, content in module_closure(*modules).items()}
 
 
@@ -142,6 +146,8 @@ def _canonical_leaf(value: Any) -> Any:
         return value if not isinstance(value, float) or np.isfinite(value) else repr(value)
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
     if hasattr(value, "__dataclass_fields__"):
         return {name: canonical(getattr(value, name)) for name in value.__dataclass_fields__}
     message = f"a value of type {type(value).__name__} cannot stand in a scenario or method"

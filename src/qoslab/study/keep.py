@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from qoslab.study.cases import FromFile
 from qoslab.study.closure import local_modules
 from qoslab.study.files import write_whole
 from qoslab.study.study import Study
 from qoslab.study.userfile import digest
 
-__all__ = ["STUDY", "keep_files", "kept_method_file", "weights_file"]
+__all__ = ["STUDY", "keep_files", "kept_input", "kept_method_file", "weights_file"]
 
 STUDY = "study.toml"
 
@@ -30,21 +29,26 @@ def keep_files(study: Study, folder: Path) -> None:
     """
     _write(folder / STUDY, study.text or _described(study))
     for case in study.methods:
-        if isinstance(case.source, FromFile):
-            home = kept_method_file(folder, digest(case.source.file), "").parent
-            base = case.source.file.parent
-            for path in local_modules(case.source.file):
-                _write(home / path.relative_to(base), path.read_bytes())
+        file = case.source.file
+        if file is not None:
+            home = kept_method_file(folder, digest(file), file.name).parent
+            for path in local_modules(file):
+                _write(home / path.relative_to(file.parent), path.read_bytes())
 
 
 def kept_method_file(folder: Path, content: str, name: str) -> Path:
     """Where a results folder keeps a user's method file."""
-    return folder / "files" / content[:16] / (name or "_")
+    return folder / "files" / content[:16] / name
 
 
 def weights_file(folder: Path, fingerprint: str) -> Path:
     """Where a results folder keeps the weights of a training."""
     return folder / "weights" / f"{fingerprint}.safetensors"
+
+
+def kept_input(folder: Path, content: str) -> Path:
+    """Where an archive keeps a file that a scenario or method names, by the digest of its content."""
+    return folder / "files" / "inputs" / content
 
 
 def _write(path: Path, data: bytes) -> None:

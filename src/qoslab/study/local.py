@@ -20,12 +20,12 @@ from qoslab.study.executor import Gave, Lost, Over, Report
 from qoslab.study.work import Batch, FailureStatus
 from qoslab.study.worker import THREADS, Begun, Ready, Warm, Warmed
 
-__all__ = ["Local", "WorkersFail"]
+__all__ = ["GRACE", "LOADING_LIMIT_S", "Local", "WorkersFail"]
 
-_LOADING_LIMIT_S = 300.0
+LOADING_LIMIT_S = 300.0
 """How long a worker may load what a batch needs: imports, and executing a user's file."""
 
-_GRACE = 1.1
+GRACE = 1.1
 """A run may stop itself at its limit; a tenth later the parent stops the worker."""
 
 _MOST_BOOT_FAILURES = 3
@@ -50,9 +50,9 @@ class _Worker:
         if self.batch is None:
             return float("inf")
         if not self.begun:
-            return self.since + _LOADING_LIMIT_S
+            return self.since + LOADING_LIMIT_S
         limit = self.batch.time_limit_s
-        return self.since + _GRACE * limit if limit is not None else float("inf")
+        return self.since + GRACE * limit if limit is not None else float("inf")
 
 
 class Local:
@@ -156,7 +156,7 @@ class Local:
         if worker.deadline > time.monotonic():
             return
         _kill(worker)
-        limit = worker.batch.time_limit_s if worker.batch and worker.begun else _LOADING_LIMIT_S
+        limit = worker.batch.time_limit_s if worker.batch and worker.begun else LOADING_LIMIT_S
         what = "the trial" if worker.begun else "loading the method and its domain"
         reason = f"{what} took more than its limit of {limit:g} s and was stopped"
         self._replace(worker, "timeout", reason, reports)

@@ -12,7 +12,7 @@ from typing import Literal
 from qoslab.core.registry import registry
 from qoslab.core.scenario import dataset_names, input_files
 from qoslab.core.seeds import Seed
-from qoslab.study.cases import FromFile, MethodCase, ScenarioCase, params_of
+from qoslab.study.cases import MethodCase, ScenarioCase, params_of
 from qoslab.study.closure import digest_of
 from qoslab.study.data import DataFiles
 from qoslab.study.fingerprint import (
@@ -243,17 +243,16 @@ def _scenario_record(case: ScenarioCase, parts: Parts) -> Record:
 
 
 def _method_record(case: MethodCase, parts: Parts) -> Record:
-    source = case.source
-    own = (
-        {"file": source.file.name, "content": file_digest(source.file)}
-        if isinstance(source, FromFile)
-        else {}
-    )
+    file, params = case.source.file, params_of(case.source)
+    weights = str(params.get("weights"))
+    named = "weights" in parts and Path(weights).is_file()
     return {
         "label": case.label,
         "id": case.id,
         "varied": canonical(case.varied),
-        "params": canonical(params_of(source)),
+        "params": canonical(params),
         "parts": parts,
-        **own,
+        "file": file.name if file else None,
+        "content": file_digest(file) if file else None,
+        "inputs": {weights: digest_of(Path(weights))} if named else {},
     }

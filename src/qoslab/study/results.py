@@ -122,6 +122,15 @@ class Results:
         """The rows of the table as the journal has them, each with its scenario and its method in the plan."""
         return list(rows(self._store, self.plan))
 
+    def trainings(self) -> dict[str, Record]:
+        """The trainings that the table's rows rest on, by fingerprint."""
+        pairs = {record["pair"] for record, _, _ in self.records()}
+        return {name: one for name, one in self._store.trainings.items() if one["pair"] in pairs}
+
+    def run_record(self, name: str) -> Record:
+        """What is common to all rows of one run: versions, commit."""
+        return self._store.runs.get(name, {"kind": "run", "id": name, "at": "", "versions": "{}", "git": ""})
+
     def series(self, name: str) -> pl.DataFrame:
         """A series of all trials that kept it.
 

@@ -121,6 +121,7 @@ def run(
                 break
             plan = make_plan(plan.study.with_seeds(more), store, dataset)
     results = Results.open(folder)
+    results.interrupted = interrupt.stopping
     tell(_ended(results, plan, begun, interrupt))
     return results
 

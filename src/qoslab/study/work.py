@@ -16,7 +16,7 @@ from qoslab.core.outcome import Outcome, Series
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
 from qoslab.core.seeds import Seed
-from qoslab.study.cases import FromFile, MethodSource
+from qoslab.study.cases import MethodSource
 from qoslab.study.userfile import frame_in
 
 __all__ = ["Batch", "Failure", "Result", "Success", "Trained", "begin", "perform"]
@@ -145,8 +145,7 @@ def explain(error: BaseException, source: MethodSource) -> str:
     """An exception in one line: what, and where; in the user's own file if the error passed through it."""
     if isinstance(error, QoslabError):
         return str(error)
-    folder = source.file.parent if isinstance(source, FromFile) else Path()
-    frame = frame_in(folder, error.__traceback__) if isinstance(source, FromFile) else None
+    frame = frame_in(source.file.parent, error.__traceback__) if source.file is not None else None
     if frame is None:
         frames = traceback.extract_tb(error.__traceback__)
         frame = frames[-1] if frames else None

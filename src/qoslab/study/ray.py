@@ -1,0 +1,221 @@
+"""Runs trials on a Ray cluster; the same rows as from local processes.
+
+Workers see the study's folder and the results folder under the same paths as the parent: on several machines
+that takes a shared file system. Ray is imported when a run asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from qoslab import __version__
+from qoslab.core.domain import Domain
+from qoslab.core.errors import MissingExtra, QoslabError
+from qoslab.study.executor import Gave, Lost, Over, Report
+from qoslab.study.local import GRACE, LOADING_LIMIT_S
+from qoslab.study.work import Batch, FailureStatus, begin
+from qoslab.study.worker import THREADS, Begun, warm
+
+__all__ = ["OnRay"]
+
+
+class ClusterFails(QoslabError):
+    """The Ray cluster cannot be reached, or cannot run our workers."""
+
+
+class _Actor:
+    """What runs on the cluster: one batch at a time, each result sent as it comes."""
+
+    def __init__(self, path: list[str], version: str) -> None:
+        sys.path += [entry for entry in path if entry not in sys.path]
+        if version != __version__:
+            message = f"this worker has qoslab {__version__}, the parent {version}"
+            raise RuntimeError(message)
+
+    def warm(self, domain: Domain) -> str:
+        return warm(domain)
+
+    def work(self, batch: Batch) -> Iterator[Begun | Gave]:
+        run = begin(batch)
+        yield Begun(batch.number)
+        for result in run():
+            yield Gave(batch.number, result, os.uname().nodename)
+
+
+@dataclass
+class _Slot:
+    actor: Any
+    batch: Batch | None = None
+    stream: Any = None
+    warmed: Any = None
+    since: float = field(default_factory=time.monotonic)
+    begun: bool = False
+
+    @property
+    def deadline(self) -> float:
+        if self.batch is None:
+            return math.inf
+        if not self.begun:
+            return self.since + LOADING_LIMIT_S
+        limit = self.batch.time_limit_s
+        return self.since + GRACE * limit if limit is not None else math.inf
+
+
+class OnRay:
+    """A pool of Ray actors, one for each processor of the cluster; a lost actor is replaced."""
+
+    def __init__(self, address: str, trials: int, warm: Domain) -> None:
+        """Join or start a cluster.
+
+        Args:
+            address: Its address; `auto` finds a running one or starts one on this machine; `local` starts one.
+            trials: How many trials there are: no more workers than that.
+            warm: The domain whose kernels are compiled before work begins.
+
+        Raises:
+            MissingExtra: Ray is not installed.
+            ClusterFails: There is no cluster at that address.
+        """
+        self._ray = _ray()
+        self.notes: list[str] = []
+        self._mine = _join(self._ray, address)
+        cores = int(self._ray.cluster_resources().get("CPU", 1))
+        self.workers = max(1, min(cores, trials))
+        environment = {"env_vars": {**THREADS, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(_path())}}
+        self._remote = self._ray.remote(_Actor).options(
+            num_cpus=1, max_restarts=0, max_concurrency=1, runtime_env=environment
+        )
+        self._domain = warm
+        first = self._start()
+        self._warm(first)
+        self._pool = [first, *(self._start() for _ in range(self.workers - 1))]
+
+    def free(self) -> int:
+        """Actors without a batch."""
+        return sum(slot.batch is None for slot in self._pool)
+
+    def submit(self, batch: Batch) -> None:
+        """Hand a batch to a free actor."""
+        slot = next(slot for slot in self._pool if slot.batch is None)
+        slot.batch, slot.begun, slot.since = batch, False, time.monotonic()
+        slot.stream = slot.actor.work.options(num_returns="streaming").remote(batch)
+
+    def wait(self, timeout_s: float) -> list[Report]:
+        """What happened; an actor that is over its time is killed and replaced."""
+        busy = {slot.stream: slot for slot in self._pool if slot.batch is not None}
+        until = min([time.monotonic() + timeout_s, *(slot.deadline for slot in self._pool)])
+        reports: list[Report] = []
+        if busy:
+            left = max(0.0, until - time.monotonic())
+            ready, _ = self._ray.wait(list(busy), num_returns=1, timeout=left, fetch_local=False)
+            if ready:
+                ready, _ = self._ray.wait(list(busy), num_returns=len(busy), timeout=0, fetch_local=False)
+            for stream in ready:
+                self._hear(busy[stream], reports)
+        for slot in list(self._pool):
+            if slot.deadline <= time.monotonic():
+                self._stop(slot, reports)
+        return reports
+
+    def close(self) -> None:
+        """Kill every actor, and the cluster if it was started here."""
+        for slot in self._pool:
+            self._kill(slot)
+        self._pool = []
+        if self._mine:
+            self._ray.shutdown()
+
+    def _start(self) -> _Slot:
+        slot = _Slot(self._remote.remote(_path(), __version__))
+        if self._domain.warm is not None:
+            # Every machine has a cache of its own; where it is warm already, this costs a look.
+            slot.warmed = slot.actor.warm.remote(self._domain)
+        return slot
+
+    def _warm(self, slot: _Slot) -> None:
+        """Wait until the first actor is up and its machine's cache is warm."""
+        if slot.warmed is None:
+            return
+        try:
+            problem = self._ray.get(slot.warmed, timeout=LOADING_LIMIT_S)
+        except self._ray.exceptions.RayError as error:
+            message = f"the cluster cannot run a worker: {_first_line(error)}"
+            raise ClusterFails(message) from None
+        if problem:
+            self.notes.append(f"kernels could not be compiled in advance: {problem}")
+
+    def _hear(self, slot: _Slot, reports: list[Report]) -> None:
+        """Take the next message of a batch that has one."""
+        assert slot.batch is not None
+        try:
+            said = self._ray.get(next(slot.stream))
+        except StopIteration:
+            reports.append(Over(slot.batch.number))
+            slot.batch = slot.stream = None
+        except self._ray.exceptions.RayError as error:
+            self._replace(slot, "crashed", f"the worker was lost: {_first_line(error)}", reports)
+        else:
+            if isinstance(said, Begun):
+                slot.begun, slot.since = True, time.monotonic()
+            else:
+                reports.append(said)
+
+    def _stop(self, slot: _Slot, reports: list[Report]) -> None:
+        limit = slot.batch.time_limit_s if slot.batch is not None and slot.begun else LOADING_LIMIT_S
+        what = "the trial" if slot.begun else "loading the method and its domain"
+        reason = f"{what} took more than its limit of {limit:g} s and was stopped"
+        self._replace(slot, "timeout", reason, reports)
+
+    def _replace(self, slot: _Slot, status: FailureStatus, reason: str, reports: list[Report]) -> None:
+        assert slot.batch is not None
+        wall = time.monotonic() - slot.since
+        reports.append(Lost(slot.batch.number, status, reason, wall, ""))
+        self._kill(slot)
+        self._pool[self._pool.index(slot)] = self._start()
+
+    def _kill(self, slot: _Slot) -> None:
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.kill(slot.actor, no_restart=True)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        what = "running on Ray"
+        raise MissingExtra(what, "ray") from None
+    return ray
+
+
+def _join(ray: Any, address: str) -> bool:
+    """Connect; True where the cluster was started here and ends with the run."""
+    if ray.is_initialized():
+        return False
+    options = {"include_dashboard": False, "logging_level": "error", "log_to_driver": False}
+    try:
+        if address == "local":
+            ray.init(**options)
+            return True
+        ray.init(address=address, logging_level="error", log_to_driver=False)
+    except ConnectionError as error:
+        if address == "auto":
+            ray.init(**options)
+            return True
+        message = f"no Ray cluster at {address!r}: {_first_line(error)}"
+        raise ClusterFails(message) from None
+    return True
+
+
+def _path() -> list[str]:
+    return [str(entry) or os.getcwd() for entry in sys.path]
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
