@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _LISTED = 4
+_REMARKS = 1
 
 
 def _goal(evidence: Evidence) -> str:
@@ -126,7 +127,10 @@ def margins(evidence: Evidence, leader: int, standings: Sequence[Standing]) -> I
         standing, method, found = others[0]
         lead = than(evidence, found, name(evidence, method), first=not against)
         yield f"The smallest lead of {name(evidence, leader)} is at {place(evidence, standing.case)}: {lead}."
-    yield from filter(None, (_unfinished(evidence, standing) for standing in standings))
+    remarks = [remark for standing in standings if (remark := _unfinished(evidence, standing))]
+    yield from remarks[:_REMARKS]
+    if len(remarks) > _REMARKS:
+        yield f"The same holds for {count(len(remarks) - _REMARKS, 'more case')}."
 
 
 def _against(

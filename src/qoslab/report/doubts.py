@@ -46,6 +46,9 @@ def _identical(rival: Rival) -> bool:
     return rival.contrast is not None and rival.contrast.identical
 
 
+_TOLD = 3
+
+
 def _difference(evidence: Evidence, found: Contrast, comparisons: int) -> str:
     """The difference with an interval as wide as the decision asks for: it holds 0 where nothing is decided."""
     if found.pairs < 2:
@@ -82,29 +85,54 @@ def round_up(seeds: int) -> int:
 
 
 def losses(evidence: Evidence) -> str:
-    """Trials without a value, the largest groups first."""
-    total = sum(loss.count for loss in evidence.losses)
-    trials = int(evidence.trials.sum())
-    groups = sorted(evidence.losses, key=lambda loss: (-loss.count, loss.case, loss.method))
-    told = [_loss(evidence, loss) for loss in groups[:3]]
-    more = f"; and {sum(loss.count for loss in groups[3:]):,} more" if len(groups) > 3 else ""
+    """Trials without a value, the largest groups first: by case where these are few, else over all cases."""
+    total, trials = sum(loss.count for loss in evidence.losses), int(evidence.trials.sum())
+    told = _by_case(evidence) if len(evidence.losses) <= _TOLD else _by_method(evidence)
+    more = f"; and {len(told) - _TOLD} more kinds of loss" if len(told) > _TOLD else ""
     left = " Comparisons use the seeds that both methods finished." if total < trials else ""
     lost = f"{total:,} of {count(trials, 'trial')} gave no {metric_phrase(evidence.metric)}"
-    return f"{lost}: {'; '.join(told)}{more}.{left}"
+    return f"{lost}: {'; '.join(told[:_TOLD])}{more}.{left}"
 
 
-def _loss(evidence: Evidence, loss: Loss) -> str:
-    where = place(evidence, loss.case)
+_HAPPENED = {
+    "timeout": "ran out of time",
+    "crashed": "crashed",
+    "failed": "failed",
+    "no value": "ended without it",
+}
+
+
+def _by_case(evidence: Evidence) -> list[str]:
+    ordered = sorted(evidence.losses, key=lambda loss: (-loss.count, loss.case, loss.method))
+    return [
+        _loss(
+            evidence,
+            loss,
+            loss.count,
+            int(evidence.trials[loss.case, loss.method]),
+            place(evidence, loss.case),
+        )
+        for loss in ordered
+    ]
+
+
+def _by_method(evidence: Evidence) -> list[str]:
+    groups: dict[tuple[int, str], list[Loss]] = {}
+    for loss in evidence.losses:
+        groups.setdefault((loss.method, loss.status), []).append(loss)
+    told = []
+    for group in sorted(groups.values(), key=lambda found: -sum(loss.count for loss in found)):
+        worst = max(group, key=lambda loss: loss.count)
+        of = int(evidence.trials[:, worst.method].sum())
+        told.append(_loss(evidence, worst, sum(loss.count for loss in group), of, ""))
+    return told
+
+
+def _loss(evidence: Evidence, loss: Loss, lost: int, of: int, where: str) -> str:
     at = f" at {where}" if where else ""
-    of = int(evidence.trials[loss.case, loss.method])
     reason = f" ({loss.reason})" if loss.reason else ""
-    happened = {
-        "timeout": "ran out of time",
-        "crashed": "crashed",
-        "failed": "failed",
-        "no value": "ended without it",
-    }.get(loss.status, loss.status)
-    return f"{name(evidence, loss.method)} {happened} in {loss.count:,} of {of:,}{at}{reason}"
+    happened = _HAPPENED.get(loss.status, loss.status)
+    return f"{name(evidence, loss.method)} {happened} in {lost:,} of {of:,}{at}{reason}"
 
 
 def oracle(evidence: Evidence, standings: Sequence[Standing]) -> str:

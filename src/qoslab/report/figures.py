@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,13 +18,13 @@ from qoslab.report.source import ResultsLike
 from qoslab.report.standing import Standings
 from qoslab.report.takeover import lines_along
 from qoslab.report.text import tuned
-from qoslab.report.words import metric_phrase, scale_for
+from qoslab.report.words import metric_phrase, scale_for, slug
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
-__all__ = ["Drawn", "domain_figures", "general_figures", "slug"]
+__all__ = ["Drawn", "domain_figures", "general_figures"]
 
 _PANELS = 4
 _FOREST_ROWS = 36
@@ -49,11 +48,6 @@ class Drawn:
     caption: str
     figure: Figure | None
     problem: str = ""
-
-
-def slug(text: str) -> str:
-    """A name that is safe as file name and anchor."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "figure"
 
 
 def general_figures(evidence: Evidence, standings: Standings, comparison: pl.DataFrame) -> Iterator[Drawn]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 from qoslab import draw
 from qoslab.core.metric import Metric
 from qoslab.report.compare import MARGIN, compare
-from qoslab.report.figures import Drawn, domain_figures, general_figures, slug
+from qoslab.report.figures import Drawn, domain_figures, general_figures
+from qoslab.report.files import write_text
 from qoslab.report.methods import MethodPage, method_pages
 from qoslab.report.provenance import provenance
 from qoslab.report.rows import row_block
 from qoslab.report.source import ResultsLike, measured
 from qoslab.report.text import comparison_rows
 from qoslab.report.verdict import Kind, Line, Verdict, verdict
-from qoslab.report.words import count
+from qoslab.report.words import count, slug
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +40,7 @@ _LABELS: dict[Kind, str] = {
     "certainty": "How sure",
     "next": "Next",
 }
-_TABLE_ROWS = 3000
+_TABLE_ROWS = 1500
 _SVG_LIMIT = 500_000
 
 
@@ -76,19 +76,8 @@ def write_report(
         if drawn.figure is not None:
             draw.save(drawn.figure, path.parent / "figures" / drawn.name)
     for about, frame in tables:
-        _write(path.parent / "tables" / f"{slug(about.name)}.csv", frame.write_csv())
-    _write(path, page)
-    return path
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        write_text(path.parent / "tables" / f"{slug(about.name)}.csv", frame.write_csv())
+    return write_text(path, page)
 
 
 def _comparisons(results: ResultsLike, answer: Verdict) -> list[tuple[Metric, pl.DataFrame]]:
@@ -113,11 +102,11 @@ def _rendered(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     environment.filters["bound"] = _bound
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
-    room = _TABLE_ROWS
+    room = _TABLE_ROWS  # a page of more cells opens too slowly; the first table is always there
     shown = []
     for about, frame in tables:
         room -= frame.height
-        shown.append(_table(about, frame, evidence.level, whole=room >= 0 or frame.height <= 600))
+        shown.append(_table(about, frame, evidence.level, whole=room >= 0 or about is tables[0][0]))
     return template.render(
         policy=(
             "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "

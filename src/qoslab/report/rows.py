@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGET", "row_block"]
 
-BUDGET = 1_500_000
+BUDGET = 2_000_000
 """Characters that the block may take; metrics beyond it are left to the Parquet file."""
 
 _PER_NUMBER = 9
@@ -24,8 +24,8 @@ def row_block(results: ResultsLike, evidence: Evidence) -> str | None:
     """The trials as JSON that is safe inside a `<script>` element.
 
     Trials stand sorted by case, method and replication, so that the first two take one number per run of rows:
-    `runs` holds case, method and length of each; `replication` and `values` (one list per metric, five
-    figures) hold one number per trial; `states` names the trials that are not done.
+    `runs` holds case, method and length of each; `values` (one list per metric, five figures) holds one number
+    per trial; so does `replication`, unless every run counts up from 0; `states` names the trials that are not done.
 
     Args:
         results: The results.
@@ -38,7 +38,7 @@ def row_block(results: ResultsLike, evidence: Evidence) -> str | None:
 
     metrics = [evidence.metric, *(m for m in measured(results.study, results.table) if m != evidence.metric)]
     metrics = [metric for metric in metrics if metric.name in results.table.columns]
-    room = BUDGET // max(1, results.table.height * _PER_NUMBER) - 1
+    room = BUDGET // max(1, results.table.height * _PER_NUMBER)
     if room < 1:
         return None
     metrics = metrics[:room]
@@ -57,7 +57,7 @@ def row_block(results: ResultsLike, evidence: Evidence) -> str | None:
         "methods": methods,
         "metrics": [f"{metric.name} ({metric.unit})" if metric.unit else metric.name for metric in metrics],
         "runs": _runs(rows),
-        "replication": rows["replication"].to_list(),
+        "replication": _replications(rows),
         "values": [rows[metric.name].to_list() for metric in metrics],
         "states": _states(rows),
     }
@@ -68,6 +68,14 @@ def row_block(results: ResultsLike, evidence: Evidence) -> str | None:
 def _runs(rows: pl.DataFrame) -> list[list[int]]:
     counts = rows.group_by("case", "by", maintain_order=True).len()
     return [list(run) for run in counts.iter_rows()]
+
+
+def _replications(rows: pl.DataFrame) -> list[int] | None:
+    import polars as pl
+
+    counted = pl.int_range(pl.len()).over("case", "by")
+    plain = rows.select((pl.col("replication") == counted).all()).item()
+    return None if plain else rows["replication"].to_list()
 
 
 def _states(rows: pl.DataFrame) -> dict[str, Any]:

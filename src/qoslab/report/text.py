@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qoslab.core.metric import Metric
+from qoslab.report.compare import compare_evidence
+from qoslab.report.evidence import Evidence
 from qoslab.report.places import axis_value
+from qoslab.report.source import ResultsLike
 from qoslab.report.words import Scale, decimals_for, fixed, scale_for
 
 if TYPE_CHECKING:
@@ -101,18 +104,22 @@ def _is_number(values: Sequence[Any]) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
 
 
-def comparison_text(frame: pl.DataFrame, metric: Metric, *, level: float = 0.95) -> str:
-    """A comparison as a table for the console, with a line that says how to read it.
+def comparison_text(results: ResultsLike, metric: str | None = None, baseline: str | None = None) -> str:
+    """Every method against the baseline as a table for the console, with a line that says how to read it.
 
     Args:
-        frame: What `report.compare.compare` gave.
-        metric: The metric it compares.
-        level: Confidence level of its intervals.
+        results: The results of a study.
+        metric: Name of the metric; None for the study's own choice.
+        baseline: Label of the baseline; None for the study's own choice.
+
+    Raises:
+        BadInput: No such metric or method, or no results at all.
     """
-    heads, rows, numeric = comparison_rows(frame, metric, level=level)
+    evidence = Evidence.of(results, metric, baseline)
+    heads, rows, numeric = comparison_rows(compare_evidence(evidence), evidence.metric, level=evidence.level)
+    about = evidence.metric
     note = (
-        f"{metric.name}: {metric.summary.rstrip('.')}. "
-        "Differences and ratios are to the baseline on common seeds, each interval by itself; p is corrected (Holm) "
-        "over the whole table and decides the verdict."
+        f"{about.name}: {about.summary.rstrip('.')}. Differences and ratios are to the baseline on common seeds, each "
+        "interval by itself; p is corrected (Holm) over the whole table and decides the verdict."
     )
     return f"{aligned(heads, rows, numeric=numeric)}\n\n{note}"

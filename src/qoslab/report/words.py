@@ -19,6 +19,7 @@ __all__ = [
     "number",
     "percent",
     "scale_for",
+    "slug",
     "span",
 ]
 
@@ -214,3 +215,8 @@ def metric_phrase(metric: Metric) -> str:
             rest.append(_PROPER.get(token, token))
         index += 1
     return " ".join(lead + rest)
+
+
+def slug(text: str) -> str:
+    """A name that is safe as file name and anchor."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "figure"

@@ -58,7 +58,9 @@
     for (const [c, m, length] of data.runs) {
       const wanted = (byCase.value === "" || +byCase.value === c) && (byMethod.value === "" || +byMethod.value === m);
       for (let i = at; wanted && i < at + length; i++) {
-        if (!lostOnly.checked || String(i) in data.states) chosen.push([i, c, m]);
+        if (!lostOnly.checked || String(i) in data.states) {
+          chosen.push([i, c, m, data.replication ? data.replication[i] : i - at]);
+        }
       }
       at += length;
     }
@@ -69,12 +71,12 @@
     const last = Math.max(0, Math.ceil(chosen.length / size) - 1);
     page = Math.min(Math.max(wanted, 0), last);
     body.replaceChildren();
-    for (const [i, c, m] of chosen.slice(page * size, (page + 1) * size)) {
+    for (const [i, c, m, replication] of chosen.slice(page * size, (page + 1) * size)) {
       const row = make("tr", undefined, body);
       const state = data.states[String(i)];
       make("td", data.cases[c], row);
       make("td", data.methods[m], row);
-      make("td", String(data.replication[i]), row).className = "number";
+      make("td", String(replication), row).className = "number";
       make("td", state ? state[0] : "done", row).title = state ? state[1] : "";
       for (const column of data.values) {
         make("td", column[i] === null ? "" : String(column[i]), row).className = "number";
