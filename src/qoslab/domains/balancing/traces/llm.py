@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from qoslab.core.errors import BadInput
@@ -45,14 +46,4 @@ def read_llm(path: str | Path, *, context_s: float = CONTEXT_S, generated_s: flo
     trace = read_trace(
         path, time="TIMESTAMP", size={"ContextTokens": context_s, "GeneratedTokens": generated_s}
     )
-    note = SOURCE.format(context_s, generated_s)
-    return Trace(
-        trace.arrival_s,
-        trace.size,
-        "service_s",
-        None,
-        trace.start_s,
-        trace.source,
-        (*trace.notes, note),
-        trace.warnings,
-    )
+    return replace(trace, notes=(*trace.notes, SOURCE.format(context_s, generated_s)))

@@ -1,8 +1,4 @@
-"""A platform engineer's own trace: when requests arrived, and how big they were.
-
-trace = read_trace("requests.csv")
-trace.arrival_s, trace.size
-"""
+"""A platform engineer's own trace: when requests arrived, and how big they were."""
 
 from __future__ import annotations
 

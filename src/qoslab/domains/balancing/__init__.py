@@ -1,0 +1,84 @@
+"""Load balancing: which of many servers a request should go to, and what a balancer can know about them."""
+
+from typing import Any
+
+from qoslab.core.domain import Domain, FigureEntry, load
+from qoslab.core.metric import Metric
+from qoslab.core.registry import registry
+
+_HERE = "qoslab.domains.balancing."
+
+METRICS = (
+    Metric("response_time_mean_s", "s", "lower", "mean time from a request to its answer"),
+    Metric("response_time_p50_s", "s", "lower", "median response time"),
+    Metric("response_time_p95_s", "s", "lower", "95th percentile of the response time"),
+    Metric("response_time_p99_s", "s", "lower", "99th percentile of the response time"),
+    Metric("response_time_p999_s", "s", "lower", "99.9th percentile of the response time"),
+    Metric(
+        "response_time_half_width_s",
+        "s",
+        "neither",
+        "half of the 95 % interval of this run's mean response time, by batch means",
+    ),
+    Metric("slowdown_mean", "", "lower", "mean response time per own work"),
+    Metric("slowdown_p99", "", "lower", "99th percentile of response time per own work"),
+    Metric("fairness_jain", "", "higher", "Jain's index of residual work over servers, mean over time"),
+    Metric("fairness_g", "", "higher", "G index of residual work over servers, mean over time"),
+    Metric("fairness_bossaer", "", "higher", "Bossaer's index of residual work over servers, mean over time"),
+    Metric("residual_work_mean_s", "s", "lower", "time a server needs to finish what it holds, mean"),
+    Metric("residual_work_max_s", "s", "lower", "longest time any server needed to finish what it held"),
+    Metric("utilisation", "", "neither", "work done per capacity"),
+    Metric("utilisation_max", "", "lower", "utilisation of the most used server"),
+    Metric("queue_mean", "", "lower", "requests in a server, mean over time and servers"),
+    Metric("throughput_per_s", "1/s", "higher", "answered requests per second"),
+    Metric("rejected_share", "", "lower", "rejections per request"),
+    Metric("timed_out_share", "", "lower", "share of requests that the client gave up"),
+    Metric("lost_share", "", "lower", "share of requests never answered"),
+    Metric(
+        "share_spread",
+        "",
+        "lower",
+        "largest deviation of a server's share of requests from its share of speed",
+    ),
+)
+
+_FIGURES: tuple[FigureEntry, ...] = ()
+
+registry.add_domain(
+    Domain(
+        name="balancing",
+        summary="spread requests over servers",
+        scenario=_HERE + "scenario:BalancingScenario",
+        run=_HERE + "model:run",
+        methods=_HERE + "methods",
+        baseline="lsq",
+        example=_HERE + "scenario:example",
+        quickstart="quickstart.toml",
+        metrics=METRICS,
+        figures=_FIGURES,
+    )
+)
+
+_FACADE = {
+    name: _HERE + target
+    for name, target in {
+        "LocalView": "view:LocalView",
+        "OracleView": "view:OracleView",
+        "Policy": "hooks:Policy",
+        "ProbeView": "view:ProbeView",
+        "Probing": "hooks:Probing",
+        "Simulation": "model:Simulation",
+        "Site": "hooks:Site",
+        "Wiring": "hooks:Wiring",
+        "balancer": "hooks:balancer",
+        "policy": "hooks:policy",
+    }.items()
+}
+"""What an author of a policy imports from here."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FACADE:
+        return load(_FACADE[name])
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -1,0 +1,167 @@
+"""Kernels that measure: response times, residual work on a time grid, segments of the run."""
+
+from __future__ import annotations
+
+import math
+
+from qoslab.domains.balancing.state import (
+    BATCHES,
+    BOSSAER,
+    BOUND_NUMBER,
+    BOUND_TIME,
+    BUSY_GRID,
+    CLOSED,
+    FINISHED,
+    G_INDEX,
+    GRID,
+    JAIN,
+    PER_BATCH,
+    ROWS,
+    SAMPLES,
+    SEGMENT,
+    SERIES_ROWS,
+    STRIDE,
+    WORK,
+    WORK_MOST,
+    Ints,
+    Jobs,
+    Reals,
+    Servers,
+    Table,
+    Tally,
+)
+from qoslab.domains.balancing.view import CAPACITY, DRAIN, LEFT, SINCE, Board
+from qoslab.engine.histogram import bucket
+from qoslab.engine.kernel import kernel
+
+__all__ = ["begin_segment", "record", "sample", "settle"]
+
+FULL = True
+"""Whether distributions are measured beside means; a constant that kernels are specialised for."""
+
+
+@kernel(inline=True)
+def settle(board: Board, servers: Servers, j: int, now: float) -> None:
+    """Bring a server's remaining work, work done and queue integral up to date."""
+    truth = board.truth
+    since = now - truth[SINCE, j]
+    work = since * truth[DRAIN, j]
+    truth[LEFT, j] -= work
+    truth[SINCE, j] = now
+    servers.served[j] += work
+    servers.area[j] += since * board.queue[j]
+
+
+@kernel(inline=True)
+def record(tally: Tally, jobs: Jobs, clock: Reals, job: int, j: int, response: float) -> None:
+    """Count a finished request, in the segment in which it arrived."""
+    segment = jobs.segment[job]
+    tally.events[segment, FINISHED] += 1
+    tally.total[segment] += response
+    if FULL:
+        batch = int(jobs.number[job] * clock[PER_BATCH])
+        batch = batch if batch < BATCHES else BATCHES - 1
+        tally.batch_total[batch] += response
+        tally.batch_count[batch] += 1
+        tally.handled[segment, j] += 1
+        slowdown = response / (jobs.size[job] + jobs.io[job])
+        tally.slowdown[segment] += slowdown
+        tally.response[segment, bucket(response)] += 1
+        tally.slow[segment, bucket(slowdown)] += 1
+
+
+@kernel
+def begin_segment(board: Board, servers: Servers, tally: Tally, segment: int, now: float) -> None:
+    """Note where every server stands at the border of two segments."""
+    tally.begin[segment] = now
+    for j in range(board.queue.shape[0]):
+        settle(board, servers, j, now)
+        tally.served[segment, j] = servers.served[j]
+        tally.area[segment, j] = servers.area[j]
+
+
+@kernel
+def next_segment(
+    board: Board, servers: Servers, tally: Tally, bounds: Table, clock: Reals, counts: Ints, now: float
+) -> None:
+    """Begin the next segment and set the borders at which the one after it begins."""
+    segment = counts[SEGMENT] + 1
+    counts[SEGMENT] = segment
+    begin_segment(board, servers, tally, segment, now)
+    counts[BOUND_NUMBER] = int(bounds[0, segment])
+    clock[BOUND_TIME] = bounds[1, segment]
+
+
+@kernel
+def sample(board: Board, servers: Servers, tally: Tally, counts: Ints, now: float) -> None:
+    """Measure residual work at a point of the time grid: mean, largest, and the three indices of fairness.
+
+    A server's residual work is the time it needs to finish what it holds, l_j. Jain: mean(l)^2 / mean(l^2);
+    G: product of sin(pi l_j / (2 max l)); Bossaer: product of l_j / max l. Where all are idle no index is defined and
+    the point does not count for them.
+    """
+    truth, work = board.truth, tally.work
+    n = work.shape[0]
+    total, squares, most = 0.0, 0.0, 0.0
+    used = 0
+    for j in range(n):
+        left = truth[LEFT, j] - (now - truth[SINCE, j]) * truth[DRAIN, j]
+        work[j] = -1.0
+        if (servers.pool[j] == 0 and left <= 0.0) or truth[CAPACITY, j] <= 0.0:
+            continue
+        left = left / truth[CAPACITY, j] if left > 0.0 else 0.0
+        work[j] = left
+        used += 1
+        total += left
+        squares += left * left
+        most = left if left > most else most
+    segment = counts[SEGMENT]
+    jain, g, bossaer = 1.0, 1.0, 1.0
+    if squares > 0.0:
+        jain = total * total / (squares * used)
+        for j in range(n):
+            if work[j] >= 0.0:
+                share = work[j] / most
+                bossaer *= share
+                g *= math.sin(0.5 * math.pi * share)
+        tally.fairness[segment, BUSY_GRID] += 1.0
+        tally.fairness[segment, JAIN] += jain
+        tally.fairness[segment, G_INDEX] += g
+        tally.fairness[segment, BOSSAER] += bossaer
+    mean = total / used if used > 0 else 0.0
+    tally.fairness[segment, GRID] += 1.0
+    tally.fairness[segment, WORK] += mean
+    if most > tally.fairness[segment, WORK_MOST]:
+        tally.fairness[segment, WORK_MOST] = most
+    if tally.queues.shape[1] > 0:
+        _keep(board, tally, counts, (now, jain, g, bossaer, mean, most))
+
+
+@kernel
+def _keep(
+    board: Board, tally: Tally, counts: Ints, row: tuple[float, float, float, float, float, float]
+) -> None:
+    """Keep every `stride`-th point; when the table is full, every second row is dropped and the stride doubled."""
+    if counts[SAMPLES] % counts[STRIDE] == 0:
+        if counts[ROWS] == SERIES_ROWS:
+            for k in range(SERIES_ROWS // 2):
+                tally.series[k] = tally.series[2 * k]
+                tally.queues[k] = tally.queues[2 * k]
+            counts[ROWS] = SERIES_ROWS // 2
+            counts[STRIDE] *= 2
+        if counts[SAMPLES] % counts[STRIDE] == 0:
+            k = counts[ROWS]
+            for column in range(6):
+                tally.series[k, column] = row[column]
+            for j in range(tally.queues.shape[1]):
+                tally.queues[k, j] = board.queue[j]
+            counts[ROWS] = k + 1
+    counts[SAMPLES] += 1
+
+
+@kernel
+def close(board: Board, servers: Servers, tally: Tally, counts: Ints, now: float) -> None:
+    """End the measured time: the last segment ends here, requests in the system may still finish."""
+    counts[CLOSED] = 1
+    for segment in range(counts[SEGMENT] + 1, tally.begin.shape[0]):
+        begin_segment(board, servers, tally, segment, now)

@@ -1,0 +1,1 @@
+"""Policies, one file each, named as the literature names them."""

@@ -1,0 +1,32 @@
+"""Shortest expected delay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qoslab.domains.balancing.choice import least_per_weight
+from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
+from qoslab.domains.balancing.view import LocalView
+from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream
+
+__all__ = ["Sed"]
+
+
+@kernel
+def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
+    """The server with the least (own requests in flight + 1) / weight."""
+    return least_per_weight(view.active, 1.0, view.weight, view.up, stream)
+
+
+@balancer("sed", summary="the server with the least (own requests in flight + 1) / weight", origin="ours")
+@dataclass(frozen=True)
+class Sed(Policy):
+    """Shortest expected delay as in Linux' IP virtual server: argmin (active + 1) / weight, ties by lot.
+
+    It trusts the configured weights and has no parameters.
+    """
+
+    def wire(self, site: Site) -> Wiring:  # noqa: ARG002
+        """Route by own counters and configured weights."""
+        return Wiring(route)

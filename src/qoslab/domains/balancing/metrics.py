@@ -1,0 +1,200 @@
+"""From a run's tally to named numbers and series."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.outcome import Outcome, Series
+from qoslab.domains.balancing import state
+from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.source import Demand
+from qoslab.domains.balancing.state import Tally, World
+
+__all__ = ["outcome"]
+
+_T_QUANTILE = 2.0395  # Student, 31 degrees of freedom, 97.5 %
+_GROUPS = 32
+_SHARES = [0.5, 0.95, 0.99, 0.999]
+
+
+def outcome(scenario: BalancingScenario, demand: Demand, world: World, *, keep_series: bool) -> Outcome:
+    """What a finished run gave.
+
+    Args:
+        scenario: The scenario.
+        demand: What its requests needed.
+        world: The state at the end.
+        keep_series: Whether to give series for figures.
+    """
+    first = _first_segment(scenario, world.tally)
+    metrics = _means(scenario, world, first)
+    if scenario.metrics == "full":
+        metrics |= _distributions(world.tally, first) | _fairness(world.tally, first)
+        metrics |= _half_width(scenario, demand, world, first)
+    return Outcome(metrics, _counters(world), _series(world, first) if keep_series else {})
+
+
+def _first_segment(scenario: BalancingScenario, tally: Tally) -> int:
+    """The first segment that counts."""
+    last = len(tally.total) - 1
+    if scenario.warmup.rule != "mser":
+        return last
+    return min(_mser(tally) * len(tally.total) // state.BATCHES + 1, last // 2 + 1)
+
+
+def _mser(tally: Tally) -> int:
+    """The batch at which White's rule (Simulation, 1997) cuts: the least standard error of what is left."""
+    used = tally.batch_count > 0
+    means = tally.batch_total[used] / tally.batch_count[used]
+    n = len(means)
+    if n < 4:
+        return 0
+    left = np.arange(n, 0, -1)
+    totals, squares = np.cumsum(means[::-1])[::-1], np.cumsum(means[::-1] ** 2)[::-1]
+    errors = (squares - totals**2 / left) / left.astype(float) ** 2
+    cut = int(np.argmin(errors[: n // 2]))
+    return int(np.flatnonzero(used)[cut])
+
+
+def _means(scenario: BalancingScenario, world: World, first: int) -> dict[str, float]:
+    tally = world.tally
+    events = tally.events[first:].sum(axis=0)
+    span = float(tally.begin[-1] - tally.begin[first])
+    found: dict[str, float] = {}
+    if events[state.FINISHED]:
+        found["response_time_mean_s"] = float(tally.total[first:].sum() / events[state.FINISHED])
+    if events[state.OFFERED]:
+        offered = int(events[state.OFFERED])
+        found["rejected_share"] = events[state.REJECTED] / offered
+        found["timed_out_share"] = events[state.TIMED_OUT] / offered
+        found["lost_share"] = events[state.LOST] / offered
+    if 0 < span < math.inf:
+        served = tally.served[-1] - tally.served[first]
+        capacity = np.array(world.servers.base * world.servers.cores)
+        found["utilisation"] = float(served.sum() / capacity.sum() / span)
+        found["utilisation_max"] = float((served / capacity).max() / span)
+        found["queue_mean"] = float((tally.area[-1] - tally.area[first]).mean() / span)
+        found["throughput_per_s"] = events[state.FINISHED] / span
+    return {name: float(value) for name, value in found.items()}
+
+
+def _distributions(tally: Tally, first: int) -> dict[str, float]:
+    from qoslab.engine.histogram import quantiles
+
+    finished = int(tally.events[first:, state.FINISHED].sum())
+    if not finished:
+        return {}
+    response = quantiles(tally.response[first:].sum(axis=0), _SHARES)
+    names = ("p50", "p95", "p99", "p999")
+    found = {f"response_time_{name}_s": float(value) for name, value in zip(names, response, strict=True)}
+    found["slowdown_mean"] = float(tally.slowdown[first:].sum() / finished)
+    found["slowdown_p99"] = float(quantiles(tally.slow[first:].sum(axis=0), [0.99])[0])
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _fairness(tally: Tally, first: int) -> dict[str, float]:
+    sums = tally.fairness[first:].sum(axis=0)
+    found = {}
+    if sums[state.BUSY_GRID]:
+        for name, row in (("jain", state.JAIN), ("g", state.G_INDEX), ("bossaer", state.BOSSAER)):
+            found[f"fairness_{name}"] = float(sums[row] / sums[state.BUSY_GRID])
+    if sums[state.GRID]:
+        found["residual_work_mean_s"] = float(sums[state.WORK] / sums[state.GRID])
+        found["residual_work_max_s"] = float(tally.fairness[first:, state.WORK_MOST].max())
+    return found
+
+
+def _half_width(scenario: BalancingScenario, demand: Demand, world: World, first: int) -> dict[str, float]:
+    """Interval by the means of 32 groups of batches, and how shares of requests differ from shares of speed."""
+    tally = world.tally
+    start = math.ceil(_first_number(tally, first) * float(world.clock[state.PER_BATCH]))
+    total, count = tally.batch_total[start:], tally.batch_count[start:]
+    size = len(total) // _GROUPS
+    found = {}
+    if size:
+        sums = total[: size * _GROUPS].reshape(_GROUPS, size).sum(axis=1)
+        counts = count[: size * _GROUPS].reshape(_GROUPS, size).sum(axis=1)
+        if counts.min() >= 10:
+            means = sums / counts
+            found["response_time_half_width_s"] = float(_T_QUANTILE * means.std(ddof=1) / math.sqrt(_GROUPS))
+    handled = tally.handled[first:].sum(axis=0)
+    if handled.sum():
+        capacity = world.servers.base * world.servers.cores
+        found["share_spread"] = float(np.abs(handled / handled.sum() - capacity / capacity.sum()).max())
+    return found
+
+
+def _first_number(tally: Tally, first: int) -> int:
+    return int(tally.events[:first, state.OFFERED].sum())
+
+
+def _counters(world: World) -> dict[str, int]:
+    names = (
+        "offered",
+        "finished",
+        "rejected",
+        "timed_out",
+        "retried",
+        "lost",
+        "untracked",
+        "hedged",
+        "redirected",
+    )
+    totals = world.tally.events.sum(axis=0)
+    found = {name: int(value) for name, value in zip(names, totals, strict=True)}
+    return found | {
+        "in_system": int(world.counts[state.LIVE]),
+        "events": int(world.counts[state.EVENTS]),
+    }
+
+
+def _series(world: World, first: int) -> dict[str, Series]:
+    tally = world.tally
+    rows = int(world.counts[state.ROWS])
+    columns = ("time_s", "jain", "g", "bossaer", "residual_work_mean_s", "residual_work_max_s")
+    over_time = {name: tally.series[:rows, k].copy() for k, name in enumerate(columns)}
+    n = tally.queues.shape[1]
+    times = tally.series[:rows, 0]
+    found: dict[str, Series] = {"fairness": over_time}
+    found["queue"] = {
+        "time_s": np.repeat(times, n),
+        "server": np.tile(np.arange(n), rows),
+        "queue": tally.queues[:rows].reshape(-1).copy(),
+    }
+    found["servers"] = _per_server(world, first)
+    if tally.response.shape[1]:
+        found["response_time"] = _cumulative(tally.response[first:].sum(axis=0))
+    return found
+
+
+def _per_server(world: World, first: int) -> dict[str, NDArray[Any]]:
+    tally = world.tally
+    handled = tally.handled[first:].sum(axis=0)
+    span = float(tally.begin[-1] - tally.begin[first])
+    capacity = np.array(world.servers.base * world.servers.cores)
+    usage = (
+        (tally.served[-1] - tally.served[first]) / (capacity * span) if 0 < span < math.inf else capacity * 0
+    )
+    return {
+        "server": np.arange(len(handled)),
+        "capacity": capacity,
+        "requests": handled,
+        "share": handled / max(int(handled.sum()), 1),
+        "utilisation": usage,
+        "queue_mean": (tally.area[-1] - tally.area[first]) / span if 0 < span < math.inf else capacity * 0,
+    }
+
+
+def _cumulative(histogram: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The distribution of response times at 200 shares, closer together in the tail."""
+    from qoslab.engine.histogram import quantiles
+
+    if not histogram.sum():
+        return {"share": np.zeros(0), "response_time_s": np.zeros(0)}
+    shares = 1.0 - np.logspace(0, -4, 201)[1:]
+    shares = shares[shares <= 1.0 - 10.0 / max(int(histogram.sum()), 11)]
+    return {"share": shares, "response_time_s": quantiles(histogram, shares)}

@@ -1,0 +1,146 @@
+"""The run function: one scenario, one policy, a list of seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from qoslab.core.context import Context
+from qoslab.core.outcome import Outcome
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing import state
+from qoslab.domains.balancing.hooks import DECIDE, Policy, adapted
+from qoslab.domains.balancing.kernels import advance
+from qoslab.domains.balancing.metrics import outcome
+from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.source import Demand, make_demand, make_source
+from qoslab.domains.balancing.state import World, with_more_room
+from qoslab.domains.balancing.workload import fill
+from qoslab.domains.balancing.world import is_general, make_site, make_world, wanted_requests
+from qoslab.engine.kernel import compiled, interpreted
+
+__all__ = ["Simulation", "run"]
+
+SLICES = 16
+"""Batches between two looks at the clock on the wall."""
+
+
+def run(
+    scenario: BalancingScenario, method: Policy, seeds: Sequence[Seed], context: Context
+) -> Iterator[Outcome]:
+    """Run a policy on a scenario, once for each seed."""
+    demand = make_demand(scenario, context)
+    for number, seed in enumerate(seeds):
+        context.check_time()
+        simulation = Simulation(scenario, method, seed, context, demand=demand)
+        simulation.finish()
+        context.report((number + 1) / len(seeds), f"{scenario.servers.count} servers")
+        yield outcome(scenario, simulation.demand, simulation.world, keep_series=context.keep_series)
+
+
+class Simulation:
+    """One run that can be stopped, looked at and continued: a scenario, a policy, a seed.
+
+    Args:
+        scenario: The scenario.
+        method: The policy.
+        seed: The trial's seed.
+        context: Services of the laboratory.
+        demand: What the scenario's requests need, where it is known already.
+        plain: Whether to run uncompiled: the same numbers, some hundred times slower.
+
+    Attributes:
+        world: The state; policies' memory and weights may be changed while the run is stopped.
+        demand: What the scenario's requests need.
+    """
+
+    def __init__(
+        self,
+        scenario: BalancingScenario,
+        method: Policy,
+        seed: Seed,
+        context: Context | None = None,
+        *,
+        demand: Demand | None = None,
+        plain: bool = False,
+    ) -> None:
+        self._scenario, self._context = scenario, context or Context()
+        self.demand = demand or make_demand(scenario, self._context)
+        site = make_site(scenario, self.demand, seed)
+        wiring = method.wire(site)
+        self._decide = adapted(wiring, method.information)
+        self.world: World = make_world(
+            scenario, self.demand, wiring, site, seed, series=self._context.keep_series
+        )
+        self._source = make_source(scenario, self.demand, seed)
+        self._wanted = wanted_requests(scenario, self.demand)
+        self._plain = plain
+        self._refills = 0
+
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        return float(self.world.clock[state.NOW])
+
+    def finish(self) -> None:
+        """Go on to the end; a policy that waits for decisions keeps the weights it has.
+
+        Raises:
+            TimeLimitExceeded: The trial's time is over.
+            BadInput: The policy failed.
+        """
+        while self.advance() != state.DONE:
+            pass
+
+    def advance(self, until: float = math.inf) -> int:
+        """Go on to a time, to the next decision, or to the end.
+
+        Args:
+            until: Simulated time, s.
+
+        Returns:
+            `state.UNTIL`, `state.PAUSE` (for balancer `world.counts[state.DECIDER]`) or `state.DONE`.
+        """
+        while True:
+            with DECIDE.blame(self._decide):
+                reason = self._kernel(self.world, self._pointer, until)
+            if reason == state.REFILL:
+                self._refill()
+            elif reason == state.GROW:
+                self.world = with_more_room(self.world)
+            else:
+                return int(reason)
+
+    def _refill(self) -> None:
+        self._refills += 1
+        if self._refills % SLICES == 0:
+            self._context.check_time()
+        counts, clock, batch = self.world.counts, self.world.clock, self.world.batch
+        drawn = int(self._source.counts[6 - 1])
+        room = min(len(batch.time), self._wanted - drawn)
+        got = int(self._fill(self._source, batch, room, float(clock[state.HORIZON])))
+        counts[state.CURSOR], counts[state.FILLED] = 0, got
+        if got < room or drawn + got == self._wanted:
+            counts[state.LAST] = 1
+            if not math.isfinite(clock[state.HORIZON]):
+                clock[state.HORIZON] = batch.time[got - 1] if got else clock[state.NOW]
+            clock[state.DRAIN_END] = clock[state.HORIZON] * (2.0 if self._scenario.drain else 1.0)
+
+    @cached_property
+    def _constants(self) -> dict[str, bool]:
+        return {"FULL": self._scenario.metrics == "full"}
+
+    @cached_property
+    def _kernel(self) -> Callable[..., int]:
+        kind = interpreted if self._plain else compiled
+        return kind(advance, constants=self._constants)
+
+    @cached_property
+    def _fill(self) -> Callable[..., int]:
+        return interpreted(fill) if self._plain else compiled(fill)
+
+    @cached_property
+    def _pointer(self) -> Any:
+        return self._decide if self._plain else DECIDE.pointer(self._decide)

@@ -1,0 +1,279 @@
+"""Builds the state of a run from a scenario, a policy and a seed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing import state
+from qoslab.domains.balancing.hooks import Site, Wiring
+from qoslab.domains.balancing.scenario import BalancingScenario, Fifo, LimitedSharing, ProcessorSharing
+from qoslab.domains.balancing.source import Demand, cores, speeds
+from qoslab.domains.balancing.state import (
+    Batch,
+    Servers,
+    Stations,
+    Streams,
+    World,
+    make_heap,
+    make_jobs,
+    make_tally,
+)
+from qoslab.domains.balancing.view import CAPACITY, MEMBER, STAMP, UP, WEIGHT, Board
+from qoslab.engine.heap import push
+from qoslab.engine.streams import stream, streams
+from qoslab.engine.timers import timers
+
+__all__ = ["configured_weights", "is_general", "make_site", "make_world"]
+
+BATCH_SIZE = 4096
+MSER_SEGMENTS = 32
+_ENDLESS = 2**62
+
+
+def is_general(s: BalancingScenario) -> bool:
+    """Whether a scenario needs more than FIFO servers of constant speed without delays, timeouts or changes."""
+    return (
+        not isinstance(s.servers.discipline, Fifo)
+        or s.arrivals.kind == "closed"
+        or any(
+            part is not None
+            for part in (s.stages, s.network, s.timeout_s, s.buckets, s.hedge_s, s.drift, s.failures)
+        )
+        or bool(s.changes)
+    )
+
+
+def configured_weights(s: BalancingScenario) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """What balancers are told about the servers, shape (n,)."""
+    told = s.servers.weights
+    if told == "equal":
+        return np.ones(s.servers.count)
+    if told == "cores":
+        return cores(s).astype(np.float64)
+    if told == "capacity":
+        return speeds(s) * cores(s)
+    return np.resize(np.array(told, np.float64), s.servers.count)
+
+
+def make_site(s: BalancingScenario, demand: Demand, seed: Seed) -> Site:
+    """What the operator of this scenario knows."""
+    return Site(
+        servers=s.servers.count,
+        balancers=s.balancers,
+        weight=configured_weights(s),
+        seed=seed,
+        mean_size_s=demand.mean_size_s,
+        rate_per_s=demand.rate_per_s,
+    )
+
+
+def make_world(
+    s: BalancingScenario, demand: Demand, wiring: Wiring, site: Site, seed: Seed, *, series: bool
+) -> World:
+    """The state at time 0.
+
+    Args:
+        s: The scenario.
+        demand: What its requests need.
+        wiring: The policy.
+        site: What the policy was told.
+        seed: The trial's seed.
+        series: Whether series for figures are kept.
+    """
+    m, n = s.balancers, s.servers.count
+    margin = m + 2 * n + 8
+    bounds = _bounds(s, demand)
+    world = World(
+        board=_board(s, wiring, site),
+        batch=_batch(),
+        jobs=make_jobs(max(256, 2 * margin)),
+        servers=_servers(s),
+        stations=_stations(s, max(256, 2 * margin)),
+        timers=timers(max(int(cores(s).sum()), 2 * n) if is_general(s) else int(cores(s).sum())),
+        heap=make_heap(max(256, 4 * margin)),
+        streams=_streams(s, seed),
+        tally=make_tally(bounds.shape[1], n, full=s.metrics == "full", series=series),
+        clock=_clock(s, demand, wiring),
+        counts=np.zeros(state.COUNTS_SIZE, np.int64),
+        bounds=bounds,
+        changes=np.zeros((4, 0)),
+        table=np.zeros((m, s.buckets or 0), np.int64),
+    )
+    _set_counts(world, s, wiring, margin)
+    _first_events(world, wiring, seed)
+    world.tally.begin[0] = 0.0
+    return world
+
+
+def _board(s: BalancingScenario, wiring: Wiring, site: Site) -> Board:
+    m, n = s.balancers, s.servers.count
+    counts = np.zeros((m, 5, n), np.int64)
+    counts[:, [UP, MEMBER]] = 1
+    local = np.zeros((m, 5, n))
+    local[:, WEIGHT] = site.weight if wiring.weight is None else wiring.weight
+    answers = np.zeros((m, 9, n))
+    answers[:, STAMP] = -math.inf
+    mem = np.zeros((0, n)) if wiring.mem is None else np.asarray(wiring.mem, np.float64)
+    box = np.asarray(wiring.box, np.float64)
+    truth = np.zeros((4, n))
+    truth[CAPACITY] = speeds(s) * cores(s)
+    return Board(
+        counts=counts,
+        local=local,
+        mem=np.array(np.broadcast_to(mem, (m, *mem.shape[-2:]))),
+        box=np.array(np.broadcast_to(box, (m, box.shape[-1]))),
+        par=np.array(wiring.par, np.float64).reshape(-1),
+        answers=answers,
+        queue=np.zeros(n, np.int64),
+        truth=truth,
+        request=np.zeros(2, np.int64),
+        size=np.zeros(1),
+    )
+
+
+def _batch() -> Batch:
+    reals = [np.zeros(BATCH_SIZE) for _ in range(3)]
+    return Batch(*reals, np.zeros(BATCH_SIZE, np.int64), np.zeros(BATCH_SIZE, np.int64))
+
+
+def _servers(s: BalancingScenario) -> Servers:
+    n, c = s.servers.count, cores(s)
+    first = np.concatenate([[0], np.cumsum(c)[:-1]]).astype(np.int64)
+    total = int(c.sum())
+    discipline = s.servers.discipline
+    slots = c.copy()
+    if isinstance(discipline, LimitedSharing):
+        slots = c * discipline.slots_per_core
+    elif isinstance(discipline, ProcessorSharing):
+        slots = np.full(n, _ENDLESS)
+    limit = _ENDLESS if s.servers.limit is None else s.servers.limit
+    return Servers(
+        cores=c,
+        slots=slots,
+        limit=np.full(n, limit),
+        speed=speeds(s),
+        base=speeds(s),
+        relative=np.ones((2, n)),
+        status=np.ones(n, np.int64),
+        pool=np.ones(n, np.int64),
+        head=np.full(n, -1),
+        tail=np.full(n, -1),
+        idle=c.copy(),
+        core=np.full(total, -1),
+        spare=np.arange(total),
+        first=first,
+        owner=np.repeat(np.arange(n), c),
+        served=np.zeros(n),
+        area=np.zeros(n),
+        told=np.full(n, -1),
+        recent_met=np.zeros((n, state.RECENT), np.int64),
+        recent_latency=np.zeros((n, state.RECENT)),
+        recent=np.zeros(n, np.int64),
+        service=np.zeros(n),
+        drift=np.zeros(n),
+        scratch=np.zeros(n, np.int64),
+    )
+
+
+def _stations(s: BalancingScenario, slots: int) -> Stations:
+    n = s.servers.count
+    return Stations(
+        virtual=np.zeros(2 * n),
+        since=np.zeros(2 * n),
+        rate=np.zeros(2 * n),
+        root=np.full(2 * n, -1),
+        inside=np.zeros(2 * n, np.int64),
+        held=np.zeros(n, np.int64),
+        split=np.zeros((slots, 2 * s.stages.count if s.stages else 0)),
+    )
+
+
+def _streams(s: BalancingScenario, seed: Seed) -> Streams:
+    n = s.servers.count
+    return Streams(
+        policy=streams(seed.stream("policy"), s.balancers),
+        network=stream(seed.stream("network")),
+        probes=stream(seed.stream("probes")),
+        stages=stream(seed.stream("stages")),
+        failures=streams(seed.stream("failures"), n if s.failures else 0),
+        drift=streams(seed.stream("drift"), n if s.drift else 0),
+        redirect=stream(seed.stream("redirect")),
+    )
+
+
+def _expected_requests(s: BalancingScenario, demand: Demand) -> float:
+    if s.duration_s is not None:
+        return s.duration_s * demand.rate_per_s
+    return float(wanted_requests(s, demand))
+
+
+def wanted_requests(s: BalancingScenario, demand: Demand) -> int:
+    """How many requests arrive; with a duration, more than ever will."""
+    if s.duration_s is not None:
+        return _ENDLESS
+    recorded = s.arrivals.kind == "trace"
+    return s.requests or (len(demand.rates) if recorded else 100_000)
+
+
+def _bounds(s: BalancingScenario, demand: Demand) -> state.Table:
+    """Where segments end, shape (2, s): number of the request that begins the next one, or its time."""
+    rule = s.warmup.rule
+    count = MSER_SEGMENTS if rule == "mser" else 2
+    if (rule == "fraction" and s.warmup.fraction == 0.0) or (rule == "time" and s.warmup.seconds == 0.0):
+        count = 1
+    bounds = np.full((2, count), [[float(_ENDLESS)], [math.inf]])
+    shares = np.arange(1, count) / count if rule == "mser" else np.full(count - 1, s.warmup.fraction)
+    if rule == "time":
+        bounds[1, :-1] = s.warmup.seconds
+    elif s.duration_s is not None:
+        bounds[1, :-1] = shares * s.duration_s
+    else:
+        bounds[0, :-1] = np.ceil(shares * wanted_requests(s, demand))
+    return bounds
+
+
+def _clock(s: BalancingScenario, demand: Demand, wiring: Wiring) -> state.Reals:
+    clock = np.zeros(state.CLOCK_SIZE)
+    expected = max(_expected_requests(s, demand), 1.0)
+    length = expected / demand.rate_per_s
+    clock[state.HORIZON] = math.inf if s.duration_s is None else s.duration_s
+    clock[state.DRAIN_END] = math.inf
+    clock[state.SAMPLE_STEP] = s.sample_step_s or length / 2000.0
+    clock[state.TICK_STEP] = wiring.tick_s
+    clock[state.RETRY_DELAY] = s.retry.delay_s if s.retry else 0.0
+    clock[state.PER_BATCH] = state.BATCHES / expected
+    clock[state.REPORT_STEP] = wiring.probing.every_s
+    clock[state.PROBES] = wiring.probing.per_request
+    clock[state.PROBE_LOW : state.PROBE_HIGH + 1] = wiring.probing.delay_s
+    return clock
+
+
+def _set_counts(w: World, s: BalancingScenario, wiring: Wiring, margin: int) -> None:
+    counts = w.counts
+    counts[state.SPARE] = len(w.jobs.born)
+    counts[state.WANTS] = wiring.wants
+    counts[state.ATTEMPTS] = s.retry.attempts if s.retry else 1
+    counts[state.MARGIN] = margin
+    counts[state.PAUSES] = wiring.pause
+    counts[state.STRIDE] = 1
+    counts[state.BOUND_NUMBER] = int(w.bounds[0, 0])
+    w.clock[state.BOUND_TIME] = w.bounds[1, 0]
+    probing = wiring.probing
+    counts[state.ASKS] = (
+        probing.idle * state.ASK_IDLE
+        + probing.piggyback * state.ASK_PIGGYBACK
+        + probing.latency * state.ASK_LATENCY
+    )
+
+
+def _first_events(w: World, wiring: Wiring, seed: Seed) -> None:
+    if w.tally.response.shape[1] > 0:
+        push(w.heap, w.clock[state.SAMPLE_STEP], state.SAMPLE)
+    if wiring.tick_s > 0.0:
+        phases = seed.generator("ticks").uniform(size=len(w.table))
+        for lb, phase in enumerate(phases):
+            at = wiring.tick_s * (float(phase) if wiring.stagger else 1.0)
+            push(w.heap, at, state.TICK + 16 * lb)
