@@ -110,7 +110,7 @@ class Draft:
             number[self.servers[name]] = new
         start = float(arrival[order[0]])
         return Requests(
-            arrival[order] - start,
+            np.round(arrival[order] - start, 6),
             np.frombuffer(self.wait, np.float64)[order],
             np.frombuffer(self.response, np.float64)[order],
             number[np.frombuffer(self.server, np.int32)[order]],
