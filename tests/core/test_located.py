@@ -14,7 +14,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.located import parse_toml, problems_of, validate, validate_dataclass
 from qoslab.core.scenario import Part, Scenario
 
-RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Link(Part):

@@ -12,7 +12,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.located import parse_toml
 from qoslab.core.toml_positions import MAX_DEPTH, ScanError, TooDeep, key_parts, scan, value_end
 
-RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 KNOWN = """\
