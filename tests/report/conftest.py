@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class FakeStudy:
     seeds: int = 20
     time_limit_s: float | None = 60.0
     methods: tuple[Any, ...] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
     text: bytes = b'[study]\nname = "tails" # <b>&\n'
     report: Section = field(default_factory=Section)
 
@@ -59,7 +60,7 @@ class FakeResults:
 
 
 @pytest.fixture(autouse=True)
-def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register the domain `synthetic` with methods lsq, sed, nq and the oracle, for one test."""
     package = types.ModuleType("synthetic_methods")
     package.__path__ = []
@@ -93,7 +94,6 @@ def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 "paper",
             )
         )
-    yield
 
 
 Values = Mapping[str, Mapping[tuple[Any, ...], Sequence[float | None]]]
@@ -150,3 +150,11 @@ def sample(mean: float, deviation: float, n: int = 20, key: int = 0) -> list[flo
     if n > 1:
         noise = (noise - noise.mean()) / noise.std(ddof=1)
     return [float(x) for x in mean + deviation * noise]
+
+
+@pytest.fixture
+def lab() -> types.SimpleNamespace:
+    """What tests build synthetic results from."""
+    return types.SimpleNamespace(
+        build=build, sample=sample, Section=Section, Study=FakeStudy, Results=FakeResults, metrics=METRICS
+    )

@@ -96,7 +96,7 @@ def reference(bibtex: str) -> str:
         or found.get("institution", "")
     )
     parts = [authors, found.get("title", ""), venue, found.get("year", "")]
-    return ". ".join(part for part in parts if part) + "."
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
 def _turned(name: str) -> str:

@@ -185,6 +185,9 @@ def _cases(table: pl.DataFrame) -> tuple[tuple[Axis, ...], tuple[Case, ...]]:
         distinct = list(dict.fromkeys(row[name] for row in rows))
         axis = Axis(name, tuple(distinct))
         axes.append(Axis(name, tuple(sorted(distinct))) if axis.numeric else axis)
+    if not axes and len(rows) > 1:  # scenarios that were listed one by one have nothing but their labels
+        names = ["scenario"]
+        axes = [Axis("scenario", tuple(row["scenario"] for row in rows))]
     rows.sort(key=lambda row: [axis.values.index(row[axis.name]) for axis in axes])
     cases = [Case(row["scenario"], {name: row[name] for name in names}) for row in rows]
     return tuple(axes), tuple(cases)

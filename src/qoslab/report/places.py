@@ -21,8 +21,6 @@ def axis_value(value: Any) -> str:
 def place(evidence: Evidence, case: int) -> str:
     """One case, such as `load = 0.8` or `load = 0.8, servers.count = 16`; empty where nothing varies."""
     values = evidence.cases[case].values
-    if not values:
-        return evidence.cases[case].label
     return ", ".join(f"{name} = {axis_value(value)}" for name, value in values.items())
 
 
@@ -35,8 +33,11 @@ def places(evidence: Evidence, cases: Sequence[int], *, limit: int = 3) -> str:
         limit: How many to list before `and 4 more`.
 
     Returns:
-        Such as `at load = 0.7`, `for load = 0.7 to 0.9`, `at load = 0.7, 0.8 and 0.95`.
+        Empty where nothing varies; else such as `at load = 0.7`, `for load = 0.7 to 0.9` or
+        `at load = 0.7, 0.8 and 0.95`.
     """
+    if not evidence.axes:
+        return ""
     chosen = sorted(cases)
     alone = next((axis for axis in evidence.axes if _settled_by(evidence, axis, chosen)), None)
     if alone is not None:

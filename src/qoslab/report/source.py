@@ -6,7 +6,8 @@ stored; a test, a notebook or another tool may hand in any object of this shape.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +29,7 @@ __all__ = [
     "entry_of",
     "measured",
     "metric_of",
+    "run_command",
     "study_file",
 ]
 
@@ -94,6 +96,10 @@ class StudyLike(Protocol):
     @property
     def methods(self) -> Sequence[Any]:
         """The methods: each has a `label` and a `source` that knows its parameters."""
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """Values that were set from outside the file, by dotted name."""
 
     @property
     def text(self) -> bytes:
@@ -191,8 +197,25 @@ def entry_of(domain: str, ident: str) -> MethodEntry | None:
         return None
 
 
+def run_command(results: ResultsLike, **changed: str) -> str:
+    """The command that runs this study again, with what was set from outside its file.
+
+    Args:
+        results: Its results.
+        **changed: More values to set, `study__seeds="40"` for `study.seeds`.
+    """
+    values = {
+        **results.study.overrides,
+        **{name.replace("__", "."): value for name, value in changed.items()},
+    }
+    words = ["qoslab", "run", study_file(results)]
+    for name, value in values.items():
+        words += ["--set", f"{name}={value}"]
+    return " ".join(shlex.quote(word) for word in words)
+
+
 def study_file(results: ResultsLike) -> str:
-    """Name of the study file that gave these results, as one would type it."""
+    """Name of the study file that gave these results: folders are named after it."""
     folder = results.path.name
     return (
         f"{folder.removesuffix('.results')}.toml"

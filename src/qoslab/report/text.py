@@ -76,6 +76,8 @@ def comparison_rows(
         level: Confidence level of its intervals.
     """
     axes = frame.columns[1 : frame.columns.index("method")]
+    if not axes and frame["scenario"].n_unique() > 1:
+        axes = ["scenario"]
     scale = tuned(frame, metric.unit, "mean")
     gap = tuned(frame, metric.unit, "difference")
     percent = f"{100 * level:g} %"

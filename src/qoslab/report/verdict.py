@@ -11,7 +11,7 @@ from qoslab.report import answers, doubts, takeover
 from qoslab.report.amounts import SUPERLATIVE, level, name
 from qoslab.report.evidence import Evidence
 from qoslab.report.places import places
-from qoslab.report.source import ResultsLike, study_file
+from qoslab.report.source import ResultsLike, run_command, study_file
 from qoslab.report.standing import Standing, Standings, stand
 from qoslab.report.stats import Interval
 from qoslab.report.words import count, metric_phrase
@@ -286,23 +286,22 @@ def _certainty(evidence: Evidence, standings: Standings) -> str:
 
 
 def _next(results: ResultsLike, evidence: Evidence, standings: Standings) -> Iterator[Line]:
-    file = study_file(results)
     missing = evidence.planned * evidence.trials.size - int(evidence.trials.sum())
     if missing > 0:
-        yield Line("next", f"{count(missing, 'planned trial')} not run yet; to go on", f"qoslab run {file}")
+        yield Line("next", f"{count(missing, 'planned trial')} not run yet; to go on", run_command(results))
         return
     if len(evidence.methods) == 1:
-        text = f"Add a second [[method]] to {file} to compare; to see which there are"
+        text = f"Add a second [[method]] to {study_file(results)} to compare; to see which there are"
         yield Line("next", text, f"qoslab list {evidence.domain}")
     limit = results.study.time_limit_s
     if limit is not None and any(loss.status == "timeout" for loss in evidence.losses):
         yield Line(
-            "next", "To give trials more time", f"qoslab run {file} --set study.time_limit_s={4 * limit:g}"
+            "next", "To give trials more time", run_command(results, study__time_limit_s=f"{4 * limit:g}")
         )
     seeds = _more_seeds(evidence, standings)
     if seeds is not None:
         purpose = "To tell them apart" if _seeds(evidence) > 1 else "To run more seeds"
-        yield Line("next", purpose, f"qoslab run {file} --set study.seeds={seeds}")
+        yield Line("next", purpose, run_command(results, study__seeds=str(seeds)))
     bests = {standing.best for standing in standings.cases if standing.best is not None}
     if len(bests) == 1:
         yield from _use(evidence, min(bests))

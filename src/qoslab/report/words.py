@@ -119,7 +119,8 @@ def decimals_for(value: float, half_width: float | None = None) -> int:
         half_width: Half the width of its interval, in the same scale; None where there is none.
     """
     size = abs(value)
-    by_value = 2 - math.floor(math.log10(size)) if size > 0 and math.isfinite(size) else 2
+    rounded = float(f"{size:.2e}")  # 0.9999 is shown as 1.00, with two decimals and not with three
+    by_value = 2 - math.floor(math.log10(rounded)) if rounded > 0 and math.isfinite(size) else 2
     if half_width is None or not math.isfinite(half_width) or half_width <= 0:
         return min(max(by_value, 0), 6)
     by_width = -math.floor(math.log10(half_width / 3))
