@@ -176,10 +176,19 @@ def _positive(value: Band | ArrayLike) -> Band:
 
 
 def _guide(axes: Axes, grid: np.ndarray, bands: Mapping[str, Band], slope: float) -> None:
+    """A power law that starts where the highest line does."""
     usable = grid[grid > 0]
-    ends = np.array([usable.min(), usable.max()])
-    top = max(float(np.nanmax(np.asarray(band.value, dtype=np.float64))) for band in bands.values())
-    axes.plot(ends, top * (ends / ends[0]) ** slope, color=FAINT, linewidth=0.9, label=f"slope {slope:g}")
+    drawn = np.concatenate([np.asarray(band.value, dtype=np.float64) for band in bands.values()])
+    drawn = drawn[np.isfinite(drawn)]
+    if usable.size and drawn.size:
+        ends = np.array([usable.min(), usable.max()])
+        axes.plot(
+            ends,
+            drawn.max() * (ends / ends[0]) ** slope,
+            color=FAINT,
+            linewidth=0.9,
+            label=f"slope {slope:g}",
+        )
 
 
 def _draw(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look, *, marks: bool) -> None:
