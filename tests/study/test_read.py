@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,12 @@ def test_any_mutation_of_a_study_file_is_read_or_refused_in_words(
         )
     path = tmp_path_factory.mktemp("m") / "s.toml"
     path.write_text("".join(text))
-    try:
-        Study.from_file(path)
-    except BadInput as error:
-        assert error.problems
-        assert all(problem.message for problem in error.problems)
+    said: list[Problem] = [Problem(message="none")]
+    with suppress(BadInput):
+        try:
+            Study.from_file(path)
+        except BadInput as error:
+            said = list(error.problems)
+            raise
+    assert said
+    assert all(problem.message for problem in said)

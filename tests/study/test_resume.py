@@ -242,11 +242,14 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> No
 def test_workers_killed_every_two_seconds(tmp_path: Path) -> None:
     draw = random.Random(3)
     process = start(tmp_path, seconds=0.2, workers=2)
+    kills = 0
     while process.poll() is None:
         time.sleep(2.0)
         alive = orphans(process.pid)
         if alive:
             os.kill(draw.choice(alive), signal.SIGKILL)
+            kills += 1
+    assert kills > 2
     process.stderr.close()
     assert process.returncode == 0
     table = Results.open(tmp_path / "r").table
