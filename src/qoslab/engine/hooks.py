@@ -122,12 +122,12 @@ class Hook(Generic[F]):
         return cast("F", twin)
 
     def _check_return(self, function: F, returned: Any) -> None:
-        """Let a bool or a shorter integer stand for a number, but no float for an index."""
+        """Let an integer of another size stand for an index, and any number for a float."""
         from numba import types
 
         wanted = self.signature.return_type
-        numeric = isinstance(returned, types.Integer | types.Boolean)
-        if not (numeric or (isinstance(returned, types.Float) and isinstance(wanted, types.Float))):
+        fitting = types.Integer | types.Float if isinstance(wanted, types.Float) else types.Integer
+        if isinstance(wanted, types.Boolean) or not isinstance(returned, fitting):
             problem = Problem(
                 message=f"policy '{function.__name__}' returns {returned}, the hook needs {wanted}",
                 path=Path(function.__code__.co_filename),

@@ -102,7 +102,7 @@ def advance(w: World, action: NDArray[np.int64], until: float) -> int:
             recover(w, action[0], CURE)
         w.clock[1] += w.clock[2]
     stop = min(w.clock[1], until)
-    while first_time(w.timers) <= stop:
+    while w.prevalence[2] > 0.0 and first_time(w.timers) <= stop:
         w.clock[0] = first_time(w.timers)
         act(w, first(w.timers))
     if w.prevalence[2] == 0.0:
