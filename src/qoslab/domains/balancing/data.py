@@ -119,9 +119,8 @@ def trace(arrivals: Trace, context: Context) -> Recorded:
     if not len(times):
         raise _bad(path, "the file holds no requests")
     parts = {arrivals.size: 1.0} if isinstance(arrivals.size, str) else arrivals.size or {}
-    sizes = sum(
-        (factor * _reals(path, _column(path, frame, name)) for name, factor in parts.items()), np.zeros(0)
-    )
+    columns = [factor * _reals(path, _column(path, frame, name)) for name, factor in parts.items()]
+    sizes = np.sum(columns, axis=0) if columns else np.zeros(0)
     if len(sizes) and (sizes <= 0).any():
         line = int(np.flatnonzero(sizes <= 0)[0]) + 2
         raise _bad(path, "sizes must be positive", line)
