@@ -1,0 +1,56 @@
+"""Least connections of d servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from qoslab.domains.balancing.choosing import another
+from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
+from qoslab.domains.balancing.view import LocalView
+from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream
+
+__all__ = ["LsqD"]
+
+CHOICES = 0
+"""Entry of `par`."""
+
+
+@kernel
+def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
+    """The fewest own requests in flight of d servers drawn without replacement; ties to the one drawn first."""
+    best = 0
+    for k in range(int(view.par[CHOICES])):
+        j = another(view.box, k, view.up, stream)
+        if j < 0:
+            return best
+        view.box[k] = j
+        if k == 0 or view.active[j] < view.active[best]:
+            best = j
+    return best
+
+
+@balancer(
+    "lsq_d",
+    summary="the fewest own requests in flight of d servers drawn by lot",
+    origin="ours",
+)
+@dataclass(frozen=True)
+class LsqD(Policy):
+    """Power of d choices on own counters: the least loaded of d servers drawn by lot, ties to the one drawn first.
+
+    The blind form of `jsq` with d choices: with several balancers each sees only its own requests.
+
+    Attributes:
+        d: how many servers are drawn, without replacement, among those that are up; all of them where there are fewer.
+    """
+
+    d: Annotated[int, Field(ge=1)] = 2
+
+    def wire(self, site: Site) -> Wiring:
+        """Room for the candidates."""
+        d = min(self.d, site.servers)
+        return Wiring(route, par=[d], box=[0.0] * d)

@@ -1,0 +1,37 @@
+"""Weighted least connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qoslab.domains.balancing.choice import least_per_weight
+from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
+from qoslab.domains.balancing.view import LocalView
+from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream
+
+__all__ = ["Wlc"]
+
+
+@kernel
+def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
+    """The server with the least own requests in flight / weight."""
+    return least_per_weight(view.active, 0.0, view.weight, view.up, stream)
+
+
+@balancer(
+    "wlc",
+    summary="the server with the least own requests in flight / weight (weighted least connections)",
+    origin="reference instance",
+)
+@dataclass(frozen=True)
+class Wlc(Policy):
+    """Weighted least connections as in Linux' IP virtual server: argmin active / weight, ties by lot.
+
+    All idle servers are equal to it, whatever their weights; `sed` counts the request to come. Inactive connections,
+    which the kernel adds with a small weight, do not exist here. It has no parameters.
+    """
+
+    def wire(self, site: Site) -> Wiring:  # noqa: ARG002
+        """Route by own counters and configured weights."""
+        return Wiring(route)
