@@ -12,7 +12,7 @@ from qoslab.engine.clone import check_constants, clone, fingerprint, plain_clone
 from qoslab.engine.kernel import Constant, mark_of
 from qoslab.engine.rules import globals_of
 
-__all__ = ["fresh", "twin_of"]
+__all__ = ["prepare", "twin_of"]
 
 Key = tuple[Callable[..., Any], tuple[tuple[str, Constant], ...]]
 
@@ -36,11 +36,12 @@ def twin_of(
         return known  # type: ignore[no-any-return]
 
 
-def fresh() -> None:
-    """Forget all compiled twins of this process; the disk keeps its own. For tests and long notebooks."""
-    with _lock:
-        _inner.clear()
-        _outer.clear()
+def prepare(twin: Any, examples: tuple[object, ...]) -> None:
+    """Have a twin compiled for arguments of the types of the examples."""
+    import numba
+
+    if not numba.config.DISABLE_JIT:
+        twin.compile(tuple(numba.typeof(example) for example in examples))
 
 
 def _outer_twin(
@@ -55,7 +56,7 @@ def _outer_twin(
 
     text = _bound_clone(function, constants)
     twin = dispatcher(text, inline=False)
-    if cache:
+    if cache and not numba.config.BOUNDSCHECK:  # code with bounds checks is for debugging and not kept
         disk = disk_cache(text, fingerprint(function, constants))
         twin._cache = disk if disk is not None else twin._cache
     if signature is not None:
@@ -74,7 +75,9 @@ def _inner_twin(function: Callable[..., Any], constants: Mapping[str, Constant])
         from qoslab.engine.dispatch import dispatcher
 
         _inner[key] = (
-            mark.build() if mark.build else dispatcher(_bound_clone(function, mine), inline=mark.inline)
+            mark.build()
+            if mark.build
+            else dispatcher(_bound_clone(function, mine), inline=mark.inline, inner=True)
         )
     return _inner[key]
 

@@ -23,8 +23,8 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
         return self.get_function_type() or super()._numba_type_
 
 
-def dispatcher(text: FunctionType, *, inline: bool) -> KernelDispatcher:
-    """A dispatcher for a cloned kernel.
+def dispatcher(text: FunctionType, *, inline: bool, inner: bool = False) -> KernelDispatcher:
+    """A dispatcher for a cloned kernel; an inner one is called by other kernels only, and spared Python's wrappers.
 
     There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model: a check
     before each division would cost speed and block vector code, and kernels guard their own divisions.
@@ -35,5 +35,7 @@ def dispatcher(text: FunctionType, *, inline: bool) -> KernelDispatcher:
         "boundscheck": None,
         "error_model": "numpy",
         "forceinline": inline,
+        "no_cpython_wrapper": inner,
+        "no_cfunc_wrapper": inner,
     }
     return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=KernelCompiler)

@@ -17,13 +17,30 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import Information, Origin, method
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.view import (
+    ACTIVE,
+    AREA,
+    BUSY,
+    CAPACITY,
+    DONE,
+    DRAIN,
+    FLOW,
+    LATENCY,
+    LEFT,
+    OPENED,
+    QUEUE,
+    RATE,
+    SENT,
+    SERVICE,
+    SINCE,
+    STAMP,
+    TOUCHED,
+    UP,
+    USAGE,
+    WEIGHT,
     Board,
     LocalView,
     OracleView,
     ProbeView,
-    local_view,
-    oracle_view,
-    probe_view,
 )
 from qoslab.engine.hooks import Hook
 from qoslab.engine.kernel import kernel, mark_of
@@ -40,7 +57,7 @@ ROUTE, COMPLETE, TICK, REPLY, LOSS = range(5)
 
 def decide(
     board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
-) -> int:  # noqa: ARG001
+) -> int:
     """What the simulator calls: all hooks of a policy in one."""
     return 0
 
@@ -285,11 +302,6 @@ def _ignore_tick(view: Any, stream: Stream, now: float) -> int:  # noqa: ARG001
     return 0
 
 
-_VIEW: dict[str, tuple[Callable[..., Any], type]] = {
-    "blind": (local_view, LocalView),
-    "probing": (probe_view, ProbeView),
-    "oracle": (oracle_view, OracleView),
-}
 _ARITY = {"route": 3, "on_complete": 5, "on_tick": 3, "on_reply": 4, "on_loss": 4}
 
 
@@ -337,14 +349,49 @@ def _adapted(
     reply: Callable[..., Any] | None,
     loss: Callable[..., Any] | None,
 ) -> Callable[..., int]:
-    view_of, _ = _VIEW[information]
-    on_complete, on_tick = complete or _ignore_complete, tick or _ignore_tick
-    on_reply, on_loss = reply or _ignore_server, loss or _ignore_server
+    hooks = (
+        route,
+        complete or _ignore_complete,
+        tick or _ignore_tick,
+        reply or _ignore_server,
+        loss or _ignore_server,
+    )
+    decide = {"blind": _blind, "probing": _probing, "oracle": _oracle}[information](*hooks)
+    decide.__name__ = decide.__qualname__ = route.__name__
+    return DECIDE.policy(decide)
 
+
+# The three below differ in the view alone. Each builds its view where it is used: a kernel that returned one would be
+# compiled with reference counts on every array of it.
+
+
+def _blind(
+    route: Callable[..., Any],
+    on_complete: Callable[..., Any],
+    on_tick: Callable[..., Any],
+    on_reply: Callable[..., Any],
+    on_loss: Callable[..., Any],
+) -> Callable[..., int]:
     def decide(
         board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
     ) -> int:
-        view = view_of(board, balancer)
+        counts, local = board.counts, board.local
+        view = LocalView(
+            balancer,
+            board.request[FLOW],
+            counts[balancer, ACTIVE],
+            counts[balancer, UP],
+            counts[balancer, SENT],
+            counts[balancer, DONE],
+            local[balancer, WEIGHT],
+            local[balancer, OPENED],
+            local[balancer, BUSY],
+            local[balancer, AREA],
+            local[balancer, TOUCHED],
+            board.mem[balancer],
+            board.box[balancer],
+            board.par,
+        )
         if event == ROUTE:
             return route(view, stream, now)  # type: ignore[no-any-return]
         if event == COMPLETE:
@@ -357,5 +404,100 @@ def _adapted(
             on_loss(view, stream, server, now)
         return 0
 
-    decide.__name__ = decide.__qualname__ = route.__name__
-    return DECIDE.policy(decide)
+    return decide
+
+
+def _probing(
+    route: Callable[..., Any],
+    on_complete: Callable[..., Any],
+    on_tick: Callable[..., Any],
+    on_reply: Callable[..., Any],
+    on_loss: Callable[..., Any],
+) -> Callable[..., int]:
+    def decide(
+        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
+    ) -> int:
+        counts, local, answers = board.counts, board.local, board.answers
+        view = ProbeView(
+            balancer,
+            board.request[FLOW],
+            counts[balancer, ACTIVE],
+            counts[balancer, UP],
+            counts[balancer, SENT],
+            counts[balancer, DONE],
+            local[balancer, WEIGHT],
+            local[balancer, OPENED],
+            local[balancer, BUSY],
+            local[balancer, AREA],
+            local[balancer, TOUCHED],
+            board.mem[balancer],
+            board.box[balancer],
+            board.par,
+            answers[balancer, QUEUE],
+            answers[balancer, LATENCY],
+            answers[balancer, SERVICE],
+            answers[balancer, USAGE],
+            answers[balancer, RATE],
+            answers[balancer, STAMP],
+        )
+        if event == ROUTE:
+            return route(view, stream, now)  # type: ignore[no-any-return]
+        if event == COMPLETE:
+            on_complete(view, stream, server, value, now)
+        elif event == TICK:
+            on_tick(view, stream, now)
+        elif event == REPLY:
+            on_reply(view, stream, server, now)
+        elif event == LOSS:
+            on_loss(view, stream, server, now)
+        return 0
+
+    return decide
+
+
+def _oracle(
+    route: Callable[..., Any],
+    on_complete: Callable[..., Any],
+    on_tick: Callable[..., Any],
+    on_reply: Callable[..., Any],
+    on_loss: Callable[..., Any],
+) -> Callable[..., int]:
+    def decide(
+        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
+    ) -> int:
+        counts, local, truth = board.counts, board.local, board.truth
+        view = OracleView(
+            balancer,
+            board.request[FLOW],
+            counts[balancer, ACTIVE],
+            counts[balancer, UP],
+            counts[balancer, SENT],
+            counts[balancer, DONE],
+            local[balancer, WEIGHT],
+            local[balancer, OPENED],
+            local[balancer, BUSY],
+            local[balancer, AREA],
+            local[balancer, TOUCHED],
+            board.mem[balancer],
+            board.box[balancer],
+            board.par,
+            board.queue,
+            truth[CAPACITY],
+            truth[LEFT],
+            truth[SINCE],
+            truth[DRAIN],
+            board.size[0],
+        )
+        if event == ROUTE:
+            return route(view, stream, now)  # type: ignore[no-any-return]
+        if event == COMPLETE:
+            on_complete(view, stream, server, value, now)
+        elif event == TICK:
+            on_tick(view, stream, now)
+        elif event == REPLY:
+            on_reply(view, stream, server, now)
+        elif event == LOSS:
+            on_loss(view, stream, server, now)
+        return 0
+
+    return decide

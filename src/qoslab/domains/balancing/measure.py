@@ -134,29 +134,37 @@ def sample(board: Board, servers: Servers, tally: Tally, counts: Ints, now: floa
     if most > tally.fairness[segment, WORK_MOST]:
         tally.fairness[segment, WORK_MOST] = most
     if tally.queues.shape[1] > 0:
-        _keep(board, tally, counts, (now, jain, g, bossaer, mean, most))
+        row = _new_row(tally, counts)
+        if row >= 0:
+            series = tally.series
+            series[row, 0], series[row, 1], series[row, 2] = now, jain, g
+            series[row, 3], series[row, 4], series[row, 5] = bossaer, mean, most
+            for j in range(n):
+                tally.queues[row, j] = board.queue[j]
 
 
 @kernel
-def _keep(
-    board: Board, tally: Tally, counts: Ints, row: tuple[float, float, float, float, float, float]
-) -> None:
-    """Keep every `stride`-th point; when the table is full, every second row is dropped and the stride doubled."""
-    if counts[SAMPLES] % counts[STRIDE] == 0:
-        if counts[ROWS] == SERIES_ROWS:
-            for k in range(SERIES_ROWS // 2):
-                tally.series[k] = tally.series[2 * k]
-                tally.queues[k] = tally.queues[2 * k]
-            counts[ROWS] = SERIES_ROWS // 2
-            counts[STRIDE] *= 2
-        if counts[SAMPLES] % counts[STRIDE] == 0:
-            k = counts[ROWS]
-            for column in range(6):
-                tally.series[k, column] = row[column]
+def _new_row(tally: Tally, counts: Ints) -> int:
+    """Where this point of the grid is kept; -1 for nowhere.
+
+    Every `stride`-th point is kept; when the table is full, every second row is dropped and the stride doubled.
+    """
+    number = counts[SAMPLES]
+    counts[SAMPLES] = number + 1
+    if number % counts[STRIDE] != 0:
+        return -1
+    if counts[ROWS] == SERIES_ROWS:
+        for k in range(SERIES_ROWS // 2):
+            for column in range(tally.series.shape[1]):
+                tally.series[k, column] = tally.series[2 * k, column]
             for j in range(tally.queues.shape[1]):
-                tally.queues[k, j] = board.queue[j]
-            counts[ROWS] = k + 1
-    counts[SAMPLES] += 1
+                tally.queues[k, j] = tally.queues[2 * k, j]
+        counts[ROWS] = SERIES_ROWS // 2
+        counts[STRIDE] *= 2
+        if number % counts[STRIDE] != 0:
+            return -1
+    counts[ROWS] += 1
+    return counts[ROWS] - 1
 
 
 @kernel
