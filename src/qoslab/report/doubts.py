@@ -18,13 +18,12 @@ ENOUGH = 10_000
 """Above this many seeds a difference is called too small to chase rather than undecided."""
 
 
-def undecided(evidence: Evidence, standings: Sequence[Standing], comparisons: int) -> str:
+def undecided(evidence: Evidence, standings: Sequence[Standing]) -> str:
     """Cases with the same leading group that could not be told apart.
 
     Args:
         evidence: The evidence.
         standings: One or more cases whose leader and open rivals are the same methods.
-        comparisons: What decisions are corrected for.
     """
     first = standings[0]
     assert first.leader is not None
@@ -38,7 +37,7 @@ def undecided(evidence: Evidence, standings: Sequence[Standing], comparisons: in
         return f"{opening}: they {gave}."
     middle = ""
     if len(standings) == 1 and len(first.open) == 1 and first.open[0].contrast is not None:
-        middle = _difference(evidence, first.open[0].contrast, comparisons)
+        middle = _difference(evidence, first.open[0].contrast, first.comparisons)
     return f"{opening}{middle}{_remedy(standings)}."
 
 

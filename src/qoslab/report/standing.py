@@ -1,11 +1,14 @@
 """Who is best on each case of a study, and how sure that is.
 
-The best of M methods is named from data only when it beats every other one. Let B be a truly best method. A
-wrong name needs one of the tests "A against B" to reject in the wrong direction, whichever A happens to lead;
-there are M such A at most (with ties). Comparing each two-sided p-value of the leader with alpha / K, where K
-counts M - 1 comparisons for each case, therefore names a wrong best anywhere in the study with probability at
-most alpha, however the leader was picked: Bonferroni on Hsu's multiple comparisons with the best (1984). The
-leader and the methods it could not beat contain the truly best one with the same confidence.
+The best of M methods is named from data only when it beats every other one. Let B be a truly best method of a case.
+A wrong name needs one of the tests "A against B" to reject in the wrong direction, whichever A happens to lead;
+there are M such A at most (with ties). Multiplying the largest two-sided p-value of the leader by M - 1 therefore
+gives a valid p-value of "the leader is best here", however the leader was picked: Bonferroni on Hsu's multiple
+comparisons with the best (1984). Holm (1979) over the cases pays for looking at all of them: given which leaders are
+wrong, their p-values are at least uniform (a wrong direction makes a small p-value rarer, not more frequent), and
+cases have seeds of their own. So a wrong best is named anywhere in the study with probability at most alpha.
+
+In a case that is not decided, the leader and the methods it could not beat contain the best with the same confidence.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ import numpy as np
 
 from qoslab.report.contrast import Contrast, contrast, estimate
 from qoslab.report.evidence import Evidence
-from qoslab.report.stats import Interval, seeds_to_decide
+from qoslab.report.stats import Interval, holm, seeds_to_decide
 
 __all__ = ["Rival", "Standing", "Standings", "stand"]
+
+_SLACK = 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Rival:
     Attributes:
         method: Index of the method.
         contrast: Leader minus this method; None where they share no seed.
-        p: p-value, corrected for every comparison of the study.
+        p: p-value, corrected for the rivals of its case and for the cases of the study.
         beaten: Whether the leader is better beyond doubt, at the study's level.
         needed: Seeds that would decide it if the difference is as large as seen; None if that cannot be said.
     """
@@ -52,6 +57,7 @@ class Standing:
             every method is an oracle.
         rivals: The others of `order` against the leader, best first.
         oracle: The best method that sees the true state against the leader; None where there is none.
+        comparisons: What the p-values of its rivals are multiplied by, where it is not decided.
     """
 
     case: int
@@ -59,6 +65,7 @@ class Standing:
     order: tuple[int, ...]
     rivals: tuple[Rival, ...]
     oracle: Rival | None
+    comparisons: int
 
     @property
     def leader(self) -> int | None:
@@ -88,7 +95,7 @@ class Standings:
 
     Attributes:
         cases: One standing per case, in the order of the evidence.
-        comparisons: What the p-values are corrected for.
+        comparisons: All comparisons of leaders with their rivals.
     """
 
     cases: tuple[Standing, ...]
@@ -103,16 +110,48 @@ def stand(evidence: Evidence) -> Standings:
     Args:
         evidence: The metric's values.
     """
-    cases = range(len(evidence.cases))
-    orders = [_order(evidence, case) for case in cases]
-    comparisons = max(1, sum(max(len(order) - 1, 0) for order in orders))
-    found = []
-    for case, order in zip(cases, orders, strict=True):
-        methods = range(len(evidence.methods))
-        estimates = tuple(estimate(evidence.own(case, method), evidence.level) for method in methods)
-        rivals = tuple(_rival(evidence, case, order[0], other, comparisons) for other in order[1:])
-        found.append(Standing(case, estimates, order, rivals, _oracle(evidence, case, order)))
-    return Standings(tuple(found), comparisons)
+    orders = [_order(evidence, case) for case in range(len(evidence.cases))]
+    found = [
+        [contrast(*evidence.pair(case, order[0], other), evidence.level) for other in order[1:]]
+        for case, order in enumerate(orders)
+    ]
+    tests = [[_p_value(evidence, one) for one in contrasts] for contrasts in found]
+    factors = _factors(tests, 1 - evidence.level)
+    standings = []
+    for case, order in enumerate(orders):
+        estimates = tuple(
+            estimate(evidence.own(case, m), evidence.level) for m in range(len(evidence.methods))
+        )
+        rivals = tuple(
+            _rival(evidence, other, one, p, factors[case])
+            for other, one, p in zip(order[1:], found[case], tests[case], strict=True)
+        )
+        oracle = _oracle(evidence, case, order)
+        standings.append(Standing(case, estimates, order, rivals, oracle, max(1, round(factors[case]))))
+    return Standings(tuple(standings), max(1, sum(len(contrasts) for contrasts in found)))
+
+
+def _factors(tests: list[list[float]], alpha: float) -> list[float]:
+    """What to multiply the p-values of each case by: its rivals, times Holm's step for the case."""
+    contested = [case for case, p_values in enumerate(tests) if p_values]
+    worst = {case: min(1.0, max(tests[case]) * len(tests[case])) for case in contested}
+    adjusted = dict(zip(contested, holm(list(worst.values())), strict=True)) if contested else {}
+    left = sum(p > alpha + _SLACK for p in adjusted.values())
+    factors = [1.0] * len(tests)
+    for case in contested:
+        decided = adjusted[case] <= alpha + _SLACK
+        step = adjusted[case] / worst[case] if decided and worst[case] > 0 else 1.0 if decided else left
+        factors[case] = len(tests[case]) * step
+    return factors
+
+
+def _p_value(evidence: Evidence, found: Contrast | None) -> float:
+    """Two-sided p-value of the leader against a rival; 1 where the rival is ahead on common seeds, or unjudged."""
+    return found.p if found is not None and _ahead(evidence, found) else 1.0
+
+
+def _ahead(evidence: Evidence, found: Contrast) -> bool:
+    return evidence.metric.direction != "neither" and _sign(evidence) * found.difference.estimate < 0
 
 
 def _sign(evidence: Evidence) -> float:
@@ -140,17 +179,14 @@ def _order(evidence: Evidence, case: int) -> tuple[int, ...]:
     return tuple(sorted(pool, key=lambda m: (losses(m), sign * float(evidence.own(case, m).mean()))))
 
 
-def _rival(evidence: Evidence, case: int, leader: int, other: int, comparisons: int) -> Rival:
-    alpha = 1 - evidence.level
-    found = contrast(*evidence.pair(case, leader, other), evidence.level)
+def _rival(evidence: Evidence, other: int, found: Contrast | None, p: float, factor: float) -> Rival:
     if found is None:
         return Rival(other, None, 1.0, beaten=False, needed=None)
-    p = min(1.0, found.p * comparisons)
-    judged = evidence.metric.direction != "neither"
-    better = judged and _sign(evidence) * found.difference.estimate < 0
-    beaten = p <= alpha and better
-    needed = None if beaten or not better else _needed(found, evidence.level, comparisons)
-    return Rival(other, found, p, beaten, needed)
+    corrected = min(1.0, p * factor)
+    beaten = corrected <= 1 - evidence.level + _SLACK
+    ahead = _ahead(evidence, found)
+    needed = _needed(found, evidence.level, max(1, round(factor))) if ahead and not beaten else None
+    return Rival(other, found, corrected, beaten, needed)
 
 
 def _needed(found: Contrast, level: float, comparisons: int) -> int | None:
@@ -171,4 +207,5 @@ def _oracle(evidence: Evidence, case: int, order: tuple[int, ...]) -> Rival | No
         return None
     sign = _sign(evidence)
     best = min(oracles, key=lambda m: sign * float(evidence.own(case, m).mean()))
-    return _rival(evidence, case, order[0], best, 1)
+    found = contrast(*evidence.pair(case, order[0], best), evidence.level)
+    return _rival(evidence, best, found, 1.0, 1.0)

@@ -122,6 +122,7 @@ def comparison_text(results: ResultsLike, metric: str | None = None, baseline: s
     about = evidence.metric
     note = (
         f"{about.name}: {about.summary.rstrip('.')}. Differences and ratios are to the baseline on common seeds, each "
-        "interval by itself; p is corrected (Holm) over the whole table and decides the verdict."
+        "interval by itself; p is corrected (Holm) over the whole table and decides better or worse than the "
+        "baseline. To be best, a method must beat every other one, which asks for more."
     )
     return f"{aligned(heads, rows, numeric=numeric)}\n\n{note}"

@@ -269,7 +269,7 @@ def _undecided(evidence: Evidence, standings: Standings) -> Iterator[str]:
             key = frozenset({standing.leader, *(rival.method for rival in standing.open)})
             groups.setdefault(key, []).append(standing)
     for group in list(groups.values())[:_MOST_LINES]:
-        yield doubts.undecided(evidence, group, standings.comparisons)
+        yield doubts.undecided(evidence, group)
     rest = sum(len(group) for group in list(groups.values())[_MOST_LINES:])
     if rest:
         yield f"{count(rest, 'more case')} {'is' if rest == 1 else 'are'} not decided."
