@@ -83,12 +83,13 @@ def test_a_lost_series_file_is_no_error(tmp_path: Path) -> None:
 
 def test_the_kept_table_is_used_only_while_it_is_true(tmp_path: Path) -> None:
     results = toy(["plain"], seeds=2).run(tmp_path / "r", workers=0)
-    kept = load_table(tmp_path / "r", Store(tmp_path / "r").stamp())
+    kept = load_table(tmp_path / "r")
     assert kept is not None
-    assert kept.equals(make_table(Store(tmp_path / "r")))
+    assert kept[0].equals(make_table(Store(tmp_path / "r")))
+    assert kept[1] == Store(tmp_path / "r").plan
     with Journal(tmp_path / "r") as journal:
         journal.append([{"kind": "of a later version"}])
-    assert load_table(tmp_path / "r", Store(tmp_path / "r").stamp()) is None
+    assert load_table(tmp_path / "r") is None
     assert Results.open(tmp_path / "r").table.equals(results.table)
     (tmp_path / "r" / "trials.parquet").write_bytes(b"PAR1 nonsense")
     assert Results.open(tmp_path / "r").table.equals(results.table)

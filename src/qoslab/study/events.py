@@ -58,7 +58,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far the run is; follows every group of rows.
+    """How far the run is; told up to ten times a second, and when a round of trials has ended.
 
     Attributes:
         finished: Trials with a row, cached ones included.

@@ -77,7 +77,7 @@ def _record_at(data: bytes, at: int) -> tuple[Record | None, int]:
     if data[end : end + 1] != b"\n" or crc32(data[at + 1 : at + 9] + payload) != crc:
         return None, at + 1
     try:
-        record = json.loads(payload)
+        record = json.loads(payload.decode("ascii"))
     except (ValueError, RecursionError):
         return None, at + 1
     return (record, end + 1) if isinstance(record, dict) else (None, at + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from qoslab.core.registry import registry
 from qoslab.study.events import Mean, Progressed
 from qoslab.study.journal import Record
@@ -10,6 +12,8 @@ from qoslab.study.schedule import Schedule
 from qoslab.study.store import Store
 
 __all__ = ["Progress"]
+
+_SILENCE_S = 0.1
 
 
 class Progress:
@@ -25,6 +29,7 @@ class Progress:
         self._total = len(plan.trials)
         self._metric = plan.study.report.metric or registry.domain(plan.study.domain).metrics[0].name
         self._finished = 0
+        self._spoke = -_SILENCE_S
         self._spent_s, self._run = 0.0, 0
         self._means: dict[tuple[str, str], Mean] = {}
         for trial in plan.trials:
@@ -39,6 +44,14 @@ class Progress:
         self._spent_s += record["wall_s"]
         self._run += 1
         self._count(record["scenario"], record["method"], record)
+
+    def is_due(self) -> bool:
+        """Whether to speak of the progress now: ten times a second."""
+        now = time.monotonic()
+        if now - self._spoke < _SILENCE_S:
+            return False
+        self._spoke = now
+        return True
 
     def event(self, schedule: Schedule) -> Progressed:
         """Where the run stands."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from qoslab.core.errors import BadInput
 from qoslab.study.cases import Kept, MethodCase
@@ -65,17 +65,27 @@ class Results:
         path: The folder.
         study: What was run.
         table: One row per trial; its columns stand in `docs/concepts/studies.md`.
+        plan: The plan as it stands in the journal.
         interrupted: Whether the run that gave them was stopped before its end.
     """
 
-    def __init__(self, path: Path, store: Store, table: pl.DataFrame, *, interrupted: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: pl.DataFrame,
+        plan: Record,
+        store: Store | None = None,
+        *,
+        interrupted: bool = False,
+    ) -> None:
         self.path = path
         self.table = table
+        self.plan = plan
         self.interrupted = interrupted
-        self._store = store
+        self._kept = store
 
     @classmethod
-    def open(cls, path: str | Path) -> Results:
+    def open(cls, path: str | Path) -> Self:
         """Open a results folder; it is only read, even while a run adds to it.
 
         Args:
@@ -85,19 +95,28 @@ class Results:
             BadInput: It holds no results.
         """
         folder = Path(path)
-        store = Store(folder)
+        if (kept := load_table(folder)) is not None:
+            return cls(folder, *kept)
+        return cls.of(Store(folder))
+
+    @classmethod
+    def of(cls, store: Store, *, interrupted: bool = False) -> Self:
+        """The results in an open folder.
+
+        Raises:
+            BadInput: It holds none.
+        """
         if store.plan is None:
-            message = f"there are no results in {str(path)!r}"
+            message = f"there are no results in {str(store.folder)!r}"
             raise BadInput(message)
-        kept = load_table(folder, store.stamp())
-        return cls(folder, store, kept if kept is not None else make_table(store))
+        return cls(store.folder, make_table(store), store.plan, store, interrupted=interrupted)
 
     @property
-    def plan(self) -> Record:
-        """The plan as it stands in the journal."""
-        plan = self._store.plan
-        assert plan is not None
-        return plan
+    def _store(self) -> Store:
+        """The journals; read only where the table is not enough."""
+        if self._kept is None:
+            self._kept = Store(self.path)
+        return self._kept
 
     @property
     def study(self) -> StudySummary:

@@ -94,6 +94,7 @@ class Round:
             self._submit()
             self._take(self._to.executor.wait(_PATIENCE_S))
             self._notice()
+        self._to.tell(self._progress.event(self._schedule))
 
     def _submit(self) -> None:
         for _ in range(self._to.executor.free()):
@@ -138,7 +139,7 @@ class Round:
             self._to.store.add(record)
             self._progress.add(record)
             self._to.tell(_ended(record))
-        if records:
+        if records and self._progress.is_due():
             self._to.tell(self._progress.event(self._schedule))
 
     def _given(self, job: Job, result: Result, host: str) -> list[Record]:

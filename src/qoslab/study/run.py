@@ -27,7 +27,7 @@ from qoslab.study.results import Results
 from qoslab.study.round import Round, Services
 from qoslab.study.store import Store
 from qoslab.study.study import Study
-from qoslab.study.table import make_table, save_table
+from qoslab.study.table import load_table, make_table, save_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -239,8 +239,9 @@ def _more(rule: StoppingRule | None, plan: Plan, store: Store, interrupt: Interr
 
 
 def _save(store: Store) -> None:
-    store.refresh()
-    save_table(store, make_table(store))
+    if load_table(store.folder) is None:
+        store.refresh()
+        save_table(store, make_table(store))
 
 
 def _pass_on(executor: Executor, tell: Events) -> None:

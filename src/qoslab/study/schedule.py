@@ -85,7 +85,11 @@ class Queue:
 
 
 class Schedule:
-    """The waiting trials of a run."""
+    """The waiting trials of a run.
+
+    Attributes:
+        waiting: How many there are.
+    """
 
     def __init__(
         self,
@@ -113,11 +117,7 @@ class Schedule:
                 queues[key] = Queue(trial.pair, deque(), untrained=untrained(trial.pair))
             queues[key].waiting.append(trial)
         self._queues = deque(queues.values())
-
-    @property
-    def waiting(self) -> int:
-        """Trials that are not given out."""
-        return sum(len(queue.waiting) + len(queue.single) for queue in self._queues)
+        self.waiting = sum(len(queue.waiting) for queue in self._queues)
 
     def seconds(self, usual_s: float) -> float:
         """Wall seconds that the waiting trials should take on one worker.
@@ -138,12 +138,14 @@ class Schedule:
             self._queues.rotate(-1)
             job = self._from(queue)
             if job is not None:
+                self.waiting -= len(job.trials)
                 return job
         return None
 
     def again(self, job: Job) -> None:
         """Put the unfinished trials of a failed batch back, to be tried one by one."""
         job.queue.single.extend(job.rest)
+        self.waiting += len(job.rest)
 
     def trained(self, job: Job) -> None:
         """A training went well: its trials may start."""
@@ -154,6 +156,7 @@ class Schedule:
         job.queue.training = False
         queue = job.queue
         while queue.waiting:
+            self.waiting -= 1
             yield queue.waiting.popleft()
 
     def _from(self, queue: Queue) -> Job | None:

@@ -65,10 +65,6 @@ class Store:
         record = self.trials.get(fingerprint)
         return record is not None and record["status"] == "done"
 
-    def stamp(self) -> dict[str, int]:
-        """The sizes of all journals: as long as they stay, what was read from them stands."""
-        return {path.name: path.stat().st_size for path in journals(self.folder)}
-
     def _new(self, path: Path) -> Iterator[Record]:
         at = self._read.get(path, 0)
         if path.stat().st_size <= at:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qoslab.core.seeds import Seed
 from qoslab.study.files import write_whole
 from qoslab.study.fingerprint import pair_digest, trial_digest
-from qoslab.study.journal import Record
+from qoslab.study.journal import Record, journals
 from qoslab.study.store import Store
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["TABLE", "load_table", "make_table", "rows", "save_table"]
 
 TABLE = "trials.parquet"
 _STAMP = "qoslab.journals"
+_PLAN = "qoslab.plan"
 _MISSING_RUN: Record = {"versions": "{}", "git": ""}
 
 
@@ -66,29 +67,38 @@ def make_table(store: Store) -> pl.DataFrame:
 
 
 def save_table(store: Store, table: pl.DataFrame) -> None:
-    """Keep the table as Parquet, with the sizes of the journals it was made from.
+    """Keep the table as Parquet, with its plan and the sizes of the journals it was made from.
 
     Raises:
         DiskFull: There was no room; the table can be made again from the journal.
     """
     buffer = io.BytesIO()
-    table.write_parquet(buffer, metadata={_STAMP: json.dumps(store.stamp())})
+    table.write_parquet(
+        buffer, metadata={_STAMP: json.dumps(stamp(store.folder)), _PLAN: json.dumps(store.plan)}
+    )
     write_whole(store.folder / TABLE, buffer.getvalue())
 
 
-def load_table(folder: Path, stamp: dict[str, int]) -> pl.DataFrame | None:
-    """The kept table; None where there is none, or the journals have grown since, or it is damaged."""
+def load_table(folder: Path) -> tuple[pl.DataFrame, Record] | None:
+    """The kept table and its plan; None where there is none, the journals have grown since, or it is damaged."""
     import polars as pl
 
     path = folder / TABLE
     if not path.is_file():
         return None
     try:
-        if json.loads(pl.read_parquet_metadata(path).get(_STAMP, "null")) != stamp:
+        kept = pl.read_parquet_metadata(path)
+        if json.loads(kept.get(_STAMP, "null")) != stamp(folder):
             return None
-        return pl.read_parquet(path)
+        plan = json.loads(kept.get(_PLAN, "null"))
+        return (pl.read_parquet(path), plan) if plan else None
     except (OSError, ValueError, pl.exceptions.PolarsError):
         return None
+
+
+def stamp(folder: Path) -> dict[str, int]:
+    """The sizes of all journals: as long as they stay, what was read from them stands."""
+    return {path.name: path.stat().st_size for path in journals(folder)}
 
 
 def _measured(plan: Record, records: Sequence[Record]) -> dict[str, pl.Series]:
