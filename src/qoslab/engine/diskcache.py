@@ -89,8 +89,10 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             super().save_overload(sig, data)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        # Numba's own key pickles the cells of a closure, and with them the names that it gives dispatchers in each
+        # process; what a cell holds is in the fingerprint.
         arguments, _ = normalize_signature(sig)
-        return (*super()._index_key(sig, codegen), repr(sorted(_layouts(arguments))))
+        return (sig, codegen.magic_tuple(), repr(sorted(_layouts(arguments))))
 
 
 def _layouts(kinds: Any) -> Iterator[str]:
