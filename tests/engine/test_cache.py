@@ -129,9 +129,14 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("suffix", [".nbc", ".nbi"])
-@pytest.mark.parametrize("damage", ["gone", pytest.param("empty", marks=pytest.mark.full), "cut", "garbage"])
-def test_damaged_and_missing_files_are_made_again(files, python, tmp_path, suffix, damage):
+COMMON = [("gone", ".nbc"), ("cut", ".nbc"), ("garbage", ".nbi")]
+RARE = [("gone", ".nbi"), ("cut", ".nbi"), ("garbage", ".nbc"), ("empty", ".nbc"), ("empty", ".nbi")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "suffix"), [*COMMON, *(pytest.param(*case, marks=pytest.mark.full) for case in RARE)]
+)
+def test_damaged_and_missing_files_are_made_again(files, python, tmp_path, damage, suffix):
     for path in (tmp_path / "cache").rglob(f"*{suffix}"):
         content = path.read_bytes()
         path.unlink()

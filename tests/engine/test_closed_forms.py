@@ -84,16 +84,16 @@ def complete_graph_law(start, time):
 
 @pytest.mark.parametrize("time", [0.3, 2.0])
 def test_an_epidemic_on_a_complete_graph_has_its_exact_law(time):
-    """Chi-square over the number infected in 4000 epidemics; two tests at 1e-6: error probability 2e-6."""
+    """Chi-square over the number infected in 2000 epidemics; two tests at 1e-6: error probability 2e-6."""
     from scipy.stats import chisquare
 
     advance, counts = compiled(sis.advance), np.zeros(NODES + 1)
-    for seed in range(4000):
+    for seed in range(2000):
         w = sis.world(COMPLETE, NODES, BETA, [0, 1], seed)
         advance(w, np.array([-1]), time)
         counts[w.infected.sum()] += 1
         assert w.infected.sum() == w.prevalence[2]
-    expected = complete_graph_law(2, time) * 4000
+    expected = complete_graph_law(2, time) * 2000
     small = expected < 5
     if small.any():
         counts, expected = (np.append(x[~small], x[small].sum()) for x in (counts, expected))
@@ -107,7 +107,7 @@ def test_mean_time_to_extinction_on_a_complete_graph():
     equations = np.diag(up + down) - np.diag(up[:-1], 1) - np.diag(down[1:], -1)
     exact = np.linalg.solve(equations, np.ones(NODES))[0]
     advance, times = compiled(sis.advance), []
-    for seed in range(4000):
+    for seed in range(2000):
         w = sis.world(COMPLETE, NODES, BETA, [0], 10_000 + seed)
         assert advance(w, np.array([-1]), math.inf) == sis.OVER
         times.append(w.clock[0])

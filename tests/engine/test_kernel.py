@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qoslab.core.errors import BadInput
-from qoslab.engine.kernel import Kernel, compiled, interpreted, kernel, mark_of
+from qoslab.engine.kernel import Kernel, compiled, interpreted, kernel, mark_of, warm
 from qoslab.engine.streams import stream, uniform
 
 FULL = True
@@ -246,3 +246,38 @@ def test_kernels_that_borrow_are_compiled_without_reference_counts():
     assert twin(bank, 10) == borrow(plain, 10)
     assert "NRT_incref" not in next(iter(twin.inspect_llvm().values()))
     assert math.isfinite(twin(bank, 3))
+
+
+# Helps
+
+
+def test_warming_compiles_without_running():
+    @kernel
+    def counted(values: np.ndarray, by: float) -> None:
+        values[0] += by
+
+    values = np.zeros(1)
+    warm(counted, values, 1.0)
+    assert values[0] == 0.0
+    twin = compiled(counted)
+    assert len(twin.overloads) == 1
+    twin(values, 2.0)
+    assert len(twin.overloads) == 1
+    assert values[0] == 2.0
+
+
+def test_bounds_are_checked_where_that_is_asked_for(tmp_path, python):
+    (tmp_path / "bounds.py").write_text(
+        "from qoslab.engine.kernel import kernel\n@kernel\ndef last(xs, k):\n    return xs[k]\n"
+    )
+    text = """
+import numpy as np
+from qoslab.engine.kernel import compiled
+from bounds import last
+try:
+    compiled(last)(np.zeros(3), 3)
+except IndexError as error:
+    print('caught')
+"""
+    assert python(text, NUMBA_BOUNDSCHECK="1") == "caught"
+    assert not list(tmp_path.rglob("*.nbc"))

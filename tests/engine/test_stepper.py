@@ -112,3 +112,9 @@ def test_actions_of_a_wrong_shape_are_refused(shape):
     stepper = Stepper(stepped_queue.advance, stepped_queue.observe, [queue(1), queue(2)], 1)
     with pytest.raises(ValueError, match=r"shape \(2, m\)"):
         stepper.step(np.zeros(shape, np.int64))
+
+
+def test_steppers_of_one_model_share_one_kernel():
+    a = Stepper(stepped_queue.advance, stepped_queue.observe, [queue(1)], 1)
+    b = Stepper(stepped_queue.advance, stepped_queue.observe, [queue(2), queue(3)], 1)
+    assert a._step is b._step

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-__all__ = ["Constant", "Kernel", "compiled", "interpreted", "kernel", "mark_of"]
+__all__ = ["Constant", "Kernel", "compiled", "interpreted", "kernel", "mark_of", "warm"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,7 +97,8 @@ def compiled(
         cache: Whether to keep the result on disk.
 
     Returns:
-        A Numba dispatcher with the signature of `function`.
+        A Numba dispatcher with the signature of `function`; the plain function where `NUMBA_DISABLE_JIT=1` is set.
+        With `NUMBA_BOUNDSCHECK=1` a wrong index raises `IndexError`, as it does in plain runs.
 
     Raises:
         BadInput: The kernel uses something that kernels must not use, named with file and line.
@@ -105,6 +106,23 @@ def compiled(
     from qoslab.engine.compiler import twin_of
 
     return cast("Callable[P, R]", twin_of(function, constants or {}, signature, cache=cache))
+
+
+def warm(
+    function: Callable[..., Any], *examples: object, constants: Mapping[str, Constant] | None = None
+) -> None:
+    """Compile a kernel for arguments like the examples, or read it from disk, without running it.
+
+    A parent process warms the kernels of a study before its workers start, so that they find them on disk.
+
+    Args:
+        function: A function marked `@kernel`.
+        examples: Arguments of the right types; their values do not matter.
+        constants: See `compiled`.
+    """
+    from qoslab.engine.compiler import prepare
+
+    prepare(compiled(function, constants=constants), examples)
 
 
 def interpreted(

@@ -6,6 +6,7 @@ worlds at once and answers for all of them, as reinforcement learning wants it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -62,6 +63,7 @@ class Step(NamedTuple):
     rewards: NDArray[np.float64]
 
 
+@functools.cache
 def batched(advance: Advance, observe: Observe) -> Callable[..., None]:
     """The kernel that steps all worlds of a stack in one call; worlds that are over stay as they are."""
 
@@ -94,7 +96,7 @@ class Stepper(Generic[W]):
         self, advance: Advance, observe: Observe, worlds: Sequence[W], size: int, *, plain: bool = False
     ) -> None:
         self.worlds = stack(worlds)
-        step = batched(advance, observe)
+        step = batched(advance, observe)  # type: ignore[arg-type]  # functions are hashable
         self._step = step if plain else compiled(step)
         self._last = Step(
             np.zeros(len(worlds), np.int64), np.zeros((len(worlds), size)), np.zeros(len(worlds))
