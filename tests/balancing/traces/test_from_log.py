@@ -1,0 +1,68 @@
+import tomllib
+
+import pytest
+
+from qoslab.core.errors import BadInput
+from qoslab.core.located import read_toml, validate
+from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.traces.from_log import from_log
+
+
+def scenario_of(path):
+    document = read_toml(path)
+    return validate(
+        BalancingScenario,
+        document.tree["scenario"],
+        document,
+        ("scenario",),
+        context={"base": str(path.parent)},
+    )
+
+
+def test_a_log_becomes_a_study(site, tmp_path):
+    log = site("fifo", (1, 2), (1.0, 1.5), 0.7, 6000).haproxy(tmp_path / "h.log")
+    said = from_log(log, out=tmp_path / "s.toml")
+    scenario = scenario_of(tmp_path / "s.toml")
+    assert scenario.servers.count == 2
+    assert scenario.servers.cores == (1, 2)
+    assert scenario.servers.speeds[1] / scenario.servers.speeds[0] == pytest.approx(1.5, rel=0.1)
+    assert "Server srv2: 2" in said
+    assert "6000 of 6000 lines" in said
+    assert "tell nothing about other days" in " ".join(
+        (tmp_path / "s.toml").read_text().replace("# ", "").split()
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["time_s,service_s\n0,1\n1,2\n3,1\n", "time_s,bytes\n0,10\n1,20\n3,10\n", "time_s\n0\n1\n3\n"],
+)
+def test_a_trace_becomes_a_study(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    from_log(tmp_path / "t.csv", out=tmp_path / "s.toml")
+    assert scenario_of(tmp_path / "s.toml").arrivals.kind == "trace"
+    assert "Put in yours" in " ".join((tmp_path / "s.toml").read_text().replace("# ", "").split())
+
+
+@pytest.mark.parametrize("taken", ["s.toml", "s.requests.csv"])
+def test_nothing_is_overwritten_and_nothing_half_written(tmp_path, taken):
+    (tmp_path / "t.csv").write_text("time_s\n0\n1\n")
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(BadInput, match="exists; nothing was written"):
+        from_log(tmp_path / "t.csv", out=tmp_path / "s.toml")
+    assert (tmp_path / taken).read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"t.csv", taken})
+
+
+def test_names_from_a_log_cannot_leave_their_comment(site, tmp_path):
+    log = site("fifo", (1,), (1.0,), 0.5, 500).haproxy(tmp_path / "h.log")
+    evil = "x\x85[study]\u2028name='evil'\x7f"
+    log.write_text(log.read_text().replace("srv1", evil))
+    from_log(log, out=tmp_path / "s.toml")
+    assert tomllib.loads((tmp_path / "s.toml").read_text())["study"]["name"] == "h-log"
+
+
+def test_options_of_traces_are_refused_for_logs(tmp_path):
+    (tmp_path / "a.log").write_text("x")
+    with pytest.raises(BadInput, match="belong to traces"):
+        from_log(tmp_path / "a.log", time="t")
