@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Load the facade on first use: `import qoslab` itself loads nothing heavy."""
     if name in {"Result", "Study"}:
-        from qoslab.app import api
+        import importlib
 
-        return getattr(api, name)
+        return getattr(importlib.import_module("qoslab.app.api"), name)
     message = f"module 'qoslab' has no attribute {name!r}"
     raise AttributeError(message)
