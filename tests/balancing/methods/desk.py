@@ -30,14 +30,14 @@ from qoslab.domains.balancing.view import (
     USAGE,
     WEIGHT,
     Board,
-    local_view,
-    oracle_view,
-    probe_view,
+    LocalView,
+    OracleView,
+    ProbeView,
 )
 from qoslab.domains.balancing.view import DONE as ANSWERED
 from qoslab.engine.streams import streams
 
-VIEW = {"blind": local_view, "probing": probe_view, "oracle": oracle_view}
+VIEW = {"blind": LocalView, "probing": ProbeView, "oracle": OracleView}
 POLICIES = [entry.name for entry in registry.methods("balancing")]
 
 
@@ -93,7 +93,16 @@ class Desk:
         self.open = [[[] for _ in range(n)] for _ in range(m)]
 
     def view(self, lb=0):
-        return VIEW[self.information](self.board, lb)
+        """What the policy's hooks are given."""
+        board, kind = self.board, VIEW[self.information]
+        counts, local, seen = board.counts[lb], board.local[lb], board.answers[lb]
+        cut = (*counts[[ACTIVE, UP, SENT, ANSWERED]], *local[[WEIGHT, OPENED, BUSY, AREA, TOUCHED]])
+        own = (lb, board.request[FLOW], *cut, board.mem[lb], board.box[lb], board.par)
+        if kind is ProbeView:
+            return ProbeView(*own, *seen[[QUEUE, LATENCY, SERVICE, USAGE, RATE, STAMP]])
+        if kind is OracleView:
+            return OracleView(*own, board.queue, *board.truth[[CAPACITY, LEFT, SINCE, DRAIN]], board.size[0])
+        return LocalView(*own)
 
     @property
     def active(self):

@@ -51,6 +51,8 @@ OTHERS = [
     ("c3", {"rate_control": False}),
     ("haproxy_first", {"connections": 3}),
 ]
+LEAVE_IT_TO_THE_SIMULATOR = {"random", "jsq"}
+"""Policies that may name a server that is down; the simulator then draws another."""
 CASES = [(name, SMALL.get(name, {})) for name in POLICIES] + OTHERS
 
 happenings = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 10), st.integers(0, 10_000)), max_size=60)
@@ -73,7 +75,9 @@ def test_compiled_and_plain_agree(name, parameters, weights, events, seed):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("name", "parameters"), CASES)
+@pytest.mark.parametrize(
+    ("name", "parameters"), [case for case in CASES if case[0] not in LEAVE_IT_TO_THE_SIMULATOR]
+)
 @settings(max_examples=25, deadline=None)
 @given(events=happenings, seed=st.integers(0, 9))
 def test_choices_are_up(name, parameters, events, seed):
