@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from toylab.domain import TOY
 from toylab.model import Servers, Toy
+from toylab.studies import toy
 
-from conftest import toy
 from qoslab.core.errors import MissingData
 from qoslab.core.seeds import Seed
 from qoslab.study.cases import ScenarioCase

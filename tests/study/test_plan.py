@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from toylab.studies import line_of_bad_day, toy
 
-from conftest import line_of_bad_day, toy
 from qoslab.study.plan import plan
 from qoslab.study.results import Results
 from qoslab.study.study import Study

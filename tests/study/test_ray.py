@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from test_resume import SEEDS, start
+from toylab.parents import SEEDS, start
+from toylab.studies import toy
 
-from conftest import toy
 from qoslab.core.errors import MissingExtra
 from qoslab.study.results import Results
 from qoslab.study.study import Study

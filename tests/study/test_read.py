@@ -193,7 +193,7 @@ def test_reading_executes_nothing(tmp_path: Path) -> None:
 def test_any_mutation_of_a_study_file_is_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    from conftest import TAILS
+    from toylab.studies import TAILS
 
     text = list(TAILS)
     for _ in range(data.draw(st.integers(1, 4))):

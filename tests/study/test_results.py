@@ -4,14 +4,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from toylab.studies import toy
 
-from conftest import toy
 from qoslab.core.errors import BadInput
 from qoslab.study.journal import Journal
 from qoslab.study.results import Results, default_results
 from qoslab.study.store import Store
 from qoslab.study.study import Study
-from qoslab.study.table import load_table, make_table
+from qoslab.study.table import load_table, make_table, metric_columns
 
 
 def test_the_columns_of_the_table(tails: Path) -> None:
@@ -120,6 +120,16 @@ def test_the_digest_sees_every_number_and_no_order(tmp_path: Path) -> None:
     assert results.digest() == digest
     results.table = results.table.with_columns(score=pl.col("score") + 1e-15 * (pl.col("replication") == 1))
     assert results.digest() != digest
+
+
+def test_members_of_a_metric_have_columns_behind_it(tmp_path: Path) -> None:
+    assert metric_columns(["mae", "s"], ["mae[b]", "x[q]", "s", "mae[a]"]) == ["mae", "mae[a]", "mae[b]", "s"]
+    results = toy([("families", {"names": ["b", "a"]}), "plain"], seeds=2).run(tmp_path / "r", workers=1)
+    columns = results.table.columns
+    at = columns.index("score")
+    assert columns[at : at + 4] == ["score", "score[a]", "score[b]", "noise_s"]
+    assert results.table["score[a]"].null_count() == 2
+    assert (tmp_path / "r").exists()
 
 
 def test_no_results(tmp_path: Path) -> None:

@@ -15,21 +15,11 @@ from typing import Any
 
 import pytest
 from toylab.child import study
+from toylab.parents import SEEDS, orphans, start
 
 from qoslab.study.journal import journals, read
 from qoslab.study.results import Results
 from qoslab.study.store import Store
-
-SEEDS = 40
-HOME = Path(__file__).parent
-
-
-def start(folder: Path, **given: Any) -> subprocess.Popen[bytes]:
-    """A parent process at work on `folder / "r"`."""
-    asked = {"out": str(folder / "r"), "told": str(folder / "told"), "seeds": SEEDS, "workers": 2} | given
-    environment = {**os.environ, "PYTHONPATH": str(HOME)}
-    command = [sys.executable, "-m", "toylab.child", json.dumps(asked)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
 def finish(folder: Path, **given: Any) -> tuple[int, str]:
@@ -57,19 +47,6 @@ def check(folder: Path) -> int:
             assert status == "done"
             assert stored[scenario, method, replication] == metrics
     return len(done)
-
-
-def orphans(parent: int) -> list[int]:
-    """Worker processes of a parent that is gone."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(b"qoslab.study.worker" in word for word in words) and str(parent).encode() in words:
-            found.append(int(entry.parent.name))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from toylab.studies import line_of_bad_day, toy
 
-from conftest import line_of_bad_day, toy
 from qoslab.core.errors import BadInput, MissingData
 from qoslab.study.events import Ended, Event, Noted, Planned, Progressed, Stopping, TrialEnded
 from qoslab.study.results import Results
@@ -186,6 +186,13 @@ def test_a_rule_that_asks_for_no_more_ends_the_run(tmp_path: Path) -> None:
     assert (
         toy(["plain"], seeds=5).run(tmp_path / "r", workers=0, until_precision=lambda _t: 0).table.height == 5
     )
+
+
+def test_a_trial_that_failed_is_not_tried_again_in_each_round(tmp_path: Path, log: Log) -> None:
+    results = toy([("bad", {"at": 1})], seeds=4).run(tmp_path / "r", workers=0, until_precision=lambda _t: 12)
+    assert results.table.height == 12
+    # Replication 1 alone, after the batch it failed in: tried twice, not in the second and third round again.
+    assert sum("1" in line.split()[2:] for line in log()) <= 2
 
 
 SESSION = """\

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toylab.studies import toy
 
-from conftest import toy
 from qoslab.study.plan import Plan, Trial, plan
 from qoslab.study.schedule import Job, Schedule
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 from toylab.methods.good import Plain
 from toylab.model import Servers, Toy
+from toylab.studies import toy
 
-from conftest import toy
 from qoslab.core.errors import BadInput
 from qoslab.study.cases import Given, importable, params_of, wants_training
 from qoslab.study.study import Study

@@ -75,6 +75,7 @@ def test_no_bytecode_is_left_beside_it(tmp_path: Path) -> None:
         ("import no_such_thing_at_all", 3, "ModuleNotFoundError"),
         ("def (", 3, "syntax"),
         ("raise KeyError('x')", 3, "KeyError"),
+        ("raise SystemExit(0)", 3, "SystemExit"),
     ],
 )
 def test_a_failing_file_is_told_of_by_its_own_line(tmp_path: Path, extra: str, line: int, words: str) -> None:

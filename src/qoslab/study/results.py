@@ -15,7 +15,7 @@ from qoslab.study.keep import STUDY, kept_method_file
 from qoslab.study.series import read_series
 from qoslab.study.spec import ReportTable
 from qoslab.study.store import Store
-from qoslab.study.table import load_table, make_table, rows
+from qoslab.study.table import load_table, make_table, metric_columns, rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -168,7 +168,7 @@ class Results:
 
     def digest(self) -> str:
         """A digest of scenarios, methods, seeds, status and metrics, whatever order and executor they ran in."""
-        names = [name for name in self.plan["metrics"] if name in self.table.columns]
+        names = metric_columns(self.plan["metrics"], self.table.columns)
         columns = ["scenario", "method", "replication", "seed_path", "status", *names]
         state = blake2b(digest_size=16)
         for row in sorted(self.table.select(columns).rows(), key=lambda row: row[:3]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,21 @@ def training_seed(plan: Plan, pair: Pair) -> Seed:
 
 
 class Round:
-    """Runs the trials of a plan that have no row yet."""
+    """Runs trials of a plan.
 
-    def __init__(self, plan: Plan, services: Services) -> None:
+    Args:
+        plan: The plan.
+        todo: Which of its trials to run.
+        services: What all rounds share.
+    """
+
+    def __init__(self, plan: Plan, todo: Sequence[Trial], services: Services) -> None:
         self._plan = plan
         self._to = services
         self._jobs: dict[int, Job] = {}
         self._said_stopping = False
         self._schedule = Schedule(
-            plan.todo,
+            todo,
             workers=services.executor.workers,
             keeps_series=self._keeps_series,
             untrained=self._untrained,

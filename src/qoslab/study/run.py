@@ -21,7 +21,7 @@ from qoslab.study.interrupt import Interrupt
 from qoslab.study.journal import Journal, Record
 from qoslab.study.keep import keep_files
 from qoslab.study.local import Local
-from qoslab.study.plan import Plan, make_plan
+from qoslab.study.plan import Plan, Trial, make_plan
 from qoslab.study.record import run_record
 from qoslab.study.results import Results
 from qoslab.study.round import Round, Services
@@ -96,11 +96,14 @@ def run(
         # Whatever ends the rounds, the table is written from what the journal holds.
         stack.callback(_save, store)
         start = _Starter(registry.domain(study.domain), workers, ray, stack)
+        run_id = ""
         while True:
             _record_plan(plan, store, journal)
             tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
-            if plan.todo:
-                executor = start(len(plan.todo))
+            todo = [trial for trial in plan.todo if not _failed_in(run_id, trial, store)]
+            if todo:
+                executor = start(len(todo))
+                run_id = run_id or _open_run(study, store, journal)
                 services = Services(
                     folder=folder,
                     domain=start.domain,
@@ -108,13 +111,13 @@ def run(
                     executor=executor,
                     journal=journal,
                     store=store,
-                    run=_open_run(study, store, journal),
+                    run=run_id,
                     interrupt=interrupt,
                     tell=tell,
                     fail_fast=fail_fast,
                     dataset=dataset,
                 )
-                Round(plan, services).run()
+                Round(plan, todo, services).run()
                 _pass_on(executor, tell)
             more = _more(until_precision, plan, store, interrupt)
             if more is None:
@@ -215,6 +218,12 @@ def _open_run(study: Study, store: Store, journal: Journal) -> str:
     journal.append([record])
     store.add(record)
     return str(record["id"])
+
+
+def _failed_in(run: str, trial: Trial, store: Store) -> bool:
+    """Whether a trial failed in an earlier round of this run: it is tried again by the next run only."""
+    record = store.trials.get(trial.fingerprint)
+    return record is not None and record["run"] == run and record["status"] != "done"
 
 
 def _record_plan(plan: Plan, store: Store, journal: Journal) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from qoslab.study.store import Store
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TABLE", "load_table", "make_table", "rows", "save_table"]
+__all__ = ["TABLE", "load_table", "make_table", "metric_columns", "rows", "save_table"]
 
 TABLE = "trials.parquet"
 _STAMP = "qoslab.journals"
@@ -101,12 +101,28 @@ def stamp(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in journals(folder)}
 
 
+def metric_columns(declared: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The columns that hold metrics: each declared metric, followed by its members such as `mae[delay]`.
+
+    Args:
+        declared: The domain's metrics in their order.
+        names: All names to choose from.
+    """
+    members: dict[str, set[str]] = {name: set() for name in declared}
+    for name in set(names):
+        base, bracket, _ = name.partition("[")
+        if bracket and base in members:
+            members[base].add(name)
+    return [column for name in declared for column in (name, *sorted(members[name]))]
+
+
 def _measured(plan: Record, records: Sequence[Record]) -> dict[str, pl.Series]:
     import polars as pl
 
+    reported = {name for r in records for name in r["metrics"]}
     metrics = {
         name: pl.Series([r["metrics"].get(name) for r in records], dtype=pl.Float64)
-        for name in plan["metrics"]
+        for name in metric_columns(plan["metrics"], reported)
     }
     names = sorted({name for r in records for name in r["counters"]})
     counters = {

@@ -108,7 +108,7 @@ def _execute(path: Path, content: str) -> tuple[MethodEntry, ...]:
     try:
         with registry.collecting() as entries, _importable(path.parent):
             spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise BadInput(_problem(path, error)) from None
     except BaseException:
@@ -140,7 +140,7 @@ def _importable(folder: Path) -> Iterator[None]:
             sys.path.append(str(folder))
 
 
-def _problem(path: Path, error: Exception) -> Problem:
+def _problem(path: Path, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError) and error.filename:
         return _syntax(Path(error.filename), error)
     frame = frame_in(path.parent, error.__traceback__)

@@ -181,7 +181,9 @@ def _checked(batch: Batch, outcome: Any, count: int, watch: _Watch) -> Success:
     if count > len(batch.seeds):
         message = f"the run function gave more than {len(batch.seeds)} outcomes for {len(batch.seeds)} seeds"
         raise _Broken(message)
-    unknown = sorted(set(outcome.metrics) - {metric.name for metric in batch.domain.metrics})
+    declared = {metric.name for metric in batch.domain.metrics}
+    # `mae[throughput]` is a member of the metric `mae`: one value for each thing that is measured.
+    unknown = sorted(name for name in outcome.metrics if name.partition("[")[0] not in declared)
     if unknown:
         message = f"the run function reports metrics that its domain does not declare: {', '.join(unknown)}"
         raise _Broken(message)

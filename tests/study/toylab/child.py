@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import toylab.domain  # noqa: F401
 from qoslab.core.errors import QoslabError
+from qoslab.core.registry import registry
 from qoslab.study.events import Event, TrialEnded
 from qoslab.study.study import Study
+from toylab.domain import TOY
 
 
 def study(seeds: int, seconds: float = 0.004) -> Study:
@@ -23,6 +24,7 @@ def study(seeds: int, seconds: float = 0.004) -> Study:
 
 
 def main(given: dict[str, Any]) -> int:
+    registry.add_domain(TOY)
     told = os.open(given["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def tell(event: Event) -> None:

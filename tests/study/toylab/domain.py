@@ -1,6 +1,5 @@
 from qoslab.core.domain import Domain
 from qoslab.core.metric import Metric
-from qoslab.core.registry import registry
 
 TOY = Domain(
     name="toy",
@@ -16,4 +15,3 @@ TOY = Domain(
     example="toylab.model:example",
     warm="toylab.model:warm",
 )
-registry.add_domain(TOY)

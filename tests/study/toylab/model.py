@@ -42,7 +42,8 @@ def run(scenario: Toy, method: Any, seeds: Sequence[Seed], context: Context) -> 
         score = float(method.score(scenario, seed, context))
         noise = float(seed.generator("noise").standard_exponential())
         series = {"walk": {"t": np.arange(3), "x": np.arange(3) * noise}} if context.keep_series else {}
-        yield Outcome({"score": score, "noise_s": noise}, {"steps": seed.replication + 1}, series)
+        members = {f"score[{name}]": score for name in getattr(method, "names", ())}
+        yield Outcome({"score": score, "noise_s": noise} | members, {"steps": seed.replication + 1}, series)
 
 
 def log(*words: str) -> None:

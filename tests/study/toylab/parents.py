@@ -1,0 +1,34 @@
+"""Parent processes at work, for tests that kill them or their workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SEEDS = 40
+HOME = Path(__file__).parent.parent
+
+
+def start(folder: Path, **given: Any) -> subprocess.Popen[bytes]:
+    """A parent process at work on `folder / "r"`."""
+    asked = {"out": str(folder / "r"), "told": str(folder / "told"), "seeds": SEEDS, "workers": 2} | given
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    command = [sys.executable, "-m", "toylab.child", json.dumps(asked)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def orphans(parent: int) -> list[int]:
+    """Worker processes of a parent that is gone."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(b"qoslab.study.worker" in word for word in words) and str(parent).encode() in words:
+            found.append(int(entry.parent.name))
+    return found
