@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,18 @@ import pytest
 # Worker processes import the test domain by name, so it stands in a package of its own.
 sys.path.insert(0, str(Path(__file__).parent))
 
-import toylab.domain  # noqa: F401
+from toylab.domain import TOY
+from toylab.studies import TAILS
+
+from qoslab.core.registry import registry
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy_domain() -> Iterator[None]:
+    """The test domain is known to these tests alone, not to those that go through all domains."""
+    registry.add_domain(TOY)
+    yield
+    del registry._domains[TOY.name]
 
 
 @pytest.fixture
