@@ -14,7 +14,7 @@ SLOW_OK = settings(
     deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-# From the configuration manual's own example, section 8.2.3 (times Tq/Tw/... as of 1.6 and TR/Tw/... since agree in form).
+# The example of HAProxy's configuration manual, section 8.2.3, with times in the form of version 1.7 and later.
 HTTP = (
     "Feb  6 12:14:14 localhost haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 "
     '10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 2/3 {1wt.eu} {} "GET /index.html HTTP/1.1"'
@@ -95,7 +95,10 @@ def test_nginx_variants(tmp_path, tail, name, response, servers):
 
 
 def test_nginx_json_format(tmp_path):
-    form = '{"t":"$msec","r":"$request","rt":"$request_time","u":"$upstream_response_time","a":"$upstream_addr","s":$status}'
+    form = (
+        '{"t":"$msec","r":"$request","rt":"$request_time","u":"$upstream_response_time",'
+        '"a":"$upstream_addr","s":$status}'
+    )
     line = '{"t":"1700000000.500","r":"GET \\"/ HTTP","rt":"0.200","u":"0.150","a":"10.0.0.9:80","s":200}\n'
     found = read(tmp_path, line * 2, log_format=form)
     assert found.start_s == pytest.approx(1700000000.3)

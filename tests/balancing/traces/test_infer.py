@@ -33,7 +33,7 @@ def test_undoing_a_discipline_gives_the_service_times_back(discipline, jobs, cor
 
 
 def test_found_counts_those_present():
-    assert found(np.array([0.0, 1.0, 2.0, 2.0]), np.array([1.5, 9.0, 2.0, 3.0])).tolist() == [0, 1, 1, 1]
+    assert found(np.array([0.0, 1.0, 2.0, 2.0]), np.array([1.5, 9.0, 2.5, 3.0])).tolist() == [0, 1, 1, 2]
 
 
 # Fixed seeds. Each cell's guess fails with a chance below 1 % (30 seeds of each were tried and one in some 200 failed).
@@ -86,16 +86,16 @@ def test_a_quiet_site_says_that_cores_are_unknown(site, tmp_path):
     assert "WEAK" in str(got.work_s)
 
 
-def test_missing_requests_are_noticed(site, tmp_path):
-    """A log without two thirds of its lines explains no server."""
-    path = site("fifo", (1,), (1.0,), 0.95, 20_000).haproxy(tmp_path / "h.log")
-    kept = path.read_text().splitlines()
-    draw = np.random.default_rng(5).random(len(kept)) < 1 / 3
-    path.write_text("\n".join(line for line, keep in zip(kept, draw, strict=True) if keep))
+@pytest.mark.parametrize("discipline", ["fifo", "ps"])
+def test_missing_requests_are_noticed(site, tmp_path, discipline):
+    """A log without two thirds of its lines explains no server well (at loads near 1 this need not show)."""
+    path = site(discipline, (1,), (1.0,), 0.7, 20_000).haproxy(tmp_path / "h.log")
+    lines = path.read_text().splitlines()
+    draw = np.random.default_rng(5).random(len(lines)) < 1 / 3
+    path.write_text("\n".join(line for line, keep in zip(lines, draw, strict=True) if keep))
     got = infer(read_log(path))
-    assert any(
-        "requests are missing" in words or "cannot be told from waiting" in words for words in got.warnings
-    )
+    assert any("requests are missing" in words for words in got.warnings)
+    assert got.work_s.warning
 
 
 def test_a_short_log_gives_arrivals_only(site, tmp_path):

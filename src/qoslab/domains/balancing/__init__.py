@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qoslab.core.domain import Domain, FigureEntry, load
+from qoslab.core.domain import Command, Domain, FigureEntry, load
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -56,6 +56,18 @@ registry.add_domain(
         quickstart="quickstart.toml",
         metrics=METRICS,
         figures=_FIGURES,
+        commands=(
+            Command(
+                "from-log",
+                _HERE + "traces.from_log:from_log",
+                "a study from an access log or a trace of your own, with what was inferred and how surely",
+            ),
+            Command(
+                "plan-capacity",
+                _HERE + "traces.capacity:plan_capacity",
+                "the fewest servers, or the highest load, that keeps a metric within a limit",
+            ),
+        ),
     )
 )
 

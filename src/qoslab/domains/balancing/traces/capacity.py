@@ -25,7 +25,7 @@ __all__ = ["Answer", "Point", "plan_capacity", "search_load", "search_servers"]
 
 Judge = Callable[[float], "Point"]
 _LOAD_STEP = 0.005
-_CHECKED_BELOW = 3
+_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Answer:
 
 
 def search_servers(judge: Judge, low: int, high: int, limit: float) -> Answer:
-    """Bisection over whole numbers of servers; neighbours below the answer are run too.
+    """Bisection over whole numbers of servers; three neighbours on each side of the answer are run too.
 
     Args:
         judge: Runs one size.
@@ -92,7 +92,7 @@ def search_servers(judge: Judge, low: int, high: int, limit: float) -> Answer:
     best = least(lambda point: point.mean <= limit)
     sure = least(lambda point: point.verdict == "meets")
     if best is not None:
-        for size in range(max(low, best - _CHECKED_BELOW), best):
+        for size in range(max(low, best - _NEIGHBOURS), min(high, best + _NEIGHBOURS) + 1):
             at(size)
         best = min((size for size in seen if size <= best and seen[size].mean <= limit), default=best)
     points = [seen[size] for size in sorted(seen)]

@@ -22,7 +22,7 @@ def found(start: Reals, end: Reals) -> Whole:
 
     Args:
         start: Arrivals at the server, s, not decreasing, shape (k,).
-        end: Ends, s, shape (k,).
+        end: Ends, s, each after its start, shape (k,).
 
     Returns:
         Requests that had arrived before (in the order given) and had not ended, shape (k,).

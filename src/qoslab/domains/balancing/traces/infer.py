@@ -159,6 +159,7 @@ def _notes(discipline: Discipline) -> tuple[str, ...]:
         f"servers serve {how}: of serving in turn and sharing, this leaves service times that depend least on how "
         "many requests were found",
         "size of a request = its service time on the server that had it x that server's speed",
-        "assumed: balancers do not look at sizes, all requests of a server stand in the log, and network time is "
-        "small against service time",
+        "assumed: balancers do not look at sizes, and network time is small against service time",
+        "assumed: all requests of a server stand in the log; where it is a sample, or other balancers send to the same "
+        "servers, sizes come out too large and the load too low, and the log itself need not show it",
     )

@@ -34,6 +34,8 @@ _PROBED = 40_000
 _MOST_CORES = 256
 _REJECTED = 6.63
 """99 % quantile of chi-square with one degree of freedom, for one guess against the best."""
+_UNLIKELY = 13.8
+"""99.9 % quantile of chi-square with two degrees of freedom, for the best guess by itself."""
 _IMPOSSIBLE = 0.005
 _Z = 1.96
 
@@ -233,11 +235,11 @@ def _doubts(
     seen: int,
 ) -> list[str]:
     found_ = []
-    if load > 0.95 and best.score > 4 * _REJECTED:
+    if load > 0.95 and best.score > _UNLIKELY:
         found_.append(
             f"busy {load:.0%} of the time and no guess fits: service times cannot be told from waiting"
         )
-    elif best.score > 4 * _REJECTED:
+    elif best.score > _UNLIKELY:
         found_.append(
             "service times depend on how full the server was whatever is assumed: it serves in another way, requests "
             "are missing from the log, or another resource is shared"
