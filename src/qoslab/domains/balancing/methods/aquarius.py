@@ -16,7 +16,7 @@ from qoslab.domains.balancing.view import LocalView, age_of_open
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream
 
-__all__ = ["Aquarius", "keep_ages", "softmax_of_minus"]
+__all__ = ["Aquarius", "softmax_of_minus", "take_ages"]
 
 CITATION = """@article{yao2022aquarius,
   author = {Yao, Zhiyuan and Desmouceaux, Yoann and Cordero-Fuertes, Juan-Antonio and Townsley, Mark and
@@ -33,12 +33,11 @@ NEW = 0
 
 
 @kernel
-def keep_ages(view: LocalView, ages: NDArray[np.float64], now: float) -> float:
-    """Bring the ages of open requests up to date where there are any; their mean over servers."""
+def take_ages(view: LocalView, ages: NDArray[np.float64], now: float) -> float:
+    """Set the mean age of the own requests open on each server, 0 where there are none; their mean over servers."""
     total = 0.0
     for j in range(ages.shape[0]):
-        if view.active[j] > 0:
-            ages[j] = age_of_open(view, j, now)
+        ages[j] = age_of_open(view, j, now)
         total += ages[j]
     return total / ages.shape[0]  # type: ignore[no-any-return]
 
@@ -65,7 +64,7 @@ def softmax_of_minus(values: NDArray[np.float64], weights: NDArray[np.float64]) 
 @kernel
 def on_tick(view: LocalView, stream: Stream, now: float) -> None:  # noqa: ARG001
     """Weights move towards softmax(-age)."""
-    keep_ages(view, view.mem[AGE], now)
+    take_ages(view, view.mem[AGE], now)
     softmax_of_minus(view.mem[AGE], view.mem[TARGET])
     for j in range(view.up.shape[0]):
         view.weight[j] = view.par[NEW] * view.mem[TARGET, j] + (1.0 - view.par[NEW]) * view.weight[j]
@@ -81,8 +80,9 @@ def on_tick(view: LocalView, stream: Stream, now: float) -> None:  # noqa: ARG00
 class Aquarius(Policy):
     """Aquarius: argmin (active + 1) / w with w <- smoothing softmax(-a) + (1 - smoothing) w each `period_s`.
 
-    a_j is the mean age, in seconds, of the own requests open on server j; a server without any keeps its last. Weights
-    start equal.
+    a_j is the mean age, in seconds, of the own requests open on server j, 0 where there are none. Weights start equal.
+    As the softmax takes plain seconds, it balances little where ages are far below a second. The authors take ages
+    from a reservoir of decaying samples; with ages that last, a server that was slow once is starved for good.
 
     Attributes:
         period_s: time between two steps, s.

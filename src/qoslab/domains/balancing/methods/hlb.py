@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
-from qoslab.domains.balancing.methods.aquarius import keep_ages, softmax_of_minus
+from qoslab.domains.balancing.methods.aquarius import softmax_of_minus, take_ages
 from qoslab.domains.balancing.methods.sed import route as route_all
 from qoslab.domains.balancing.methods.sed_d import best_of_some
 from qoslab.domains.balancing.view import LocalView
@@ -45,7 +45,7 @@ def filtered(view: LocalView, sensor: float, now: float) -> float:
         Variance of the measurements over servers; 0 where there is nothing to measure.
     """
     mem, n = view.mem, view.up.shape[0]
-    average = keep_ages(view, mem[AGE], now)
+    average = take_ages(view, mem[AGE], now)
     if average <= 0.0:
         return 0.0
     spread = 0.0
@@ -77,9 +77,10 @@ class Hlb(Policy):
     """HLB: argmin (active + 1) / w with w = softmax(-x), x_j a scalar Kalman filter for each server.
 
     Each `period_s` the measurement z_j, the mean age of the own requests open on server j over its mean over servers,
-    enters the filter: P' = P + system^2, K = P' / (P' + sensor^2), x <- x + K (z - x), P <- (1 - K) P'. A server
-    without open requests keeps its last age. x starts at 1 with variance sensor^2, so weights start equal. The
-    authors' simulator takes ages from a reservoir of samples instead, and applies the score twice.
+    enters the filter: P' = P + system^2, K = P' / (P' + sensor^2), x <- x + K (z - x), P <- (1 - K) P'. The age is 0
+    where no request is open; if it is 0 everywhere the step is left out. x starts at 1 with variance sensor^2, so
+    weights start equal. The authors' simulator takes ages from a reservoir of decaying samples instead, and applies
+    the score twice.
 
     Attributes:
         d: 0 compares all servers; d compares d drawn by lot (2 is the authors' hlb2).

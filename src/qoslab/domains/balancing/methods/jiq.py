@@ -72,7 +72,7 @@ class Jiq(Policy):
     """Join the idle queue: a server that becomes idle enters the I-queue of one balancer, drawn uniformly (JIQ-Random).
 
     A request takes the first server of its balancer's I-queue, and the fallback where that is empty. A server leaves
-    the I-queue when a request of another balancer reaches it. At the start each server is in one I-queue by lot.
+    the I-queue when a request of another balancer reaches it. At the start the I-queues are empty.
 
     Attributes:
         fallback: `random` for a server by lot; `sq2` for the one with fewer own requests in flight of two by lot.
@@ -81,18 +81,12 @@ class Jiq(Policy):
     fallback: Literal["random", "sq2"] = "random"
 
     def wire(self, site: Site) -> Wiring:
-        """Spread the idle servers of the start over the I-queues."""
-        generator = site.generator("idle")
-        ticket = np.zeros((site.balancers, 1, site.servers))
-        places = generator.permutation(site.servers) + 1.0
-        ticket[generator.integers(site.balancers, size=site.servers), TICKET, np.arange(site.servers)] = (
-            places
-        )
+        """Empty I-queues."""
         return Wiring(
             route,
             on_reply=on_reply,
             par=[2.0 if self.fallback == "sq2" else 1.0],
-            mem=ticket,
-            box=[float(site.servers)],
+            mem=np.zeros((1, site.servers)),
+            box=[0.0],
             probing=Probing(idle=True),
         )
