@@ -77,7 +77,7 @@ def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> None:
             metrics=METRICS,
             methods="synthetic_methods",
             baseline="lsq",
-            example="none.toml",
+            example="nowhere:example",
             next_steps=(("sed", "qoslab synthetic serve --method sed"),),
         )
     )

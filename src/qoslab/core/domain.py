@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
-from qoslab.core.metric import Metric
+from qoslab.core.errors import BadInput, Problem, did_you_mean, problem_in
+from qoslab.core.metric import Direction, Metric
 
 if TYPE_CHECKING:
     from qoslab.core.check import Check
@@ -53,7 +56,8 @@ class Command:
     """A command of a domain, `qoslab DOMAIN NAME`: a plain typed function, imported when it is called.
 
     Its parameters with their types and docstring make the command line. What it returns is printed: text as
-    it stands, anything else as a table or, with `--json`, as JSON.
+    it stands, rows (dictionaries, dataclasses, a polars frame) as a table, with `--json` anything as JSON; a
+    whole number is the exit code.
     """
 
     name: str
@@ -97,6 +101,11 @@ class Domain:
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
         next_steps: For a verdict: pairs of method name (or `*`) and the command that puts it to work.
+        protocol: Import path of a class whose public methods are what every method of the domain offers; a
+            study says which one a method lacks before anything runs.
+
+    Raises:
+        TypeError: A field has a wrong type; all of them are named.
     """
 
     name: str
@@ -114,22 +123,66 @@ class Domain:
     quickstart: str | None = None
     skeleton: str | None = None
     next_steps: tuple[tuple[str, str], ...] = ()
+    protocol: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse fields of a wrong type, where the author can still see which line wrote them."""
+        wrong = list(_wrong_fields(self))
+        if wrong:
+            message = f"Domain {self.name!r}: " + "; ".join(wrong)
+            raise TypeError(message)
 
     def scenario_type(self) -> type[Scenario]:
-        """The domain's scenario class."""
-        return cast("type[Scenario]", load(self.scenario))
+        """The domain's scenario class.
+
+        Raises:
+            BadInput: The import path leads nowhere, or its module fails; so for all that is loaded here.
+        """
+        return cast("type[Scenario]", self.loaded("scenario"))
 
     def run_function(self) -> RunFunction:
         """The domain's run function."""
-        return cast("RunFunction", load(self.run))
+        return cast("RunFunction", self.loaded("run"))
 
     def verify_function(self) -> VerifyFunction | None:
         """The domain's verify function, or None."""
-        return cast("VerifyFunction", load(self.verify)) if self.verify else None
+        return cast("VerifyFunction", self.loaded("verify")) if self.verify else None
 
     def example_scenario(self) -> Scenario:
         """The small scenario of the contract tests."""
-        return cast("Scenario", load(self.example)())
+        return cast("Scenario", self.loaded("example")())
+
+    def loaded(self, part: str) -> Any:
+        """What the import path in a field leads to.
+
+        Args:
+            part: Name of the field, such as `run`.
+
+        Raises:
+            BadInput: The module or the name does not exist, or the module fails while it is imported.
+        """
+        return load_part(getattr(self, part), f"domain {self.name!r}, {part}")
+
+    def offered(self) -> dict[str, str]:
+        """What every method of the domain offers: call signatures by name; empty without a protocol."""
+        if self.protocol is None:
+            return {}
+        kind = self.loaded("protocol")
+        names = [name for name in vars(kind) if not name.startswith("_") and callable(getattr(kind, name))]
+        return {name: f"{name}({', '.join(_parameters(getattr(kind, name)))})" for name in names}
+
+    def lacking(self, method: Any) -> str | None:
+        """What a method lacks of its domain's protocol, as a sentence; None where it is complete.
+
+        Args:
+            method: A method's instance or class.
+        """
+        calls = self.offered()
+        missing = [name for name in calls if not callable(getattr(method, name, None))]
+        if not missing:
+            return None
+        kind = method if isinstance(method, type) else type(method)
+        return f"{self.name} methods offer {', '.join(calls.values())}; {kind.__name__} has no {', '.join(missing)}"
 
     def quickstart_path(self) -> Path | None:
         """Where the quick-start study stands, or None."""
@@ -159,3 +212,80 @@ class Domain:
                     replace(metric, name=name, summary=f"{metric.summary}, {part[:-1]}") if part else metric
                 )
         raise KeyError(name)
+
+
+def load_part(target: str, what: str) -> Any:
+    """The object that `package.module:name` names, or one sentence on why there is none.
+
+    Args:
+        target: Import path, a colon, and the name within the module.
+        what: Whose import path this is, such as `domain 'coin', run`.
+
+    Raises:
+        BadInput: The module or the name does not exist, or the module fails while it is imported.
+    """
+    path, _, name = target.partition(":")
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (path == error.name or path.startswith(f"{error.name}.")):
+            raise
+        message = f"{what}: {target!r} leads nowhere: there is no module {error.name!r}"
+        raise BadInput(message) from None
+    except (SyntaxError, NameError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise BadInput(problem_in(error, Path.cwd(), f"{what}: {target!r}")) from None
+    if not hasattr(module, name):
+        message = f"{what}: {target!r} leads nowhere: module {path!r} has no {name!r}"
+        raise BadInput(Problem(message=message, hint=did_you_mean(name, vars(module))))
+    return getattr(module, name)
+
+
+def _parameters(function: Any) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_LISTS: dict[str, tuple[type, str]] = {
+    "metrics": (Metric, "Metric(name, unit, direction, summary)"),
+    "figures": (FigureEntry, "FigureEntry(name, target, summary)"),
+    "commands": (Command, "Command(name, target, summary)"),
+}
+
+
+def _wrong_fields(domain: Domain) -> Iterator[str]:
+    if not isinstance(domain.name, str) or not _NAME.fullmatch(domain.name):
+        yield "name must be lower-case letters, digits and underscores, beginning with a letter"
+    for name in ("scenario", "run", "example", "warm", "verify", "protocol"):
+        yield from _wrong_target(name, getattr(domain, name), optional=name in {"warm", "verify", "protocol"})
+    for name in ("summary", "methods", "baseline"):
+        if not isinstance(getattr(domain, name), str) or not getattr(domain, name):
+            yield f"{name} is {getattr(domain, name)!r}, must be text"
+    for name in ("quickstart", "skeleton"):
+        if not isinstance(getattr(domain, name), str | None):
+            yield f"{name} is {getattr(domain, name)!r}, must be a file name"
+    for name, (kind, example) in _LISTS.items():
+        yield from _wrong_list(name, getattr(domain, name), kind, example)
+    for metric in domain.metrics if isinstance(domain.metrics, tuple) else ():
+        if isinstance(metric, Metric) and metric.direction not in get_args(Direction):
+            yield f"metric {metric.name!r} has direction {metric.direction!r}, must be lower, higher or neither"
+
+
+def _wrong_target(name: str, value: object, *, optional: bool = False) -> Iterator[str]:
+    if (value is not None or not optional) and not (isinstance(value, str) and _TARGET.fullmatch(value)):
+        yield f"{name} is {value!r}, must be an import path `package.module:name`"
+
+
+def _wrong_list(name: str, value: Any, kind: type, example: str) -> Iterator[str]:
+    if not isinstance(value, tuple):
+        comma = " (a tuple of one needs a comma: (item,))" if isinstance(value, kind) else ""
+        yield f"{name} is {value!r}, must be a tuple of {example}{comma}"
+        return
+    for number, item in enumerate(value):
+        if not isinstance(item, kind):
+            yield f"{name}[{number}] is {item!r}, must be {example}"
+        elif isinstance(item, FigureEntry | Command):
+            yield from _wrong_target(f"{name}[{number}].target", item.target)
+            needs: Any = getattr(item, "needs", ())
+            if not isinstance(needs, tuple):
+                yield f"{name}[{number}].needs is {needs!r}, must be a tuple of names: ({needs!r},)"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["BadInput", "MissingData", "MissingExtra", "Problem", "QoslabError", "did_you_mean"]
+__all__ = ["BadInput", "MissingData", "MissingExtra", "Problem", "QoslabError", "did_you_mean", "problem_in"]
 
 
 class QoslabError(Exception):
@@ -107,3 +108,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if names and len(names) <= 12:
         return "known: " + ", ".join(names)
     return None
+
+
+def problem_in(error: BaseException, folder: Path, what: str) -> Problem:
+    """A mistake in somebody's Python code as one located problem: file, line, and what Python said.
+
+    Args:
+        error: What was raised while the code was loaded or run.
+        folder: Where the code stands; the innermost line under it is named, else the innermost of all.
+        what: The subject of the sentence, such as `the file`; empty for the bare error.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        quote = error.text.rstrip("\n") if error.text else None
+        column = error.offset if quote is not None and error.offset else None
+        path, line = Path(error.filename), error.lineno
+        return Problem(message=f"SyntaxError: {error.msg}", path=path, line=line, column=column, quote=quote)
+    words = f"{type(error).__name__}: {error}"
+    message = f"{what} failed: {words}" if what else words
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
+    mine = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)] or frames
+    if not mine:
+        return Problem(message=message)
+    last = mine[-1]
+    return Problem(message=message, path=Path(last.filename), line=last.lineno, quote=last.line or None)

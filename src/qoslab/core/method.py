@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
@@ -94,8 +94,10 @@ def method(
         A class decorator that registers the class and returns it unchanged.
 
     Raises:
+        ValueError: The name, `origin` or `information` is none that exists.
         TypeError: The class is not a frozen dataclass, or a parameter has a reserved name.
     """
+    _check_words(domain, name, summary, origin, information)
 
     def register(cls: _C) -> _C:
         _check_class(cls, f"{domain}/{name}")
@@ -112,10 +114,34 @@ RESERVED = frozenset({"id", "file", "label"})
 """Keys of a study's `[[method]]` table that are not parameters."""
 
 
+def _check_words(domain: object, name: object, summary: object, origin: object, information: object) -> None:
+    for what, word in (("domain", domain), ("name", name)):
+        if not isinstance(word, str) or not word or "/" in word or word != word.strip():
+            message = f"@method({domain!r}, {name!r}): {what} is {word!r}; it is a word without a slash"
+            raise ValueError(message)
+    if not isinstance(summary, str) or "\n" in summary:
+        message = f"{domain}/{name}: summary is {summary!r}; it is one line of text"
+        raise ValueError(message)
+    if origin not in get_args(Origin):
+        message = f"{domain}/{name}: origin is {origin!r}; it is one of {_listed(get_args(Origin))}"
+        raise ValueError(message)
+    if information is not None and information not in get_args(Information):
+        known = _listed(get_args(Information))
+        message = f"{domain}/{name}: information is {information!r}; it is None or one of {known}"
+        raise ValueError(message)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(repr(word) for word in words)
+
+
 def _check_class(cls: type, ident: str) -> None:
     params = getattr(cls, "__dataclass_params__", None)
     if params is None or not params.frozen:
-        message = f"{ident}: {cls.__name__} must be a frozen dataclass"
+        name = getattr(cls, "__name__", repr(cls))
+        message = (
+            f"{ident}: {name} must be a frozen dataclass: write @dataclass(frozen=True) below @method(...)"
+        )
         raise TypeError(message)
     taken = RESERVED.intersection(field.name for field in dataclasses.fields(cls))
     if taken:

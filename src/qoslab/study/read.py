@@ -43,7 +43,7 @@ class _Reader:
     def __init__(self, located: Located, path: Path) -> None:
         self._located = located
         self._tree = located.tree
-        nothing = Domain("", "", "", "", (), "", "", "")
+        nothing = Domain("none", "none", "no:thing", "no:thing", (), "none", "none", "no:thing")
         self._build = Builder(nothing, path.parent, located)
 
     def read(self) -> dict[str, Any]:

@@ -18,12 +18,13 @@ registry.add_domain(
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
+        protocol=_HERE + "model:Selection",
         metrics=(
             Metric("distance", "", "lower", "mean distance of the settled opinions from the leader's"),
             Metric(
                 "distance_removed", "", "higher", "share of the distance without followers that is removed"
             ),
-            Metric("settling_rate", "1/s", "higher", "slowest rate at which opinions settle"),
+            Metric("settling_rate_per_s", "1/s", "higher", "slowest rate at which opinions settle"),
         ),
         figures=(
             FigureEntry(

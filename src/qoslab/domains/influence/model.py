@@ -104,7 +104,7 @@ def _outcome(opinions: Opinions, chosen: list[int], *, keep: bool) -> Outcome:
     metrics = {
         "distance": after,
         "distance_removed": 1.0 - after / before,
-        "settling_rate": float(np.linalg.eigvals(matrix).real.min()),
+        "settling_rate_per_s": float(np.linalg.eigvals(matrix).real.min()),
     }
     return Outcome(metrics, {"followers": len(chosen)}, {"choice": _choice(opinions, chosen)} if keep else {})
 

@@ -18,6 +18,7 @@ registry.add_domain(
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
+        protocol=_HERE + "model:Predictor",
         metrics=(
             Metric("nmae", "", "lower", "mean absolute error over the mean of the test values"),
             Metric("mae", "", "lower", "mean absolute error, in the parameter's unit"),
