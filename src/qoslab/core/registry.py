@@ -49,7 +49,8 @@ class Registry:
             ValueError: Another domain has this name.
         """
         if self._domains.get(domain.name, domain) != domain:
-            message = f"two domains are named {domain.name!r}; the other one is of {self._owners.get(domain.name, 'this session')}"
+            other = self._owners.get(domain.name, "this session")
+            message = f"two domains are named {domain.name!r}; the other one is of {other}"
             raise ValueError(message)
         owner = self._loading.origin if self._loading else f"module {domain.run.partition(':')[0]}"
         self._owners.setdefault(domain.name, owner)
