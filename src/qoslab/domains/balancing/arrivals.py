@@ -95,7 +95,8 @@ class Trace(Part):
     )
     flow: str | None = Field(None, description="column whose equal values belong to one flow")
     scale: bool = Field(
-        False, description="stretch the times so that the scenario's load is met; else they stand as recorded"
+        default=False,
+        description="stretch the times so that the scenario's load is met; else they stand as recorded",
     )
 
     @model_validator(mode="after")

@@ -17,8 +17,8 @@ from qoslab.domains.balancing.metrics import outcome
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import Demand, make_demand, make_source
 from qoslab.domains.balancing.state import World, with_more_room
-from qoslab.domains.balancing.workload import fill
-from qoslab.domains.balancing.world import is_general, make_site, make_world, wanted_requests
+from qoslab.domains.balancing.workload import EMITTED, fill
+from qoslab.domains.balancing.world import make_site, make_world, variant, wanted_requests
 from qoslab.engine.kernel import compiled, interpreted
 
 __all__ = ["Simulation", "run"]
@@ -75,6 +75,7 @@ class Simulation:
             scenario, self.demand, wiring, site, seed, series=self._context.keep_series
         )
         self._source = make_source(scenario, self.demand, seed)
+        self._variant = variant(scenario, wiring)
         self._wanted = wanted_requests(scenario, self.demand)
         self._plain = plain
         self._refills = 0
@@ -118,24 +119,32 @@ class Simulation:
         if self._refills % SLICES == 0:
             self._context.check_time()
         counts, clock, batch = self.world.counts, self.world.clock, self.world.batch
-        drawn = int(self._source.counts[6 - 1])
-        room = min(len(batch.time), self._wanted - drawn)
-        got = int(self._fill(self._source, batch, room, float(clock[state.HORIZON])))
-        counts[state.CURSOR], counts[state.FILLED] = 0, got
-        if got < room or drawn + got == self._wanted:
-            counts[state.LAST] = 1
-            if not math.isfinite(clock[state.HORIZON]):
-                clock[state.HORIZON] = batch.time[got - 1] if got else clock[state.NOW]
-            clock[state.DRAIN_END] = clock[state.HORIZON] * (2.0 if self._scenario.drain else 1.0)
+        kept = int(counts[state.FILLED] - counts[state.CURSOR])
+        for column in batch:
+            column[:kept] = column[counts[state.CURSOR] : counts[state.FILLED]].copy()
+        drawn = int(self._source.counts[EMITTED])
+        end = min(len(batch.time), kept + self._wanted - drawn)
+        filled = int(self._fill(self._source, batch, kept, end, float(clock[state.HORIZON])))
+        counts[state.CURSOR], counts[state.FILLED] = 0, filled
+        if filled < end or drawn + filled - kept == self._wanted:
+            self._end_after(filled)
 
-    @cached_property
-    def _constants(self) -> dict[str, bool]:
-        return {"FULL": self._scenario.metrics == "full"}
+    def _end_after(self, filled: int) -> None:
+        """No more requests will be drawn: the measured time ends at the last one, or at the given time."""
+        counts, clock = self.world.counts, self.world.clock
+        counts[state.LAST] = 1
+        factor = 2.0 if self._scenario.drain else 1.0
+        if counts[state.CLIENTS] and not math.isfinite(clock[state.HORIZON]):
+            clock[state.DRAIN_END] = factor  # the kernel finds the horizon
+            return
+        if not math.isfinite(clock[state.HORIZON]):
+            clock[state.HORIZON] = self.world.batch.time[filled - 1] if filled else clock[state.NOW]
+        clock[state.DRAIN_END] = clock[state.HORIZON] * factor
 
     @cached_property
     def _kernel(self) -> Callable[..., int]:
         kind = interpreted if self._plain else compiled
-        return kind(advance, constants=self._constants)
+        return kind(advance, constants=self._variant)
 
     @cached_property
     def _fill(self) -> Callable[..., int]:

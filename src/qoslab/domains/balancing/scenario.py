@@ -165,7 +165,9 @@ class Failures(Part):
         None, gt=0, description="mean time to a failure, s; none for only planned ones"
     )
     mean_down_s: float = Field(10.0, gt=0, description="mean time to repair, s")
-    lose: bool = Field(False, description="whether the requests of a failed server are lost; else they wait")
+    lose: bool = Field(
+        default=False, description="whether the requests of a failed server are lost; else they wait"
+    )
     detection_s: float = Field(1.0, ge=0, description="time until balancers notice a failure or a repair, s")
 
 
@@ -214,8 +216,10 @@ class BalancingScenario(Scenario):
     timeout_s: float | None = Field(
         None, gt=0, description="time after which a client gives up a request; none for never"
     )
-    timeout_cancels: bool = Field(
-        False, description="whether the server stops working on a request whose client gave up"
+    cancel: bool = Field(
+        default=False,
+        description="whether servers stop working on what nobody waits for: a request that was given up, the slower "
+        "copy of a hedged one",
     )
     retry: Retry | None = Field(
         None, description="sending rejected or given-up requests again; none for never"
@@ -239,7 +243,7 @@ class BalancingScenario(Scenario):
     )
     warmup: Warmup = Field(Warmup(), description="which part of the start is not counted")
     drain: bool = Field(
-        True, description="whether the run goes on after the last arrival until all requests are done"
+        default=True, description="whether the run goes on after the last arrival until all requests are done"
     )
     sample_step_s: float | None = Field(
         None,
@@ -270,7 +274,7 @@ def _demand_problems(s: BalancingScenario) -> list[str]:
         problems.append("give one of load and rate_per_s")
     if s.requests is not None and s.duration_s is not None:
         problems.append("give requests or duration_s, not both")
-    bounded = s.servers.limit is not None or (s.timeout_s is not None and s.timeout_cancels)
+    bounded = s.servers.limit is not None or (s.timeout_s is not None and s.cancel)
     if s.load is not None and s.load >= 1 and not bounded:
         problems.append(
             f"load {s.load:g} can never be served and nothing bounds the queues: set servers.limit, or a timeout "

@@ -48,6 +48,7 @@ class Demand:
         flows: Recorded flows.
         kind: Kind of arrivals.
         step_s: Step of a rate series.
+        speeds: Recorded relative speeds, shape (r, steps); steps = 0 where none are.
     """
 
     def __init__(self, scenario: BalancingScenario, context: Context) -> None:
@@ -61,6 +62,11 @@ class Demand:
         self.flows = np.zeros(0, np.int64)
         self.step_s = 1.0
         self.mean_size_s = mean_of(s.sizes)
+        self.speeds = np.zeros((1, 0))
+        if s.drift and (s.drift.file or s.drift.dataset):
+            recorded_speeds = data.relative_speeds(s.drift.file, s.drift.dataset, context)
+            least = min(map(len, recorded_speeds))
+            self.speeds = np.array([series[:least] for series in recorded_speeds])
         arrivals = s.arrivals
         if isinstance(arrivals, Trace):
             self.kind = workload.RECORDED

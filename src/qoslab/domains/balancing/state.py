@@ -41,32 +41,23 @@ CLOCK_SIZE = 24
 
 # Entries of `World.counts`.
 CURSOR, FILLED, LAST, FREE, SPARE, LIVE, SEGMENT, BOUND_NUMBER, ARRIVED, CLOSED = range(10)
-WANTS, ATTEMPTS, MARGIN, ASKS, PAUSES, DECIDER, CLIENTS, NEXT_CHANGE, FLAGS, SAMPLES = range(10, 20)
-EVENTS, STRIDE, ROWS = range(20, 23)
-COUNTS_SIZE = 23
+WANTS, ATTEMPTS, MARGIN, ASKS, PAUSES, DECIDER, CLIENTS, STARTED, FLAGS, SAMPLES = range(10, 20)
+EVENTS, STRIDE, ROWS, THINKING = range(20, 24)
+COUNTS_SIZE = 24
+
+ROOM = 8
+"""Rows of the batch that a closed-loop event may use up."""
 
 # Bits of `counts[ASKS]` and `counts[FLAGS]`.
 ASK_IDLE, ASK_PIGGYBACK, ASK_LATENCY = 1, 2, 4
 FLAG_CANCEL, FLAG_LOSE = 1, 2
 
-# Kinds of events on the heap; an item is kind + 16 (index + 2**32 generation).
-(
-    SAMPLE,
-    TICK,
-    RETRY,
-    ANSWER,
-    REPORT,
-    AT_BALANCER,
-    AT_SERVER,
-    LEARN,
-    GIVE_UP,
-    COPY,
-    CHANGE,
-    BREAK,
-    MEND,
-    NOTICE,
-    DRIFT,
-) = range(15)
+# Kinds of events on the heap; see `item`.
+SAMPLE, TICK, RETRY, ANSWER, REPORT, AT_BALANCER, AT_SERVER, LEARN, GIVE_UP, COPY = range(10)
+CHANGE, BREAK, MEND, NOTICE, DRIFT, THINK, PROBED, KICK = range(10, 18)
+
+# What a request is doing, `Jobs.state`.
+MOVING, WAITING, SERVING, ENDED, GONE = range(5)
 
 # Rows of `Tally.events`.
 OFFERED, FINISHED, REJECTED, TIMED_OUT, RETRIED, LOST, UNTRACKED, HEDGED, REDIRECTED = range(9)
@@ -108,7 +99,8 @@ class Jobs(NamedTuple):
         sent: When its balancer sent it to a server, s.
         size: Work, s.
         io: Input/output time, s.
-        since: When it entered its server, s.
+        since: When its service began, s.
+        entered: When it entered its server, s.
         tag: Virtual time at which its present stage ends.
         server: Its server; -1 for none.
         balancer: Its balancer.
@@ -117,15 +109,15 @@ class Jobs(NamedTuple):
         segment: The segment of the run it arrived in.
         attempt: How often it was sent.
         next: The next in a list: of free slots, of those waiting.
-        state: Bits, see `kernels`.
+        state: What it is doing, see the names above.
+        alone: 1 once its client has given it up or has another copy's answer.
         generation: How often the slot was used, so that late events know that they are late.
         left: Left child in its station's heap.
         right: Right child.
         stage: Stages already ended.
         met: Requests in the server when it entered.
         twin: The other copy of a hedged request; -1 for none.
-        bucket: Its bucket in the flow table; -1 for not tracked or no table.
-        client: The closed-loop client; -1 for none.
+        bucket: Its bucket in the flow table; -1 for none, -2 for not tracked.
     """
 
     born: Reals
@@ -133,6 +125,7 @@ class Jobs(NamedTuple):
     size: Reals
     io: Reals
     since: Reals
+    entered: Reals
     tag: Reals
     server: Ints
     balancer: Ints
@@ -142,6 +135,7 @@ class Jobs(NamedTuple):
     attempt: Ints
     next: Ints
     state: Ints
+    alone: Ints
     generation: Ints
     left: Ints
     right: Ints
@@ -149,7 +143,6 @@ class Jobs(NamedTuple):
     met: Ints
     twin: Ints
     bucket: Ints
-    client: Ints
 
 
 class Servers(NamedTuple):
@@ -308,7 +301,8 @@ class World(NamedTuple):
         clock: Times and periods, float64, see the names above.
         counts: Cursors and switches, int64, see the names above.
         bounds: Where segments end: number of the request and time, shape (2, s).
-        changes: Planned changes in order of time: time, action, server, value; shape (4, k).
+        changes: Planned changes: action, server, value; shape (3, k).
+        speeds: Recorded relative speeds, a row for each server in turn, shape (r, steps).
         table: Flow tables of the balancers, int64, shape (m, buckets).
     """
 
@@ -325,6 +319,7 @@ class World(NamedTuple):
     counts: Ints
     bounds: Table
     changes: Table
+    speeds: Table
     table: IntTable
 
 

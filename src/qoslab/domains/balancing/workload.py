@@ -206,20 +206,21 @@ def high62(stream: Stream) -> int:
 
 
 @kernel
-def fill(s: Source, batch: Batch, wanted: int, last_time: float) -> int:
+def fill(s: Source, batch: Batch, start: int, end: int, last_time: float) -> int:
     """Draw the next requests.
 
     Args:
         s: The source.
         batch: What is filled.
-        wanted: How many at most.
+        start: First row to fill.
+        end: The row behind the last.
         last_time: Requests that would arrive after this time are not taken; the source is then used up.
 
     Returns:
-        How many were drawn.
+        The row behind the last that was filled: `end`, or less where the source is used up.
     """
     kind = s.counts[KIND]
-    for k in range(wanted):
+    for k in range(start, end):
         if kind == RECORDED:
             number = s.counts[EMITTED]
             if number >= s.rates.shape[0] or s.rates[number] > last_time:
@@ -246,4 +247,4 @@ def fill(s: Source, batch: Batch, wanted: int, last_time: float) -> int:
         batch.io[k] = draw(s.io, s.ios)
         batch.balancer[k] = _balancer(s, batch.flow[k])
         s.counts[EMITTED] += 1
-    return wanted
+    return end

@@ -8,7 +8,9 @@ import numpy as np
 
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
-from qoslab.domains.balancing.hooks import Site, Wiring
+from qoslab.domains.balancing.arrivals import Closed
+from qoslab.domains.balancing.books import item
+from qoslab.domains.balancing.hooks import Probing, Site, Wiring
 from qoslab.domains.balancing.scenario import BalancingScenario, Fifo, LimitedSharing, ProcessorSharing
 from qoslab.domains.balancing.source import Demand, cores, speeds
 from qoslab.domains.balancing.state import (
@@ -23,27 +25,33 @@ from qoslab.domains.balancing.state import (
 )
 from qoslab.domains.balancing.view import CAPACITY, MEMBER, STAMP, UP, WEIGHT, Board
 from qoslab.engine.heap import push
-from qoslab.engine.streams import stream, streams
+from qoslab.engine.streams import exponential, normal, stream, streams
 from qoslab.engine.timers import timers
 
-__all__ = ["configured_weights", "is_general", "make_site", "make_world"]
+__all__ = ["configured_weights", "is_general", "make_site", "make_world", "variant", "wanted_requests"]
 
 BATCH_SIZE = 4096
 MSER_SEGMENTS = 32
 _ENDLESS = 2**62
+_ACTIONS = ("speed", "drain", "remove", "add", "fail", "repair")
+"""Actions of planned changes, in the order of `faults`."""
 
 
 def is_general(s: BalancingScenario) -> bool:
     """Whether a scenario needs more than FIFO servers of constant speed without delays, timeouts or changes."""
-    return (
-        not isinstance(s.servers.discipline, Fifo)
-        or s.arrivals.kind == "closed"
-        or any(
-            part is not None
-            for part in (s.stages, s.network, s.timeout_s, s.buckets, s.hedge_s, s.drift, s.failures)
-        )
-        or bool(s.changes)
-    )
+    parts = (s.stages, s.network, s.timeout_s, s.buckets, s.hedge_s, s.drift, s.failures)
+    plain = isinstance(s.servers.discipline, Fifo) and not isinstance(s.arrivals, Closed) and not s.changes
+    return not plain or any(part is not None for part in parts)
+
+
+def variant(s: BalancingScenario, wiring: Wiring) -> dict[str, bool]:
+    """The constants that the event loop is specialised with; few combinations, as each is compiled once."""
+    general = is_general(s)
+    return {
+        "GENERAL": general,
+        "PROBING": general or wiring.probing != Probing(),
+        "FULL": s.metrics == "full",
+    }
 
 
 def configured_weights(s: BalancingScenario) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -84,7 +92,7 @@ def make_world(
         series: Whether series for figures are kept.
     """
     m, n = s.balancers, s.servers.count
-    margin = m + 2 * n + 8
+    margin = m + 2 * n + 16
     bounds = _bounds(s, demand)
     world = World(
         board=_board(s, wiring, site),
@@ -92,18 +100,20 @@ def make_world(
         jobs=make_jobs(max(256, 2 * margin)),
         servers=_servers(s),
         stations=_stations(s, max(256, 2 * margin)),
-        timers=timers(max(int(cores(s).sum()), 2 * n) if is_general(s) else int(cores(s).sum())),
-        heap=make_heap(max(256, 4 * margin)),
+        timers=timers(2 * n if is_general(s) else int(cores(s).sum())),
+        heap=make_heap(max(256, 4 * margin + sum(len(c.servers) for c in s.changes))),
         streams=_streams(s, seed),
         tally=make_tally(bounds.shape[1], n, full=s.metrics == "full", series=series),
         clock=_clock(s, demand, wiring),
         counts=np.zeros(state.COUNTS_SIZE, np.int64),
         bounds=bounds,
-        changes=np.zeros((4, 0)),
+        changes=_changes(s),
+        speeds=demand.speeds,
         table=np.zeros((m, s.buckets or 0), np.int64),
     )
     _set_counts(world, s, wiring, margin)
-    _first_events(world, wiring, seed)
+    _first_events(world, s, wiring, seed)
+    _first_pool(world, s)
     world.tally.begin[0] = 0.0
     return world
 
@@ -123,8 +133,8 @@ def _board(s: BalancingScenario, wiring: Wiring, site: Site) -> Board:
     return Board(
         counts=counts,
         local=local,
-        mem=np.array(np.broadcast_to(mem, (m, *mem.shape[-2:]))),
-        box=np.array(np.broadcast_to(box, (m, box.shape[-1]))),
+        mem=np.array(np.broadcast_to(mem, (m, *mem.shape[-2:])), order="C"),
+        box=np.array(np.broadcast_to(box, (m, box.shape[-1])), order="C"),
         par=np.array(wiring.par, np.float64).reshape(-1),
         answers=answers,
         queue=np.zeros(n, np.int64),
@@ -247,8 +257,31 @@ def _clock(s: BalancingScenario, demand: Demand, wiring: Wiring) -> state.Reals:
     clock[state.PER_BATCH] = state.BATCHES / expected
     clock[state.REPORT_STEP] = wiring.probing.every_s
     clock[state.PROBES] = wiring.probing.per_request
-    clock[state.PROBE_LOW : state.PROBE_HIGH + 1] = wiring.probing.delay_s
+    clock[[state.PROBE_LOW, state.PROBE_HIGH]] = wiring.probing.delay_s
+    clock[state.TIMEOUT] = s.timeout_s or 0.0
+    clock[state.HEDGE] = s.hedge_s or 0.0
+    if s.network:
+        clock[[state.HOP_LOW, state.HOP_HIGH]] = s.network.hop_s
+        clock[[state.NODE_LOW, state.NODE_HIGH]] = s.network.node_s
+    if s.failures:
+        clock[state.MEAN_UP] = s.failures.mean_up_s or math.inf
+        clock[state.MEAN_DOWN] = s.failures.mean_down_s
+        clock[state.DETECTION] = s.failures.detection_s
+    if s.drift:
+        keep = math.exp(-s.drift.step_s / s.drift.correlation_s)
+        clock[state.DRIFT_STEP], clock[state.DRIFT_KEEP] = s.drift.step_s, keep
+        clock[state.DRIFT_NOISE] = math.sqrt(math.log1p(s.drift.cv**2) * (1.0 - keep**2))
     return clock
+
+
+def _changes(s: BalancingScenario) -> state.Table:
+    """Planned changes: action, server, value; in the order of the scenario, shape (3, k)."""
+    rows = [
+        (_ACTIONS.index(change.action), server, change.speed or 0.0)
+        for change in s.changes
+        for server in change.servers
+    ]
+    return np.array(rows, np.float64).reshape(-1, 3).T.copy()
 
 
 def _set_counts(w: World, s: BalancingScenario, wiring: Wiring, margin: int) -> None:
@@ -267,13 +300,44 @@ def _set_counts(w: World, s: BalancingScenario, wiring: Wiring, margin: int) -> 
         + probing.piggyback * state.ASK_PIGGYBACK
         + probing.latency * state.ASK_LATENCY
     )
+    counts[state.CLIENTS] = s.arrivals.clients if isinstance(s.arrivals, Closed) else 0
+    lose = s.failures is not None and s.failures.lose
+    counts[state.FLAGS] = s.cancel * state.FLAG_CANCEL + lose * state.FLAG_LOSE
 
 
-def _first_events(w: World, wiring: Wiring, seed: Seed) -> None:
-    if w.tally.response.shape[1] > 0:
-        push(w.heap, w.clock[state.SAMPLE_STEP], state.SAMPLE)
+def _first_events(w: World, s: BalancingScenario, wiring: Wiring, seed: Seed) -> None:
+    """Put on the heap what happens by itself."""
+    n = s.servers.count
+    if s.metrics == "full":
+        push(w.heap, w.clock[state.SAMPLE_STEP], item(state.SAMPLE, 0, 0))
     if wiring.tick_s > 0.0:
-        phases = seed.generator("ticks").uniform(size=len(w.table))
+        phases = seed.generator("ticks").uniform(size=s.balancers)
         for lb, phase in enumerate(phases):
             at = wiring.tick_s * (float(phase) if wiring.stagger else 1.0)
-            push(w.heap, at, state.TICK + 16 * lb)
+            push(w.heap, at, item(state.TICK, lb, 0))
+    if wiring.probing.every_s > 0.0:
+        for j in range(n):
+            push(w.heap, wiring.probing.every_s, item(state.REPORT, j, 0))
+    times = [change.at_s for change in s.changes for _ in change.servers]
+    for number, at in enumerate(times):
+        push(w.heap, at, item(state.CHANGE, number, 0))
+    if s.failures and s.failures.mean_up_s:
+        for j in range(n):
+            push(w.heap, s.failures.mean_up_s * exponential(w.streams.failures[j]), item(state.BREAK, j, 0))
+    if s.drift:
+        spread = math.sqrt(math.log1p(s.drift.cv**2))
+        for j in range(n):
+            w.servers.drift[j] = spread * normal(w.streams.drift[j])
+        push(w.heap, 0.0, item(state.DRIFT, 0, 0))
+
+
+def _first_pool(w: World, s: BalancingScenario) -> None:
+    """Servers whose first change is `add` start outside the pool."""
+    seen: set[int] = set()
+    for change in sorted(s.changes, key=lambda each: each.at_s):
+        fresh = [j for j in change.servers if j not in seen]
+        seen.update(fresh)
+        if change.action == "add" and fresh:
+            w.servers.pool[fresh] = 0
+            for row in (UP, MEMBER):
+                w.board.counts[:, row, fresh] = 0

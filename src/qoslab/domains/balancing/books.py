@@ -1,0 +1,121 @@
+"""Kernels that keep the books: slots for requests, items on the heap, a balancer's own counters."""
+
+from __future__ import annotations
+
+from qoslab.domains.balancing.state import FREE, SPARE, Ints, Jobs
+from qoslab.domains.balancing.view import ACTIVE, AREA, BUSY, OPENED, SENT, TOUCHED, UP, Board
+from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream, integers
+
+__all__ = [
+    "generation_of",
+    "index_of",
+    "is_late",
+    "item",
+    "kind_of",
+    "note_end",
+    "note_sent",
+    "redirected",
+    "release",
+    "take",
+]
+
+_KINDS = 32
+_INDICES = 2**32
+_GENERATIONS = 2**26
+
+
+@kernel(inline=True)
+def item(kind: int, index: int, generation: int) -> int:
+    """An event as one number; the generation tells whether the slot `index` still holds the same request."""
+    return kind + _KINDS * (index + _INDICES * (generation % _GENERATIONS))
+
+
+@kernel(inline=True)
+def kind_of(code: int) -> int:
+    """The kind of an event."""
+    return code % _KINDS
+
+
+@kernel(inline=True)
+def index_of(code: int) -> int:
+    """What an event is about: a slot, a server, a balancer."""
+    return (code // _KINDS) % _INDICES
+
+
+@kernel(inline=True)
+def generation_of(code: int) -> int:
+    """The generation that an event was made in."""
+    return code // (_KINDS * _INDICES)
+
+
+@kernel(inline=True)
+def is_late(jobs: Jobs, code: int) -> bool:
+    """Whether the slot of an event holds another request by now."""
+    return jobs.generation[index_of(code)] % _GENERATIONS != generation_of(code)
+
+
+@kernel(inline=True)
+def take(jobs: Jobs, counts: Ints) -> int:
+    """A free slot; there is one."""
+    job = counts[FREE]
+    counts[FREE] = jobs.next[job]
+    counts[SPARE] -= 1
+    return job
+
+
+@kernel(inline=True)
+def release(jobs: Jobs, counts: Ints, job: int) -> None:
+    """Give a slot back."""
+    jobs.generation[job] += 1
+    jobs.next[job] = counts[FREE]
+    counts[FREE] = job
+    counts[SPARE] += 1
+
+
+@kernel(inline=True)
+def touch(board: Board, lb: int, j: int, now: float) -> None:
+    """Bring a balancer's own measurements of a server up to date."""
+    local = board.local
+    since = now - local[lb, TOUCHED, j]
+    active = board.counts[lb, ACTIVE, j]
+    local[lb, TOUCHED, j] = now
+    local[lb, AREA, j] += since * active
+    local[lb, BUSY, j] += since if active > 0 else 0.0
+
+
+@kernel(inline=True)
+def note_sent(board: Board, lb: int, j: int, now: float) -> None:
+    """A balancer counts a request that it sends."""
+    touch(board, lb, j, now)
+    board.counts[lb, ACTIVE, j] += 1
+    board.counts[lb, SENT, j] += 1
+    board.local[lb, OPENED, j] += now
+
+
+@kernel(inline=True)
+def note_end(board: Board, lb: int, j: int, sent: float, now: float) -> None:
+    """A balancer counts the end of a request, answered or not."""
+    touch(board, lb, j, now)
+    active = board.counts[lb, ACTIVE, j] - 1
+    board.counts[lb, ACTIVE, j] = active
+    # With nothing in flight no rounding is carried over.
+    board.local[lb, OPENED, j] = board.local[lb, OPENED, j] - sent if active > 0 else 0.0
+
+
+@kernel
+def redirected(board: Board, lb: int, stream: Stream, other: int) -> int:
+    """A server drawn uniformly from those that are up and are not `other`; from all, where there is none."""
+    n = board.queue.shape[0]
+    up = 0
+    for j in range(n):
+        up += 1 if board.counts[lb, UP, j] == 1 and j != other else 0
+    if up == 0:
+        return integers(stream, n)
+    rank = integers(stream, up)
+    for j in range(n):
+        if board.counts[lb, UP, j] == 1 and j != other:
+            if rank == 0:
+                return j
+            rank -= 1
+    return n - 1
