@@ -5,6 +5,8 @@
     result = Study.from_file("tails.toml").run()
     print(result.verdict)
     result.table
+
+The table is a polars frame with one row per trial.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from qoslab import __version__
 from qoslab.app.table_of_commands import COMMANDS, GROUPS
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, CycloptsError
 
 __all__ = ["build", "help_text", "main"]
 
@@ -58,7 +58,13 @@ def build() -> App:
     """The command-line application; a command's module is imported when it is called."""
     from cyclopts import App
 
-    app = App(name="qoslab", version=__version__, result_action="return_value", help_format="plaintext")
+    app = App(
+        name="qoslab",
+        version=__version__,
+        result_action="return_value",
+        help_format="plaintext",
+        suppress_keyboard_interrupt=False,
+    )
     for command in COMMANDS:
         app.command(command.target, name=command.name, help=command.summary + ".")
     app.register_install_completion_command(add_to_startup=False)  # type: ignore[call-arg]
@@ -67,6 +73,8 @@ def build() -> App:
 
 def _guarded(words: list[str]) -> int:
     """Run a command; every mistake of a user ends in one clear message and an exit code."""
+    from cyclopts import CycloptsError
+
     from qoslab.core.errors import QoslabError
 
     try:
@@ -74,6 +82,9 @@ def _guarded(words: list[str]) -> int:
     except QoslabError as error:
         print(f"qoslab: {error}", file=sys.stderr)
         return error.exit_code
+    except CycloptsError as error:
+        print(f"qoslab: {_in_our_words(error, words)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("qoslab: interrupted", file=sys.stderr)
         return 130
@@ -84,10 +95,18 @@ def _guarded(words: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _in_our_words(error: CycloptsError, words: list[str]) -> str:
+    """What is wrong with the words of a command line, and where its options are explained."""
+    message = " ".join(str(error).split()).rstrip(".")
+    named = [word for word in words[:2] if not word.startswith("-")]
+    command = named[:1] if words[0] in {c.name for c in COMMANDS} - {"data"} else named
+    return f"{message[:1].lower()}{message[1:]}\n  see: {' '.join(['qoslab', *command])} --help"
+
+
 def _dispatch(words: list[str]) -> Any:
     names = {command.name for command in COMMANDS}
     if words[0] in names or words[0].startswith("-"):
-        return build()(words)
+        return build()(words, exit_on_error=False, print_error=False)
     from qoslab.app.commands.domain import run_domain_command
 
     return run_domain_command(words, names)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["interactive", "print_json", "print_table", "text_table"]
+__all__ = ["duration", "interactive", "print_json", "print_table", "rows_in", "short", "text_table"]
 
 
 def interactive() -> bool:
@@ -18,6 +21,40 @@ def interactive() -> bool:
 def print_json(value: Any) -> None:
     """Print a value as JSON, one document, keys as they stand."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def short(path: Path | str) -> str:
+    """A path as a person in the working directory would write it: relative where that is shorter."""
+    text = str(path)
+    try:
+        relative = os.path.relpath(text)
+    except (ValueError, OSError):
+        return text
+    return relative if len(relative) < len(text) else text
+
+
+def duration(seconds: float) -> str:
+    """A time span in words, to about two figures: `3 s`, `12 min 5 s`, `3 h 20 min`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def rows_in(value: Any) -> list[dict[str, Any]] | None:
+    """The rows of a value that is a table: a polars frame, or dictionaries or dataclasses in a list; else None."""
+    if hasattr(value, "to_dicts"):
+        found: list[dict[str, Any]] = value.to_dicts()
+        return found
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    rows = [dataclasses.asdict(v) if _is_record(v) else v for v in value]
+    return rows if all(isinstance(row, dict) for row in rows) else None
+
+
+def _is_record(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def text_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

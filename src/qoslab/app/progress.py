@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import interactive
+from qoslab.app.output import duration, interactive
 
 if TYPE_CHECKING:
     from qoslab.datasets.fetch import Transferred
@@ -28,14 +29,21 @@ def study_progress(*, quiet: bool = False) -> Iterator[Callable[[Event], None]]:
     Args:
         quiet: Say nothing but failures even on a terminal.
     """
+    told = _Told()
     if quiet or not interactive():
-        yield _failures_only
+        try:
+            yield told.print
+        finally:
+            told.print_rest()
         return
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
-        yield _Watch(live)
+    try:
+        with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+            yield _Watch(live, told)
+    finally:
+        told.print_rest()
 
 
 @contextmanager
@@ -60,10 +68,39 @@ def download_progress() -> Iterator[Callable[[Transferred], None] | None]:
         yield told
 
 
-def _failures_only(event: Event) -> None:
-    text = _told(event)
-    if text:
-        print(text, file=sys.stderr, flush=True)
+class _Told:
+    """Says each kind of failure once and counts the rest: two hundred equal lines hide the one that differs."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+
+    def text(self, event: Event) -> str | None:
+        """What must be said of an event, if anything."""
+        from qoslab.study.events import TrialEnded
+
+        if isinstance(event, TrialEnded) and event.status != "done":
+            kind = event.method, event.status, event.reason
+            self._seen[kind] += 1
+            if self._seen[kind] > 1:
+                return None
+        return _told(event)
+
+    def print(self, event: Event) -> None:
+        """Say it on standard error."""
+        text = self.text(event)
+        if text:
+            print(text, file=sys.stderr, flush=True)
+
+    def print_rest(self) -> None:
+        """How many more trials ended like those that were told."""
+        for (method, status, reason), count in self._seen.items():
+            if count > 1:
+                more = "trials" if count > 2 else "trial"
+                print(f"{status}: {method}: {count - 1} more {more}: {_first_line(reason)}", file=sys.stderr)
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", maxsplit=1)[0]
 
 
 def _told(event: Event) -> str | None:
@@ -84,13 +121,13 @@ def _told(event: Event) -> str | None:
 class _Watch:
     """Draws the bar."""
 
-    def __init__(self, live: Any) -> None:
-        self.live = live
+    def __init__(self, live: Any, told: _Told) -> None:
+        self.live, self._told = live, told
 
     def __call__(self, event: Event) -> None:
         from qoslab.study.events import Progressed
 
-        text = _told(event)
+        text = self._told.text(event)
         if text:
             self.live.console.print(text, markup=False, highlight=False)
         if isinstance(event, Progressed):
@@ -104,16 +141,10 @@ def _bar(event: Any) -> Any:
     from rich.text import Text
 
     line = Table.grid(padding=(0, 1))
-    eta = "" if event.eta_s is None else f"about {_duration(event.eta_s)} left"
+    eta = "" if event.eta_s is None else f"about {duration(event.eta_s)} left"
     failed = f", {event.failed} failed" if event.failed else ""
     bar = ProgressBar(total=event.total, completed=event.finished, width=32)
     line.add_row(bar, f"{event.finished}/{event.total} trials{failed}", eta)
     best = sorted(event.means.items())[-_MEANS_SHOWN:]
     means = [f"  {' '.join(filter(None, key))}: {m.mean:.4g} ({m.count})" for key, m in best]
     return Group(line, Text("\n".join([f"  {event.metric}", *means]) if means else ""))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from qoslab.app.files import write_new
+from qoslab.app.table_of_commands import COMMANDS
 from qoslab.core.domain import Domain
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.registry import registry
 
-__all__ = ["domain_skeleton", "method_skeleton"]
+__all__ = ["domain_skeleton", "method_skeleton", "refuse_name"]
 
 
 def method_skeleton(domain: Domain) -> str:
@@ -20,10 +22,11 @@ def method_skeleton(domain: Domain) -> str:
     """
     path = domain.skeleton_path()
     if path is None:
-        message = (
-            f"domain {domain.name!r} offers no skeleton of a method; see one of its own in its methods folder"
+        offers = ", ".join(domain.offered().values())
+        hint = (
+            f"its methods offer {offers}" if offers else f"its methods stand in the package {domain.methods}"
         )
-        raise BadInput(message)
+        raise BadInput(Problem(message=f"domain {domain.name!r} has no skeleton of a method", hint=hint))
     return path.read_text(encoding="utf-8")
 
 
@@ -37,9 +40,12 @@ def domain_skeleton(name: str, folder: Path) -> Path:
     Raises:
         BadInput: The name cannot be a domain's, or the folder exists.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        message = f"{name!r} cannot be a domain's name"
-        raise BadInput(Problem(message=message, hint="use lower-case letters, digits and underscores"))
+    refuse_name(name)
+    words = {
+        "CLASS": "".join(part.capitalize() for part in name.split("_")),
+        "DIST": name.replace("_", "-").strip("-"),
+        "NAME": name,
+    }
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -50,5 +56,25 @@ def domain_skeleton(name: str, folder: Path) -> Path:
         relative = str(source.relative_to(home)).removesuffix(".txt").replace("NAME", name)
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_new(target, source.read_text(encoding="utf-8").replace("NAME", name))
+        text = source.read_text(encoding="utf-8")
+        write_new(target, re.sub("CLASS|DIST|NAME", lambda found: words[found[0]], text))
     return folder
+
+
+def refuse_name(name: str) -> None:
+    """Refuse a name that a new domain cannot have.
+
+    Raises:
+        BadInput: It is no identifier in lower case, or a command or another domain has it.
+    """
+    problem = None
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        hint = "use lower-case letters, digits and underscores, beginning with a letter"
+        problem = Problem(message=f"{name!r} cannot be a domain's name", hint=hint)
+    elif name in {command.name for command in COMMANDS} | {"help"}:
+        hint = f"`qoslab {name}` could not reach the domain; choose another name"
+        problem = Problem(message=f"{name!r} is a command of qoslab", hint=hint)
+    elif name in {domain.name for domain in registry.domains()}:
+        problem = Problem(message=f"there is a domain {name!r} already", hint="choose another name")
+    if problem is not None:
+        raise BadInput(problem)

@@ -33,7 +33,9 @@ COMMANDS = (
     CommandLine("export", _HERE + "results:export", "LaTeX and CSV tables, an archive to rerun", "Results"),
     CommandLine("cite", _HERE + "knowledge:cite", "BibTeX of the methods a study uses", "Knowledge"),
     CommandLine("list", _HERE + "knowledge:list_methods", "all methods, or those of a domain", "Knowledge"),
-    CommandLine("describe", _HERE + "knowledge:describe", "one method, with its parameters", "Knowledge"),
+    CommandLine(
+        "describe", _HERE + "knowledge:describe", "a method with its parameters, or a domain", "Knowledge"
+    ),
     CommandLine("schema", _HERE + "schema:schema", "JSON Schema of study files, for editors", "Knowledge"),
     CommandLine("verify", _HERE + "verify:verify", "closed forms and published figures", "Knowledge"),
     CommandLine("data", _HERE + "data:app", "list, fetch, import or find datasets", "House"),

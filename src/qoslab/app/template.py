@@ -41,10 +41,8 @@ def study_template(domain: Domain) -> str:
         f"# Methods of this domain: {others}.",
         f"# `qoslab describe {domain.name}/NAME` explains one.",
     ]
-    lines += [
-        '# A method of your own: id = "mine" and file = "mine.py" (`qoslab new '
-        + f"{domain.name} --method`)."
-    ]
+    hint = f" (`qoslab new {domain.name} --method`)" if domain.skeleton else ""
+    lines += [f'# A method of your own: id = "mine" and file = "mine.py"{hint}.']
     lines += ["", "[report]", *_fields(ReportTable, given["report"])]
     return "\n".join(lines) + "\n"
 

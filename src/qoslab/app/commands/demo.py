@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from qoslab.app.commands.run import conclude, run_study
+from qoslab.app.output import short
 from qoslab.core.errors import BadInput
 from qoslab.core.registry import registry
 
@@ -39,8 +40,7 @@ def demo(
     shutil.copyfile(source, file)
     study = Study.from_file(file)
     trials = len(study.scenarios) * len(study.methods) * study.seeds
-    print(f"running {file}: {trials} trials\n", flush=True)
+    print(f"running {short(file)}: {trials} trials\n", flush=True)
     results = run_study(study)
-    code = conclude(results)
-    print(f"report: {write_report(results)}")
+    code = conclude(results, report=write_report(results))
     return code

@@ -43,6 +43,7 @@ def doctor(
         *(_extra(name, modules) for name, modules in EXTRAS.items()),
         _cache(),
         _data(),
+        *_plugins(),
     ]
     if json:
         print_json(rows)
@@ -74,6 +75,24 @@ def _extra(name: str, modules: tuple[str, ...]) -> dict[str, Any]:
     if not missing:
         return {"what": f"extra {name}", "state": "installed", "advice": ""}
     return {"what": f"extra {name}", "state": "not installed", "advice": f"pip install 'qoslab[{name}]'"}
+
+
+def _plugins() -> list[dict[str, Any]]:
+    """Plug-ins of other packages, and what is wrong with them."""
+    from qoslab.app.table_of_commands import COMMANDS
+    from qoslab.core.registry import registry
+
+    taken = {command.name for command in COMMANDS}
+    rows = []
+    for plugin in registry.plugins():
+        broken = plugin.fault is not None
+        advice = str(plugin).partition(" failed: ")[2] if broken else ""
+        state = f"failed, {plugin.origin}" if broken else plugin.origin
+        rows.append({"what": f"plug-in {plugin.name}", "state": state, "advice": advice})
+    for row in rows:
+        if str(row["what"]).removeprefix("plug-in ") in taken and not row["advice"]:
+            row["advice"] = "a command has this name: the domain's own commands cannot be reached"
+    return rows
 
 
 def _cache() -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import print_json, print_table
-from qoslab.core.domain import Domain
+from qoslab.app.output import print_json, print_table, rows_in
+from qoslab.core.domain import Command, Domain, load_part
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.registry import registry
 
 if TYPE_CHECKING:
     from cyclopts import App
 
-__all__ = ["run_domain_command"]
+__all__ = ["domain_app", "run_domain_command"]
 
 
 def run_domain_command(words: list[str], commands: Iterable[str]) -> int:
@@ -22,39 +24,75 @@ def run_domain_command(words: list[str], commands: Iterable[str]) -> int:
     Args:
         words: The command line, beginning with what should be a domain's name.
         commands: The names of the commands that are no domains, for the hint.
+
+    Raises:
+        BadInput: There is no such domain, it has no commands, or a command's import path leads nowhere.
     """
-    domains = {domain.name: domain for domain in registry.domains()}
-    if words[0] not in domains:
-        problem = Problem(
-            message=f"there is no command or domain {words[0]!r}",
-            hint=did_you_mean(words[0], [*commands, *domains]) or "see qoslab --help",
-        )
-        raise BadInput(problem)
-    return _printed(_app(domains[words[0]])(words[1:] or ["--help"]))
+    domain = _domain(words[0], commands)
+    if not domain.commands:
+        hint = f"`qoslab describe {domain.name}` says what it has; `qoslab new {domain.name}` begins a study"
+        raise BadInput(Problem(message=f"domain {domain.name!r} has no commands of its own", hint=hint))
+    words = words[1:] or ["--help"]
+    command = next((one for one in domain.commands if one.name == words[0]), None)
+    json = "--json" in words and command is not None and not _has_own_json(domain, command)
+    if json:
+        words = [word for word in words if word != "--json"]
+    result = domain_app(domain)(words, exit_on_error=False, print_error=False)
+    return _printed(result, json=json)
 
 
-def _app(domain: Domain) -> App:
+def domain_app(domain: Domain) -> App:
+    """A domain's commands as a command-line application."""
     from cyclopts import App
 
     app = App(
         name=f"qoslab {domain.name}",
         help=domain.summary,
+        help_epilogue="With --json every command prints JSON.",
         result_action="return_value",
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
     )
     for command in domain.commands:
-        app.command(command.target, name=command.name, help=command.summary)
+        function = _function(domain, command)
+        app.command(function, name=command.name, help_epilogue="--json: print JSON.")
     return app
 
 
-def _printed(result: Any) -> int:
+def _domain(name: str, commands: Iterable[str]) -> Domain:
+    domains = {domain.name: domain for domain in registry.domains()}
+    if name in domains:
+        return domains[name]
+    if any(plugin.name == name and plugin.fault for plugin in registry.plugins()):
+        return registry.domain(name)
+    problem = Problem(
+        message=f"there is no command or domain {name!r}",
+        hint=did_you_mean(name, [*commands, *domains]) or "see qoslab --help",
+    )
+    raise BadInput(problem)
+
+
+def _function(domain: Domain, command: Command) -> Any:
+    return load_part(command.target, f"domain {domain.name!r}, command {command.name!r}")
+
+
+def _has_own_json(domain: Domain, command: Command) -> bool:
+    return "json" in inspect.signature(_function(domain, command)).parameters
+
+
+def _printed(result: Any, *, json: bool) -> int:
     """Print what a domain's command returned: text, rows, or an exit code."""
     if result is None:
         return 0
-    if isinstance(result, int):
+    if isinstance(result, int) and not json:
         return result
-    if isinstance(result, list) and result and isinstance(result[0], dict):
-        print_table(result, list(result[0]))
+    rows = rows_in(result)
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        result = dataclasses.asdict(result)
+    if json:
+        print_json(result if rows is None else rows)
+    elif rows:
+        print_table(rows, list(rows[0]))
     elif isinstance(result, dict):
         print_json(result)
     else:

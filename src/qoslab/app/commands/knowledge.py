@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from qoslab.app.output import print_json, print_table
+from qoslab.app.types_in_words import types_of
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.registry import registry
 
@@ -26,8 +28,7 @@ def list_methods(domain: str | None = None, /, *, json: Json = False) -> int:
         domain: A domain's name; all domains by default.
         json: Print a flat JSON array, one object per method.
     """
-    domains = [registry.domain(domain)] if domain else registry.domains()
-    entries = [entry for found in domains for entry in registry.methods(found.name)]
+    entries = registry.methods(domain) if domain else _everything()
     if json:
         print_json([_as_dict(entry) for entry in entries])
         return 0
@@ -36,17 +37,27 @@ def list_methods(domain: str | None = None, /, *, json: Json = False) -> int:
 
 
 def describe(method: str, /, *, json: Json = False) -> int:
-    """One method, with its parameters.
+    """One method with its parameters, or a domain with its metrics, methods and commands.
 
     Args:
-        method: `DOMAIN/METHOD`.
+        method: `DOMAIN/METHOD`, or a domain's name.
         json: Print JSON.
     """
+    if "/" not in method and any(domain.name == method for domain in registry.domains()):
+        from qoslab.app.about_domain import about_domain, domain_as_dict
+
+        domain = registry.domain(method)
+        if json:
+            print_json(domain_as_dict(domain))
+        else:
+            print(about_domain(domain))
+        return 0
     entry = find(method)
+    types = types_of(entry.cls)
     parameters = [
         {
             "parameter": f.name,
-            "type": _type(f),
+            "type": types[f.name],
             "default": _default(f),
             "meaning": _meaning(entry.cls, f.name),
         }
@@ -77,7 +88,11 @@ def cite(file: str, /) -> int:
     from qoslab.app.files import study_of
     from qoslab.report.export import bibtex
 
-    print(bibtex(study_of(file)))
+    found = bibtex(study_of(file))
+    if found.strip():
+        print(found)
+    else:
+        print("qoslab: no method of this study has a citation", file=sys.stderr)
     return 0
 
 
@@ -90,13 +105,24 @@ def find(ident: str) -> MethodEntry:
     domain, slash, name = ident.partition("/")
     if slash:
         return registry.method(domain, name)
-    everything = [entry for d in registry.domains() for entry in registry.methods(d.name)]
+    everything = _everything()
     found = [entry for entry in everything if entry.name == ident]
     if len(found) == 1:
         return found[0]
     names = [entry.id for entry in everything]
     hint = f"write one of {', '.join(e.id for e in found)}" if found else did_you_mean(ident, names)
     raise BadInput(Problem(message=f"there is no method {ident!r}; methods are DOMAIN/METHOD", hint=hint))
+
+
+def _everything() -> list[MethodEntry]:
+    """All methods of all domains; a domain whose files fail is named and left out."""
+    found: list[MethodEntry] = []
+    for domain in registry.domains():
+        try:
+            found += registry.methods(domain.name)
+        except BadInput as error:
+            print(f"qoslab: {error}", file=sys.stderr)
+    return found
 
 
 def _as_dict(entry: MethodEntry) -> dict[str, Any]:
@@ -111,21 +137,9 @@ def _as_dict(entry: MethodEntry) -> dict[str, Any]:
     }
 
 
-def _parameter(cls: type, field: dataclasses.Field[Any]) -> dict[str, str]:
-    return {
-        "parameter": field.name,
-        "type": _type(field),
-        "default": _default(field),
-        "meaning": _meaning(cls, field.name),
-    }
-
-
-def _type(field: dataclasses.Field[Any]) -> str:
-    text = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-    return text.removeprefix("Annotated[").split(",")[0] if text.startswith("Annotated[") else text
-
-
 def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(field.default_factory())
     return "required" if field.default is dataclasses.MISSING else repr(field.default)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from qoslab.app.files import write_new
-from qoslab.app.skeletons import domain_skeleton, method_skeleton
+from qoslab.app.output import short
+from qoslab.app.skeletons import domain_skeleton, method_skeleton, refuse_name
 from qoslab.app.template import study_template
 from qoslab.core.errors import BadInput
 from qoslab.core.registry import registry
@@ -38,14 +39,15 @@ def new(
         message = "--method and --domain cannot stand together"
         raise BadInput(message)
     if domain:
+        refuse_name(name)
         written = domain_skeleton(name, out or Path(name))
-        print(f"wrote {written}; try: pip install --editable {written} && qoslab list {name}")
+        print(f"wrote {short(written)}; try: pip install --editable {short(written)} && qoslab demo {name}")
         return 0
     known = registry.domain(name)
     if method:
         path = write_new(out or Path("mine.py"), method_skeleton(known))
-        print(f'wrote {path}; name it in a study: [[method]] id = "mine", file = "{path.name}"')
+        print(f'wrote {short(path)}; name it in a study: [[method]] id = "mine", file = "{path.name}"')
         return 0
     path = write_new(out or Path(f"{name}.toml"), study_template(known))
-    print(f"wrote {path}; next: qoslab run {path}")
+    print(f"wrote {short(path)}; next: qoslab run {short(path)}")
     return 0

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from qoslab.app.files import open_results
-from qoslab.app.output import print_json, print_table
+from qoslab.app.output import print_json, print_table, short
 
 __all__ = ["compare", "export", "report", "rerun", "show"]
 
@@ -37,23 +37,23 @@ def show(
     """
     opened = open_results(results)
     if json:
-        print_json(opened.table.to_dicts())
+        print_json(opened.table.with_row_index("row").to_dicts())
         return 0
     table = opened.table
     chosen = list(metric) or _first_metrics(opened)
     if rows:
-        shown = table.head(_ROWS_SHOWN)
-        print_table(shown.to_dicts(), ["scenario", "method", "replication", "status", *chosen])
+        shown = table.with_row_index("row").head(_ROWS_SHOWN)
+        print_table(shown.to_dicts(), ["row", "scenario", "method", "replication", "status", *chosen])
         if len(table) > len(shown):
-            print(f"... and {len(table) - len(shown)} more rows; the whole table is {opened.path / 'trials.parquet'}")
+            print(
+                f"... and {len(table) - len(shown)} more rows; the whole table is {short(opened.path / 'trials.parquet')}"
+            )
         return 0
     print_table(_means(table, chosen), ["scenario", "method", "done", "failed", *chosen])
     return 0
 
 
-def compare(
-    results: Path, /, *, metric: Metric = None, baseline: Baseline = None, json: Json = False
-) -> int:
+def compare(results: Path, /, *, metric: Metric = None, baseline: Baseline = None, json: Json = False) -> int:
     """Methods against a baseline, seed by seed, and the verdict.
 
     Args:
@@ -78,7 +78,9 @@ def compare(
     return 0
 
 
-def report(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None) -> int:
+def report(
+    results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None
+) -> int:
     """Write the report: the verdict, tables, figures and provenance in one offline HTML file.
 
     Args:
@@ -87,11 +89,13 @@ def report(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Wher
     """
     from qoslab.report.html import write_report
 
-    print(f"wrote {write_report(open_results(results), out)}")
+    print(f"wrote {short(write_report(open_results(results), out))}")
     return 0
 
 
-def export(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None) -> int:
+def export(
+    results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None
+) -> int:
     """Write LaTeX and CSV tables, and one archive that `rerun` accepts on another machine.
 
     Args:
@@ -101,7 +105,7 @@ def export(results: Path, /, *, out: Annotated[Path | None, Parameter(help="Wher
     from qoslab.report.export import export as write
 
     for path in write(open_results(results), out):
-        print(f"wrote {path}")
+        print(f"wrote {short(path)}")
     return 0
 
 

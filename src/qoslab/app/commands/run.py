@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from qoslab.app.output import print_json
+from qoslab.app.output import print_json, short
 from qoslab.app.progress import study_progress
 from qoslab.app.settings import overrides
 
@@ -27,7 +27,9 @@ def run(
     ray: Annotated[str | None, Parameter(help="Address of a Ray cluster, or auto.")] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
     out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
-    until_precision: Annotated[float | None, Parameter(help="Add seeds until intervals are this narrow.")] = None,
+    until_precision: Annotated[
+        float | None, Parameter(help="Add seeds until intervals are this narrow.")
+    ] = None,
     fail_fast: Annotated[bool, Parameter(negative="", help="Stop at the first failed trial.")] = False,
     data: Annotated[Path | None, Parameter(help="Folder of data files to look in first.")] = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
@@ -64,8 +66,17 @@ def run(
     return conclude(results, json=json)
 
 
-def conclude(results: Results, *, json: bool = False) -> int:
-    """Print the verdict and where to go from here."""
+def conclude(results: Results, *, json: bool = False, report: Path | None = None) -> int:
+    """Print the verdict and where to go from here.
+
+    Args:
+        results: The results.
+        json: Print the verdict as JSON.
+        report: The report, where it is written already.
+
+    Returns:
+        130 where the run was interrupted, 1 where a trial failed, else 0.
+    """
     from qoslab.report.verdict import verdict
 
     found = verdict(results)
@@ -73,7 +84,10 @@ def conclude(results: Results, *, json: bool = False) -> int:
         print_json(found.as_dict() | {"results": str(results.path)})
     else:
         print(found.text)
-        print(f"\nresults: {results.path}   report: qoslab report {results.path}")
+        folder = short(results.path)
+        print(f"\nresults: {folder}   report: {short(report) if report else f'qoslab report {folder}'}")
+    if results.interrupted:
+        return 130
     return int((results.table["status"] != "done").any())
 
 

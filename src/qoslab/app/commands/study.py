@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from qoslab.app.output import print_json, print_table
+from qoslab.app.output import duration, print_json, print_table, short
 from qoslab.app.settings import overrides
 
 if TYPE_CHECKING:
@@ -26,14 +26,17 @@ def check(file: Path, /, *, set_: Set = ()) -> int:
         file: The study file.
         set_: Values to set, `a.b=value`.
     """
+    from qoslab.report.words import count
     from qoslab.study.study import Study
 
     study = Study.from_file(file, overrides(set_))
     trials = len(study.scenarios) * len(study.methods) * study.seeds
-    print(
-        f"{file}: {len(study.scenarios)} scenarios x {len(study.methods)} methods x {study.seeds} seeds"
-        f" = {trials} trials"
+    parts = (
+        count(len(study.scenarios), "scenario"),
+        count(len(study.methods), "method"),
+        count(study.seeds, "seed"),
     )
+    print(f"{short(file)}: {' x '.join(parts)} = {count(trials, 'trial')}")
     return 0
 
 
@@ -64,7 +67,11 @@ def plan(
     if json:
         print_json(_as_dict(made))
         return 0
-    print(f"{len(made.trials)} trials: {made.count('cached')} kept, {len(made.todo)} to run{_estimate(made)}")
+    from qoslab.report.words import count
+
+    print(
+        f"{count(len(made.trials), 'trial')}: {made.count('cached')} kept, {len(made.todo)} to run{_estimate(made)}"
+    )
     for name in made.missing_data():
         print(f"missing data: {name} (qoslab data where {name.partition('/')[0]})")
     if why:
@@ -76,11 +83,15 @@ def _estimate(made: Plan) -> str:
     seconds = made.seconds()
     if not made.todo:
         return ""
-    return "" if seconds is None else f", about {seconds:.3g} s on one worker"
+    if seconds is None:
+        return "; how long that takes is known once a few trials have run"
+    return f", about {duration(seconds)} on one worker"
 
 
 def _print_reasons(made: Plan) -> None:
-    reasons = Counter((t.scenario, t.method, t.why or "kept") for t in made.trials)
+    """What would run first stands first; what is kept comes last."""
+    ordered = [*made.todo, *(trial for trial in made.trials if trial.state == "cached")]
+    reasons = Counter((t.scenario, t.method, t.why or "kept") for t in ordered)
     rows = [
         {"scenario": scenario, "method": method, "trials": count, "why": why}
         for (scenario, method, why), count in reasons.items()

@@ -13,6 +13,7 @@ from qoslab.app.output import print_json, text_table
 from qoslab.core.check import Check
 from qoslab.core.context import Context
 from qoslab.core.domain import Domain
+from qoslab.core.errors import QoslabError, problem_in
 from qoslab.core.registry import registry
 from qoslab.datasets.locate import resolver
 
@@ -50,15 +51,31 @@ def verify(
         print_json([{"domain": name} | asdict(check) for name, check in found])
     else:
         print("\n" + _summary([check for _, check in found]))
+        none = [one.name for one in domains if one.verify is None]
+        if none:
+            print(f"\nnothing to verify: {', '.join(none)}")
         for note in dict.fromkeys(check.note for _, check in found if check.status == "not run"):
             print(f"\nnot run: {note}")
     return int(any(check.status == "fail" for _, check in found))
 
 
 def _checks(domain: Domain, context: Context, *, quick: bool) -> Iterator[Check]:
-    function = domain.verify_function()
-    if function is not None:
-        yield from function(quick=quick, context=context)
+    """A domain's checks; a verify function that fails is a failed check, and the next domain goes on."""
+    try:
+        function = domain.verify_function()
+        for check in function(quick=quick, context=context) if function is not None else ():
+            yield check if isinstance(check, Check) else _broken(domain, f"yielded {check!r}, not a Check")
+    except QoslabError as error:
+        yield _broken(domain, str(error))
+    except Exception as error:
+        problem = problem_in(error, Path.cwd(), "")
+        place = f" ({problem.path.name}:{problem.line})" if problem.path else ""
+        yield _broken(domain, problem.message + place)
+
+
+def _broken(domain: Domain, note: str) -> Check:
+    source = domain.verify or ""
+    return Check(f"verify of {domain.name}", source, None, None, None, None, "fail", note)
 
 
 def _line(check: Check) -> str:
