@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qoslab.core.errors import BadInput, Problem
 
 if TYPE_CHECKING:
-    from qoslab.study.results import Results
+    from qoslab.study.results import Results, StudySummary
     from qoslab.study.study import Study
 
 __all__ = ["open_results", "study_of", "write_new"]
@@ -30,7 +30,7 @@ def open_results(path: Path | str) -> Results:
     return Results.open(folder)
 
 
-def study_of(path: Path | str) -> Study:
+def study_of(path: Path | str) -> Study | StudySummary:
     """The study of a study file or of a folder of results."""
     from qoslab.study.study import Study
 

@@ -67,7 +67,7 @@ def build() -> App:
     )
     for command in COMMANDS:
         app.command(command.target, name=command.name, help=command.summary + ".")
-    app.register_install_completion_command(add_to_startup=False)  # type: ignore[call-arg]
+    app.register_install_completion_command(add_to_startup=False)
     return app
 
 
@@ -98,8 +98,9 @@ def _guarded(words: list[str]) -> int:
 def _in_our_words(error: CycloptsError, words: list[str]) -> str:
     """What is wrong with the words of a command line, and where its options are explained."""
     message = " ".join(str(error).split()).rstrip(".")
-    named = [word for word in words[:2] if not word.startswith("-")]
-    command = named[:1] if words[0] in {c.name for c in COMMANDS} - {"data"} else named
+    named = words[:2] if words[0] == "data" or words[0] not in {c.name for c in COMMANDS} else words[:1]
+    command = [word for word in named if not word.startswith("-") and f'"{word}"' not in message]
+    command = command or words[:1]
     return f"{message[:1].lower()}{message[1:]}\n  see: {' '.join(['qoslab', *command])} --help"
 
 

@@ -45,9 +45,8 @@ def show(
         shown = table.with_row_index("row").head(_ROWS_SHOWN)
         print_table(shown.to_dicts(), ["row", "scenario", "method", "replication", "status", *chosen])
         if len(table) > len(shown):
-            print(
-                f"... and {len(table) - len(shown)} more rows; the whole table is {short(opened.path / 'trials.parquet')}"
-            )
+            whole = short(opened.path / "trials.parquet")
+            print(f"... and {len(table) - len(shown)} more rows; the whole table is {whole}")
         return 0
     print_table(_means(table, chosen), ["scenario", "method", "done", "failed", *chosen])
     return 0
