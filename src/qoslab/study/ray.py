@@ -146,7 +146,7 @@ class OnRay:
         try:
             problem = self._ray.get(slot.warmed, timeout=LOADING_LIMIT_S)
         except self._ray.exceptions.RayError as error:
-            message = f"the cluster cannot run a worker: {_first_line(error)}"
+            message = f"the cluster cannot run a worker: {_words(error)}"
             raise ClusterFails(message) from None
         if problem:
             self.notes.append(f"kernels could not be compiled in advance: {problem}")
@@ -160,7 +160,7 @@ class OnRay:
             reports.append(Over(slot.batch.number))
             slot.batch = slot.stream = None
         except self._ray.exceptions.RayError as error:
-            self._replace(slot, "crashed", f"the worker was lost: {_first_line(error)}", reports)
+            self._replace(slot, "crashed", f"the worker was lost: {_words(error)}", reports)
         else:
             if isinstance(said, Begun):
                 slot.begun, slot.since = True, time.monotonic()
@@ -208,7 +208,7 @@ def _join(ray: Any, address: str) -> bool:
         if address == "auto":
             ray.init(**options)
             return True
-        message = f"no Ray cluster at {address!r}: {_first_line(error)}"
+        message = f"no Ray cluster at {address!r}: {_words(error)}"
         raise ClusterFails(message) from None
     return True
 
@@ -217,5 +217,9 @@ def _path() -> list[str]:
     return [str(entry) or os.getcwd() for entry in sys.path]
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _words(error: Exception) -> str:
+    """What Ray says, without its page of details; of an error in a worker's start the cause, which stands last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if "creation task" in lines[0] else lines[0]

@@ -13,12 +13,15 @@ SEEDS = 40
 HOME = Path(__file__).parent.parent
 
 
-def start(folder: Path, **given: Any) -> subprocess.Popen[bytes]:
-    """A parent process at work on `folder / "r"`."""
+def start(folder: Path, stderr: Path | None = None, **given: Any) -> subprocess.Popen[bytes]:
+    """A parent process at work on `folder / "r"`; what it says goes to a pipe or, where it may be much, a file."""
     asked = {"out": str(folder / "r"), "told": str(folder / "told"), "seeds": SEEDS, "workers": 2} | given
     environment = {**os.environ, "PYTHONPATH": str(HOME)}
     command = [sys.executable, "-m", "toylab.child", json.dumps(asked)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    if stderr is None:
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    with stderr.open("wb") as file:
+        return subprocess.Popen(command, env=environment, stderr=file)
 
 
 def orphans(parent: int) -> list[int]:
