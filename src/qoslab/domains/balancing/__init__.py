@@ -53,6 +53,7 @@ registry.add_domain(
         methods=_HERE + "methods",
         baseline="lsq",
         example=_HERE + "scenario:example",
+        verify=_HERE + "verification:verify",
         quickstart="quickstart.toml",
         metrics=METRICS,
         figures=_FIGURES,

@@ -2,7 +2,7 @@
 
 M queues with B places and service rate 1; at the start of each epoch of length dt everybody learns the lengths of all
 queues, and nothing after. A client looks at d = 2 uniformly drawn queues and picks one of them by what it knows. As M
-and the number of clients grow, a queue shown at length z receives Poisson arrivals of rate lam g(z) for the whole epoch,
+and the number of clients grow, a queue shown at length z gets Poisson arrivals of rate lam g(z) for the whole epoch,
 
     g(z) = 2 sum_y nu(y) h(z, y),
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = [
     "erlang_arrivals_m1",
     "erlang_c",
+    "finite_source",
     "heterogeneous_split",
     "jiq_random",
     "jsq_d_mean_field",
@@ -70,6 +71,19 @@ def mm1k_loss(rho: float, places: int) -> float:
     if rho == 1.0:
         return 1.0 / (places + 1)
     return (1.0 - rho) * rho**places / (1.0 - rho ** (places + 1))
+
+
+def finite_source(clients: int, think: float, service: float = 1.0) -> float:
+    """Mean response time of one exponential server with a fixed number of clients that think in between.
+
+    Mean-value analysis: T(k) = service (1 + L(k - 1)), X(k) = k / (think + T(k)), L(k) = X(k) T(k), exact for
+    exponential service (Reiser and Lavenberg 1980).
+    """
+    queue, response = 0.0, service
+    for k in range(1, clients + 1):
+        response = service * (1.0 + queue)
+        queue = k * response / (think + response)
+    return response
 
 
 def erlang_arrivals_m1(stages: int, rho: float) -> float:
