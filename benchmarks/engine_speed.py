@@ -181,7 +181,7 @@ def _contestants(servers: int, loop: Loop | None) -> dict[str, Callable[[], floa
 
     contestants = {"engine": engine(run, pointer), "direct": engine(inside, direct), "heapq": plain}
     if loop is not None:
-        contestants |= {"tree": cpp(0), "priority_queue": cpp(1)}
+        contestants |= {"registers": cpp(0), "index": cpp(1), "priority_queue": cpp(2)}
     return contestants
 
 
@@ -207,10 +207,11 @@ def _say_loops(servers: int, figures: Figures) -> None:
     engine = figures["engine"]
     show(title, f"{1e3 / spread(engine).median:.1f} M events per CPU s, {spread(engine):.1f} ns per event")
     show("  the policy compiled in, not pointed to", f"{spread(figures['direct']):.1f} ns per event")
-    if "tree" in figures:
-        tree = figures["tree"]
-        judge("  time over C++, tournament tree", ratio(engine, tree), ".2f", at_most=1.1)
-        judge("  the same, policy compiled in as in C++", ratio(figures["direct"], tree), ".2f", at_most=1.1)
+    if "index" in figures:
+        trees = min(figures["registers"], figures["index"], key=lambda times: spread(times).median)
+        show("  C++, tournament tree, the faster of two", f"{spread(trees):.1f} ns per event")
+        judge("  time over it", ratio(engine, trees), ".2f", at_most=1.1)
+        judge("  the same, policy compiled in as in C++", ratio(figures["direct"], trees), ".2f", at_most=1.1)
         show("  time over C++, std::priority_queue", f"{ratio(engine, figures['priority_queue']):.2f}")
     show("  speed over Python's heapq", f"{ratio(figures['heapq'], engine):.0f} x")
 

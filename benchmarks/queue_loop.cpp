@@ -1,11 +1,12 @@
 // Parallel M/M/1 queues with random routing, as a C++ programmer would write the engine's benchmark model by hand.
 //
-// Two event lists: a tournament tree, which is the engine's own structure, and std::priority_queue. Random numbers are
+// Three event lists: a tournament tree, which is the engine's own structure, with the winner kept in registers or found
+// by its index (which of them is faster depends on the compiler), and std::priority_queue. Random numbers are
 // SFC64 words through NumPy's exponential ziggurat, from the states that the engine starts from, so that all loops
 // serve the same customers and their mean sojourn times can be compared.
 //
 // Standard input: the ziggurat's three tables (int64, double, double; 256 each), then requests: int64 event list
-// (0 tree, 1 priority_queue), servers, customers; double load; uint64 states[servers + 2][4] (arrivals, choices, one
+// (0 tree by registers, 1 tree by index, 2 priority_queue), servers, customers; double load; uint64 states[servers + 2][4] (arrivals, choices, one
 // per server). Each is answered by a line: CPU seconds of the loop, events, mean sojourn time.
 #include <cmath>
 #include <cstdint>
@@ -102,6 +103,7 @@ struct Servers {  // queue lengths, and the arrival times of waiting customers i
   }
 };
 
+template <bool by_index>
 struct Tree {
   int64_t leaves = 1;
   std::vector<double> time;
@@ -118,6 +120,13 @@ struct Tree {
   void set(int64_t k, double when) {
     int64_t node = leaves + k;
     time[node] = when;
+    while (by_index && node > 1) {
+      const int64_t left = node & -2;
+      const int64_t winner = time[left] <= time[left + 1] ? left : left + 1;
+      node >>= 1;
+      time[node] = time[winner];
+      slot[node] = slot[winner];
+    }
     while (node > 1) {
       const double other = time[node ^ 1];
       const int64_t rival = slot[node ^ 1];
@@ -140,9 +149,10 @@ struct Run {
   Moments sojourn;
   int64_t events = 0;
 
+  template <bool by_index>
   void with_tree() {
     const uint64_t n = services.size();
-    Tree tree(n);
+    Tree<by_index> tree(n);
     double arrival = arrivals.exponential() * gap;
     int64_t arrived = 0, served = 0;
     while (served < customers) {
@@ -198,7 +208,11 @@ int main() {
     if (!read(states.data(), sizeof(Stream), n + 2)) return 2;
     Run run{asked[2], 1 / (load * n), states[0], states[1], {states.begin() + 2, states.end()}, Servers(n), {}};
     const std::clock_t begun = std::clock();
-    if (asked[0] == 0) run.with_tree(); else run.with_priority_queue();
+    switch (asked[0]) {
+      case 0: run.with_tree<false>(); break;
+      case 1: run.with_tree<true>(); break;
+      default: run.with_priority_queue();
+    }
     const double seconds = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
     std::printf("%.9g %lld %.17g\n", seconds, static_cast<long long>(run.events), run.sojourn.mean);
     std::fflush(stdout);

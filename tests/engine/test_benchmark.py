@@ -25,7 +25,7 @@ def loop(tmp_path_factory):
 
 
 @pytest.mark.parametrize("servers", [1, 3, 64])
-@pytest.mark.parametrize("events", [0, 1])
+@pytest.mark.parametrize("events", [0, 1, 2])
 def test_the_cpp_loop_serves_the_engines_customers(loop, servers, events, monkeypatch):
     monkeypatch.setattr(engine_speed, "CUSTOMERS", 20_000)
     world = queues.queues(servers, 5)
