@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qoslab.core.errors import BadInput, Problem
 
 if TYPE_CHECKING:
+    from qoslab.report.verdict import Verdict
     from qoslab.study.results import Results, StudySummary
     from qoslab.study.study import Study
 
-__all__ = ["open_results", "study_of", "write_new"]
+__all__ = ["open_results", "study_of", "verdict_from_here", "write_new"]
 
 
 def open_results(path: Path | str) -> Results:
@@ -36,6 +38,17 @@ def study_of(path: Path | str) -> Study | StudySummary:
 
     path = Path(path)
     return open_results(path).study if path.is_dir() else Study.from_file(path)
+
+
+def verdict_from_here(verdict: Verdict, results: Results) -> str:
+    """A verdict's text whose commands name the study file as one would type it in the working directory."""
+    from qoslab.app.output import short
+    from qoslab.report.source import study_file
+
+    name = study_file(results)
+    file = results.path.with_name(name)
+    here = shlex.quote(short(file)) if file.is_file() else name
+    return verdict.text.replace(f"  qoslab run {shlex.quote(name)}", f"  qoslab run {here}")
 
 
 def write_new(path: Path, text: str) -> Path:

@@ -84,13 +84,22 @@ def round_up(seeds: int) -> int:
 
 
 def losses(evidence: Evidence) -> str:
-    """Trials without a value, the largest groups first: by case where these are few, else over all cases."""
+    """Trials without a value, by what happened and why, the largest groups first.
+
+    Args:
+        evidence: The evidence; it has losses.
+    """
     total, trials = sum(loss.count for loss in evidence.losses), int(evidence.trials.sum())
-    told = _by_case(evidence) if len(evidence.losses) <= _TOLD else _by_method(evidence)
-    more = f"; and {len(told) - _TOLD} more kinds of loss" if len(told) > _TOLD else ""
+    groups: dict[tuple[str, str], list[Loss]] = {}
+    for loss in evidence.losses:
+        groups.setdefault((loss.status, loss.reason), []).append(loss)
+    ordered = sorted(groups.values(), key=lambda group: -sum(loss.count for loss in group))
+    told = [_loss(evidence, group) for group in ordered[:_TOLD]]
+    rest = len(groups) - _TOLD
+    more = f"; and {count(rest, 'more kind')} of loss" if rest > 0 else ""
     left = " Comparisons use the seeds that both methods finished." if total < trials else ""
     lost = f"{total:,} of {count(trials, 'trial')} gave no {metric_phrase(evidence.metric)}"
-    return f"{lost}: {'; '.join(told[:_TOLD])}{more}.{left}"
+    return f"{lost}: {'; '.join(told)}{more}.{left}"
 
 
 _HAPPENED = {
@@ -101,37 +110,18 @@ _HAPPENED = {
 }
 
 
-def _by_case(evidence: Evidence) -> list[str]:
-    ordered = sorted(evidence.losses, key=lambda loss: (-loss.count, loss.case, loss.method))
-    return [
-        _loss(
-            evidence,
-            loss,
-            loss.count,
-            int(evidence.trials[loss.case, loss.method]),
-            place(evidence, loss.case),
-        )
-        for loss in ordered
-    ]
-
-
-def _by_method(evidence: Evidence) -> list[str]:
-    groups: dict[tuple[int, str], list[Loss]] = {}
-    for loss in evidence.losses:
-        groups.setdefault((loss.method, loss.status), []).append(loss)
-    told = []
-    for group in sorted(groups.values(), key=lambda found: -sum(loss.count for loss in found)):
-        worst = max(group, key=lambda loss: loss.count)
-        of = int(evidence.trials[:, worst.method].sum())
-        told.append(_loss(evidence, worst, sum(loss.count for loss in group), of, ""))
-    return told
-
-
-def _loss(evidence: Evidence, loss: Loss, lost: int, of: int, where: str) -> str:
-    at = f" at {where}" if where else ""
-    reason = f" ({loss.reason})" if loss.reason else ""
-    happened = _HAPPENED.get(loss.status, loss.status)
-    return f"{name(evidence, loss.method)} {happened} in {lost:,} of {of:,}{at}{reason}"
+def _loss(evidence: Evidence, group: Sequence[Loss]) -> str:
+    """One group of losses that happened for one reason: whose, how many of how many, where."""
+    methods = sorted({loss.method for loss in group})
+    cases = sorted({loss.case for loss in group})
+    lost = sum(loss.count for loss in group)
+    of = int(
+        evidence.trials[:, methods].sum() if len(cases) > 1 else evidence.trials[cases[0], methods].sum()
+    )
+    at = f" at {place(evidence, cases[0])}" if len(cases) == 1 and place(evidence, cases[0]) else ""
+    names = enumerate_words([name(evidence, method) for method in methods], limit=4)
+    reason = f" ({group[0].reason.rstrip('.')})" if group[0].reason else ""
+    return f"{names} {_HAPPENED.get(group[0].status, group[0].status)} in {lost:,} of {of:,}{at}{reason}"
 
 
 def oracle(evidence: Evidence, standings: Sequence[Standing]) -> str:

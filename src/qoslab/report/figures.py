@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qoslab import draw
 from qoslab.core.domain import FigureEntry, load
+from qoslab.core.errors import problem_in
 from qoslab.core.registry import registry
 from qoslab.draw import Band, Look
 from qoslab.report.evidence import Axis, Evidence
@@ -209,7 +211,9 @@ def domain_figures(results: ResultsLike) -> Iterator[Drawn]:
         try:
             figure = _called(entry, results)
         except Exception as error:  # a broken figure of a plug-in must not cost the report
-            yield Drawn(slug(entry.name), entry.summary, "", None, f"{type(error).__name__}: {error}")
+            problem = problem_in(error, Path.cwd(), "")
+            place = f" ({problem.path.name}:{problem.line})" if problem.path else ""
+            yield Drawn(slug(entry.name), entry.summary, "", None, problem.message + place)
             continue
         if figure is not None:
             yield Drawn(slug(entry.name), entry.summary, "", figure)
@@ -221,4 +225,7 @@ def _called(entry: FigureEntry, results: ResultsLike) -> Figure | None:
     if any(frame.is_empty() for frame in series.values()):
         return None
     figure: Figure | None = load(entry.target)(results.table, series)
+    if figure is not None and not hasattr(figure, "savefig"):
+        message = f"{entry.target} gave {type(figure).__name__}, not a matplotlib Figure"
+        raise TypeError(message)
     return figure

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -73,6 +74,8 @@ def write_report(
     ]
     page = _rendered(results, answer, figures, tables)
     for drawn in figures:
+        if drawn.problem:
+            print(f"qoslab: figure {drawn.name!r} failed: {drawn.problem}", file=sys.stderr)
         if drawn.figure is not None:
             draw.save(drawn.figure, path.parent / "figures" / drawn.name)
     for about, frame in tables:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qoslab.report.cite import reference
+from qoslab.report.own_method import own_page
 from qoslab.report.places import axis_value
 from qoslab.report.source import ResultsLike, entry_of
 
@@ -31,6 +32,7 @@ class MethodPage:
         origin: Where its definition comes from.
         extra: The extra it needs; empty for none.
         parameters: Its parameters in words, by name.
+        description: The docstring of a method from a user's file, read without executing it.
         reference: The publication as a line of text.
         bibtex: The publication as BibTeX.
     """
@@ -44,6 +46,7 @@ class MethodPage:
     parameters: Mapping[str, str]
     reference: str
     bibtex: str
+    description: str = ""
 
 
 def method_pages(results: ResultsLike) -> list[MethodPage]:
@@ -62,7 +65,14 @@ def _page(results: ResultsLike, label: str, ident: str, source: Any) -> MethodPa
     entry = entry_of(domain, ident)
     full = ident if "/" in ident else f"{domain}/{ident}"
     parameters = _parameters(results, label, source)
-    if entry is None or getattr(source, "file", None) is not None:
+    file = getattr(source, "file", None)
+    if file is not None:
+        own = own_page(file, full.partition("/")[2])
+        own_parameters = {name: _said(value) for name, value in own.defaults.items()} | parameters
+        return MethodPage(
+            label, full, own.summary, "", "the user's own file", "", own_parameters, "", "", own.description
+        )
+    if entry is None:
         return MethodPage(label, full, "", "", "the user's own file", "", parameters, "", "")
     return MethodPage(
         label=label,

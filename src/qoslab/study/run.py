@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qoslab.core.domain import Domain
 from qoslab.core.errors import BadInput, MissingData, Problem, QoslabError
 from qoslab.core.registry import registry
+from qoslab.study.blame import in_study
 from qoslab.study.cases import importable
 from qoslab.study.data import DataFiles
 from qoslab.study.events import Ended, Event, Events, Noted, Planned
@@ -157,15 +158,21 @@ def methods_of(study: Study) -> dict[str, Any]:
     """The methods' instances by label; users' files are executed here.
 
     Raises:
-        BadInput: All that is wrong with them.
+        BadInput: All that is wrong with them, or the domain's run function cannot be loaded.
     """
+    domain = registry.domain(study.domain)
+    domain.run_function()
     problems: list[Problem] = []
     built: dict[str, Any] = {}
     for case in study.methods:
         try:
             built[case.label] = case.build()
         except BadInput as error:
-            problems += error.problems
+            problems += in_study(study, case, error.problems)
+            continue
+        lacks = domain.lacking(built[case.label])
+        if lacks is not None:
+            problems += in_study(study, case, [Problem(message=lacks)])
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return built

@@ -125,7 +125,7 @@ def perform(batch: Batch, method: Any, run: Callable[..., Iterator[Outcome]]) ->
             yield _train(batch, method, context, watch)
             return
         count = 0
-        for outcome in run(batch.scenario, method, batch.seeds, context):
+        for outcome in _yielded(run(batch.scenario, method, batch.seeds, context)):
             count += 1
             yield _checked(batch, outcome, count, watch)
         if count < len(batch.seeds):
@@ -139,6 +139,14 @@ def perform(batch: Batch, method: Any, run: Callable[..., Iterator[Outcome]]) ->
         yield watch.failure("failed", explain(error, batch.source))
     except SystemExit as error:
         yield watch.failure("failed", f"the method ended its process: SystemExit({error.code})")
+
+
+def _yielded(outcomes: Any) -> Iterator[Any]:
+    """The outcomes one by one, where the run function yields them at all."""
+    if not isinstance(outcomes, Iterator):
+        message = f"the run function returned {type(outcomes).__name__}; it must `yield` one Outcome per seed"
+        raise _Broken(message)
+    return outcomes
 
 
 def explain(error: BaseException, source: MethodSource) -> str:
@@ -185,7 +193,10 @@ def _checked(batch: Batch, outcome: Any, count: int, watch: _Watch) -> Success:
     # `mae[throughput]` is a member of the metric `mae`: one value for each thing that is measured.
     unknown = sorted(name for name in outcome.metrics if name.partition("[")[0] not in declared)
     if unknown:
-        message = f"the run function reports metrics that its domain does not declare: {', '.join(unknown)}"
+        message = (
+            f"the run function reports metrics that its domain does not declare: {', '.join(unknown)}; "
+            f"declare each in `metrics` of Domain({batch.domain.name!r}): Metric(name, unit, direction, summary)"
+        )
         raise _Broken(message)
     return Success(
         {name: float(value) for name, value in outcome.metrics.items()},

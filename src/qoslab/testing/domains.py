@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from qoslab.core.context import Context
 from qoslab.core.domain import Domain, load
+from qoslab.core.errors import problem_in
+from qoslab.core.metric import unit_suffix
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
+from qoslab.core.seeds import Seed
 from qoslab.testing.methods import ContractError
 
 __all__ = ["DomainCheck", "domain_checks"]
@@ -23,6 +28,10 @@ def domain_checks() -> list[DomainCheck]:
     return [
         everything_named_exists,
         metrics_are_well_named,
+        verify_can_be_called,
+        figures_draw_the_example,
+        commands_have_help,
+        protocol_is_offered,
         scenario_fields_are_explained,
         baseline_is_a_method,
         quickstart_is_a_valid_study,
@@ -31,13 +40,17 @@ def domain_checks() -> list[DomainCheck]:
 
 def everything_named_exists(domain: Domain) -> None:
     """Every import path leads somewhere, and the scenario is a `Scenario`."""
-    targets = [domain.scenario, domain.run, domain.example, *([domain.verify] if domain.verify else [])]
+    optional = [target for target in (domain.verify, domain.warm, domain.protocol) if target]
+    targets = [domain.scenario, domain.run, domain.example, *optional]
     targets += [command.target for command in domain.commands] + [figure.target for figure in domain.figures]
     for target in targets:
         try:
             load(target)
         except (ImportError, AttributeError) as error:
             _fail(domain, f"{target!r} does not exist: {error}")
+    for path in (domain.quickstart_path(), domain.skeleton_path()):
+        if path is not None and not path.is_file():
+            _fail(domain, f"there is no file {path.name!r} beside its `__init__.py`")
     if not issubclass(domain.scenario_type(), Scenario):
         _fail(domain, "its scenario is no subclass of qoslab.core.scenario.Scenario")
 
@@ -50,6 +63,84 @@ def metrics_are_well_named(domain: Domain) -> None:
     for metric in domain.metrics:
         if not metric.name.isidentifier() or metric.name != metric.name.lower() or not metric.summary:
             _fail(domain, f"metric {metric.name!r} needs a lower-case identifier and a summary")
+        if not metric.has_its_suffix:
+            suffix = unit_suffix(metric.unit)
+            _fail(domain, f"metric {metric.name!r} is in {metric.unit!r}: its name must end in {suffix!r}")
+
+
+def verify_can_be_called(domain: Domain) -> None:
+    """The verify function takes `quick` and `context` by name; it is not run, since it may be slow."""
+    function = domain.verify_function()
+    if function is None:
+        return
+    try:
+        inspect.signature(function).bind(quick=True, context=Context())
+    except TypeError as error:
+        _fail(domain, f"verify must be callable as verify(quick=..., context=...): {error}")
+    if not inspect.isgeneratorfunction(function):
+        _fail(domain, "verify must `yield` its checks, each as it ends")
+
+
+def figures_draw_the_example(domain: Domain) -> None:
+    """Every figure draws the small scenario's outcome, by the baseline, with the series it needs.
+
+    The first two seeds are run; the figure gets the same rows and series as in a report.
+    """
+    if not domain.figures:
+        return
+    rows, series = _example_table(domain)
+    for figure in domain.figures:
+        missing = [name for name in figure.needs if name not in series]
+        if missing:
+            _fail(domain, f"figure {figure.name!r} needs series {missing}, which the example does not give")
+        try:
+            drawn = load(figure.target)(rows, {name: series[name] for name in figure.needs})
+        except Exception as error:
+            problem = problem_in(error, Path.cwd(), f"figure {figure.name!r}")
+            _fail(domain, str(problem))
+        if drawn is not None and not hasattr(drawn, "savefig"):
+            _fail(domain, f"figure {figure.name!r} gave {type(drawn).__name__}, not a matplotlib Figure")
+
+
+def commands_have_help(domain: Domain) -> None:
+    """Every command is a function whose parameters have types and a line each in its docstring."""
+    for command in domain.commands:
+        function = load(command.target)
+        text = inspect.getdoc(function) or ""
+        if not text:
+            _fail(domain, f"command {command.name!r} needs a docstring: it is the command's help")
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.annotation is inspect.Parameter.empty:
+                _fail(domain, f"command {command.name!r}: parameter {name!r} needs a type")
+            if f"{name}:" not in text:
+                _fail(
+                    domain, f"command {command.name!r}: its docstring does not explain {name!r} under `Args:`"
+                )
+
+
+def protocol_is_offered(domain: Domain) -> None:
+    """Every registered method offers what the domain's protocol asks for."""
+    for entry in registry.methods(domain.name):
+        lacks = domain.lacking(entry.cls)
+        if lacks is not None:
+            _fail(domain, f"{entry.id}: {lacks}")
+
+
+def _example_table(domain: Domain) -> tuple[Any, dict[str, Any]]:
+    """Rows and series of the small scenario under the baseline, as a report would hand them to a figure."""
+    import polars as pl
+
+    method = registry.method(domain.name, domain.baseline).cls()
+    seeds = [Seed(0, "contract", "", replication) for replication in range(2)]
+    outcomes = domain.run_function()(domain.example_scenario(), method, seeds, Context(keep_series=True))
+    rows, series = [], {}
+    for seed, outcome in zip(seeds, outcomes, strict=True):
+        place = {"scenario": "", "method": domain.baseline, "replication": seed.replication}
+        rows.append(place | {"status": "done", "reason": ""} | dict(outcome.metrics))
+        for name, columns in outcome.series.items():
+            keys = [pl.lit(value).alias(key) for key, value in place.items()]
+            series.setdefault(name, []).append(pl.DataFrame(dict(columns)).select(*keys, pl.all()))
+    return pl.DataFrame(rows), {name: pl.concat(parts) for name, parts in series.items()}
 
 
 def scenario_fields_are_explained(domain: Domain) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from qoslab.app.files import open_results
+from qoslab.app.files import open_results, verdict_from_here
 from qoslab.app.output import print_json, print_table, short
 
 __all__ = ["compare", "export", "report", "rerun", "show"]
@@ -73,7 +73,7 @@ def compare(results: Path, /, *, metric: Metric = None, baseline: Baseline = Non
         return 0
     print(comparison_text(opened, metric, baseline))
     print()
-    print(found.text)
+    print(verdict_from_here(found, opened))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from qoslab.app.files import verdict_from_here
 from qoslab.app.output import print_json, short
 from qoslab.app.progress import study_progress
 from qoslab.app.settings import overrides
@@ -83,7 +84,7 @@ def conclude(results: Results, *, json: bool = False, report: Path | None = None
     if json:
         print_json(found.as_dict() | {"results": str(results.path)})
     else:
-        print(found.text)
+        print(verdict_from_here(found, results))
         folder = short(results.path)
         print(f"\nresults: {folder}   report: {short(report) if report else f'qoslab report {folder}'}")
     if results.interrupted:
