@@ -133,7 +133,8 @@ def _example_table(domain: Domain) -> tuple[Any, dict[str, Any]]:
     method = registry.method(domain.name, domain.baseline).cls()
     seeds = [Seed(0, "contract", "", replication) for replication in range(2)]
     outcomes = domain.run_function()(domain.example_scenario(), method, seeds, Context(keep_series=True))
-    rows, series = [], {}
+    rows: list[dict[str, Any]] = []
+    series: dict[str, list[Any]] = {}
     for seed, outcome in zip(seeds, outcomes, strict=True):
         place = {"scenario": "", "method": domain.baseline, "replication": seed.replication}
         rows.append(place | {"status": "done", "reason": ""} | dict(outcome.metrics))
