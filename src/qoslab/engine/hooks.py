@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.engine.kernel import compiled, kernel, mark_of
+from qoslab.engine.reference import reference_type
 
 __all__ = ["Hook", "check_index", "check_number", "hook_of", "policies_in"]
 
@@ -32,7 +33,8 @@ class Hook(Generic[F]):
     """A published decision: its name, documentation and types are those of a prototype function.
 
     The prototype's annotations fix the types: `int`, `float`, `bool`, `NDArray[dtype]` (one dimension, C-contiguous),
-    `np.ndarray[tuple[int, int], np.dtype[dtype]]` (two dimensions), and NamedTuples of these.
+    `np.ndarray[tuple[int, int], np.dtype[dtype]]` (two dimensions), and NamedTuples of these, by value or, marked
+    `Annotated[Board, BY_REFERENCE]`, by reference (`qoslab.engine.reference`).
 
     Args:
         prototype: A function whose body is never run; it may stand as the default policy.
@@ -46,7 +48,7 @@ class Hook(Generic[F]):
         self.name = prototype.__name__
         self.__doc__ = prototype.__doc__
         self.parameters = tuple(inspect.signature(prototype).parameters)
-        hints = get_type_hints(prototype)
+        hints = get_type_hints(prototype, include_extras=True)
         for name in (*self.parameters, "return"):
             _check_annotation(hints.get(name), f"{self.name}: {name}")
         self._hints = hints
@@ -204,6 +206,7 @@ _SCALARS = {int: "int64", float: "float64", bool: "boolean"}
 
 
 def _check_annotation(annotation: Any, where: str) -> None:
+    annotation = _bare(annotation)
     if annotation in _SCALARS or _array(annotation):
         return
     if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
@@ -212,6 +215,11 @@ def _check_annotation(annotation: Any, where: str) -> None:
         return
     message = f"{where}: {annotation!r} is no type that a hook may have"
     raise TypeError(message)
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without the marks of `Annotated`."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _array(annotation: Any) -> tuple[np.dtype[Any], int] | None:
@@ -228,6 +236,8 @@ def _numba_type(annotation: Any) -> Any:
     """The Numba type of an annotation that a hook may have."""
     from numba import from_dtype, types
 
+    if get_origin(annotation) is Annotated:
+        return reference_type(annotation, _numba_type(_bare(annotation)))
     if annotation in _SCALARS:
         return getattr(types, _SCALARS[annotation])
     array = _array(annotation)

@@ -19,7 +19,7 @@ def _start(w: World, job: int, core: int, j: int, now: float) -> None:
     set_timer(w.timers, core, now + w.jobs.size[job] / w.servers.speed[j])
 
 
-@kernel(inline=True)
+@kernel
 def enter(w: World, job: int, j: int, now: float) -> None:
     """A request enters a server that has room."""
     board, servers, jobs = w.board, w.servers, w.jobs
@@ -40,7 +40,7 @@ def enter(w: World, job: int, j: int, now: float) -> None:
     servers.tail[j] = job
 
 
-@kernel(inline=True)
+@kernel
 def leave(w: World, core: int, now: float) -> int:
     """The request that a core has finished leaves its server; the core takes the next one."""
     board, servers, jobs = w.board, w.servers, w.jobs

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ from qoslab.domains.balancing.view import (
 )
 from qoslab.engine.hooks import Hook
 from qoslab.engine.kernel import kernel, mark_of
+from qoslab.engine.reference import BY_REFERENCE
 from qoslab.engine.streams import Stream
 
 __all__ = ["DECIDE", "Policy", "Probing", "Site", "Wiring", "adapted", "balancer", "policy"]
@@ -56,7 +57,13 @@ ROUTE, COMPLETE, TICK, REPLY, LOSS = range(5)
 
 
 def decide(
-    board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
+    board: Annotated[Board, BY_REFERENCE],  # noqa: ARG001
+    balancer: int,  # noqa: ARG001
+    stream: Stream,  # noqa: ARG001
+    event: int,  # noqa: ARG001
+    server: int,  # noqa: ARG001
+    value: float,  # noqa: ARG001
+    now: float,  # noqa: ARG001
 ) -> int:
     """What the simulator calls: all hooks of a policy in one."""
     return 0

@@ -72,7 +72,7 @@ from qoslab.domains.balancing.state import (
 )
 from qoslab.domains.balancing.stations import drop, end_of_stage
 from qoslab.engine.heap import first_time as first_event
-from qoslab.engine.heap import pop, push
+from qoslab.engine.heap import pop, push, size
 from qoslab.engine.kernel import kernel
 from qoslab.engine.timers import first, first_time
 
@@ -162,7 +162,7 @@ def advance(w: World, decide: Callable[..., int], until: float) -> int:
     if GENERAL:
         closed_loop = counts[CLIENTS] > 0
     while True:
-        if counts[SPARE] < counts[MARGIN] or w.heap.counts[0] + counts[MARGIN] > w.heap.time.shape[0]:
+        if counts[SPARE] < counts[MARGIN] or size(w.heap) + counts[MARGIN] > w.heap.item.shape[0]:
             return GROW
         left = counts[FILLED] - counts[CURSOR]
         arrival = math.inf

@@ -52,7 +52,7 @@ def settle(board: Board, servers: Servers, j: int, now: float) -> None:
     servers.area[j] += since * board.queue[j]
 
 
-@kernel(inline=True)
+@kernel
 def record(tally: Tally, jobs: Jobs, clock: Reals, job: int, j: int, response: float) -> None:
     """Count a finished request, in the segment in which it arrived."""
     segment = jobs.segment[job]

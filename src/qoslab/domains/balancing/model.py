@@ -20,6 +20,7 @@ from qoslab.domains.balancing.state import World, with_more_room
 from qoslab.domains.balancing.workload import EMITTED, fill
 from qoslab.domains.balancing.world import make_site, make_world, variant, wanted_requests
 from qoslab.engine.kernel import compiled, interpreted
+from qoslab.engine.reference import by_reference
 
 __all__ = ["Simulation", "run"]
 
@@ -106,11 +107,12 @@ class Simulation:
         """
         while True:
             with DECIDE.blame(self._decide):
-                reason = self._kernel(self.world, self._pointer, until)
+                reason = self._kernel(self._state, self._pointer, until)
             if reason == state.REFILL:
                 self._refill()
             elif reason == state.GROW:
                 self.world = with_more_room(self.world)
+                del self._state
             else:
                 return int(reason)
 
@@ -140,6 +142,10 @@ class Simulation:
         if not math.isfinite(clock[state.HORIZON]):
             clock[state.HORIZON] = self.world.batch.time[filled - 1] if filled else clock[state.NOW]
         clock[state.DRAIN_END] = clock[state.HORIZON] * factor
+
+    @cached_property
+    def _state(self) -> World:
+        return self.world if self._plain else by_reference(self.world)
 
     @cached_property
     def _kernel(self) -> Callable[..., int]:

@@ -60,6 +60,17 @@ def note_service(w: World, job: int, j: int, now: float) -> None:
     servers.recent[j] = number + 1
 
 
+@kernel(inline=True)
+def _latency_here(w: World, j: int, k: int) -> float:
+    """A remembered latency, brought down in proportion where the request met more than are in the server now.
+
+    Without this an idle server would go on telling the latency of when it was full, and get nothing that tells better.
+    """
+    met, queue = w.servers.recent_met[j, k], w.board.queue[j]
+    latency = w.servers.recent_latency[j, k]
+    return latency * (queue + 1.0) / (met + 1.0) if met > queue else latency
+
+
 @kernel
 def latency_estimate(w: World, j: int) -> float:
     """Median latency of recent requests that met about as many as are in the server now (as Prequal's servers do)."""
@@ -78,11 +89,11 @@ def latency_estimate(w: World, j: int) -> float:
     best = math.inf
     for k in range(kept):
         if abs(servers.recent_met[j, k] - queue) <= reach:
-            value = servers.recent_latency[j, k]
+            value = _latency_here(w, j, k)
             at_most = 0
             for i in range(kept):
                 near = abs(servers.recent_met[j, i] - queue) <= reach
-                at_most += 1 if near and servers.recent_latency[j, i] <= value else 0
+                at_most += 1 if near and _latency_here(w, j, i) <= value else 0
             if 2 * at_most >= found and value < best:
                 best = value
     return best

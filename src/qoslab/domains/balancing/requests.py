@@ -107,7 +107,7 @@ def delay(w: World, hops: int) -> float:
     return time
 
 
-@kernel(inline=True)
+@kernel
 def _draw_ahead(w: World) -> int:
     """A slot with the next request of the batch."""
     jobs, counts, batch = w.jobs, w.counts, w.batch
@@ -145,7 +145,7 @@ def _split(w: World, job: int) -> None:
             split[job, 2 * k + first] /= total
 
 
-@kernel(inline=True)
+@kernel
 def _begin(w: World, job: int, now: float) -> None:
     """A request comes into being."""
     jobs, counts = w.jobs, w.counts
@@ -160,7 +160,7 @@ def _begin(w: World, job: int, now: float) -> None:
     w.tally.events[counts[SEGMENT], OFFERED] += 1
 
 
-@kernel(inline=True)
+@kernel
 def arrive(w: World, now: float) -> int:
     """The next request of the batch arrives."""
     job = _draw_ahead(w)
@@ -225,7 +225,7 @@ def _track(w: World, job: int, lb: int) -> bool:
     return True
 
 
-@kernel(inline=True)
+@kernel
 def dispatch(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A balancer routes a request to a server."""
     board, jobs, counts = w.board, w.jobs, w.counts
@@ -270,7 +270,7 @@ def _send(w: World, decide: Callable[..., int], job: int, lb: int, j: int, now: 
         reach_server(w, decide, job, now)
 
 
-@kernel(inline=True)
+@kernel
 def reach_server(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A server takes or rejects a request."""
     board, jobs = w.board, w.jobs
@@ -349,7 +349,7 @@ def refuse(w: World, decide: Callable[..., int], job: int, j: int, now: float) -
         think(w, now)
 
 
-@kernel(inline=True)
+@kernel
 def finish(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A request leaves its server; the answer goes to the client, the news to the balancer."""
     jobs, counts = w.jobs, w.counts
@@ -392,7 +392,7 @@ def _answer(w: World, decide: Callable[..., int], job: int, j: int, now: float) 
         learn(w, decide, job, now)
 
 
-@kernel(inline=True)
+@kernel
 def learn(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A balancer learns that a request of its own has ended."""
     jobs, board, counts = w.jobs, w.board, w.counts
