@@ -21,6 +21,9 @@ __all__ = ["check_constants", "clone", "family", "fingerprint", "plain_clone", "
 
 Function = Callable[..., Any]
 
+_NAMING = 2
+"""Grows when machine code is named in another way, so that what is kept under old names is not found."""
+
 
 def text_of(function: Function) -> Function:
     """The function whose words the compiler reads: the twin where a kernel has one."""
@@ -157,7 +160,7 @@ def fingerprint(function: Function, constants: Mapping[str, Constant]) -> str:
     file shows, an edit of a comment does not, and no source file is read.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{sys.implementation.cache_tag}".encode())
+    digest.update(f"{sys.implementation.cache_tag} {_NAMING}".encode())
     for member in family(function):
         mark = mark_of(member)
         assert mark is not None

@@ -55,9 +55,13 @@ def _outer_twin(
     from qoslab.engine.dispatch import dispatcher
 
     text = _bound_clone(function, constants)
+    # Numba names machine code by this and by a count of the functions of its process. Two kernels of one name that were
+    # kept by two processes could have one name in a third, which would then run the one for the other.
+    mark = fingerprint(function, constants)
+    text.__qualname__ = f"{text.__qualname__}_{mark}"
     twin = dispatcher(text, inline=False)
     if cache and not numba.config.BOUNDSCHECK:  # code with bounds checks is for debugging and not kept
-        disk = disk_cache(text, fingerprint(function, constants))
+        disk = disk_cache(text, mark)
         twin._cache = disk if disk is not None else twin._cache
     if signature is not None:
         for each in signature if isinstance(signature, list) else [signature]:
