@@ -70,7 +70,7 @@ class _InnerLowering(FunctionPass):  # type: ignore[misc]
 
 
 @functools.cache
-def _inner_library(kind: type) -> type:
+def _inner_library(kind: Any) -> Any:
     """A code library that is only ever linked into others."""
 
     def finalize(self: Any) -> None:

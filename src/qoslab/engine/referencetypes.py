@@ -1,4 +1,5 @@
-"""How the compiler sees a NamedTuple by reference: an address of words, an array's address and lengths for each array."""
+# mypy: disable-error-code="untyped-decorator"
+"""How the compiler sees a NamedTuple by reference: one address, of the address and lengths of each array."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ differ (Numba 0.68, NumPy 2.4); the others are of the same kind and differ from 
 from __future__ import annotations
 
 import dis
+import functools
 import math
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -55,14 +56,21 @@ def codes_of(code: CodeType) -> Iterator[CodeType]:
 def globals_of(function: Callable[..., Any]) -> dict[str, Any]:
     """What the names of a kernel are bound to: module globals and cells of enclosing functions, by name, in order."""
     plain = _plain(function)
-    bound: dict[str, Any] = {}
-    for code in codes_of(plain.__code__):
-        for instruction in dis.get_instructions(code):
-            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval in plain.__globals__:
-                bound[instruction.argval] = plain.__globals__[instruction.argval]
+    bound = {name: plain.__globals__[name] for name in _loaded(plain.__code__) if name in plain.__globals__}
     for name, cell in zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True):
         bound[name] = cell.cell_contents
     return dict(sorted(bound.items()))
+
+
+@functools.cache
+def _loaded(code: CodeType) -> frozenset[str]:
+    """Every global name that some code loads."""
+    return frozenset(
+        step.argval
+        for each in codes_of(code)
+        for step in dis.get_instructions(each)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    )
 
 
 def problems_of(function: Callable[..., Any]) -> list[Problem]:
@@ -71,7 +79,11 @@ def problems_of(function: Callable[..., Any]) -> list[Problem]:
     Args:
         function: A marked kernel; what it calls is not looked into.
     """
-    plain = _plain(function)
+    return list(_problems_of(_plain(function)))
+
+
+@functools.cache
+def _problems_of(plain: FunctionType) -> tuple[Problem, ...]:
     found = []
     for line, name, complaint, hint in _complaints(plain):
         where = Path(plain.__code__.co_filename)
@@ -84,7 +96,7 @@ def problems_of(function: Callable[..., Any]) -> list[Problem]:
                 hint=hint,
             )
         )
-    return found
+    return tuple(found)
 
 
 def _plain(function: Callable[..., Any]) -> FunctionType:
