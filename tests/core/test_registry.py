@@ -1,5 +1,7 @@
 """The registry: names, refusals, user files set aside."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, fields, replace
 
 import pytest
@@ -49,6 +51,16 @@ def test_methods_of_a_users_file_are_set_aside():
 
     assert [entry.cls for entry in found] == [Mine]
     assert registry.method("influence", "greedy").cls is not Mine
+
+
+def test_a_users_file_that_asks_first_does_not_take_the_domains_methods():
+    """In an interpreter of its own, since methods are registered once only."""
+    code = (
+        "from qoslab.core.registry import registry\n"
+        "with registry.collecting() as found: registry.methods('influence')\n"
+        "assert found == [] and registry.method('influence', 'greedy')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_two_classes_of_one_name_are_refused():

@@ -11,6 +11,8 @@ The table is a polars frame with one row per trial.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,15 @@ class Result(Results):
 class Study(_Study):
     """Scenarios x methods x seeds, from a file (`Study.from_file`) or put together in Python."""
 
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Study:
+        """Read a study file; see `qoslab.study.study.Study.from_file`."""
+        found = _Study.from_file(path, overrides)
+        study = object.__new__(cls)
+        for field in dataclasses.fields(found):
+            object.__setattr__(study, field.name, getattr(found, field.name))
+        return study
+
     def run(
         self,
         out: str | Path | None = None,
@@ -72,16 +83,17 @@ class Study(_Study):
         Returns:
             The results.
         """
-        from qoslab.app.commands.run import default_workers
         from qoslab.app.precision import stopping_rule
         from qoslab.app.progress import study_progress
 
         with study_progress(quiet=quiet) as events:
             results = super().run(
                 Path(out) if out is not None else None,
-                workers=default_workers() if workers is None else workers,
+                workers=workers,
                 until_precision=stopping_rule(self, until_precision),
                 events=events,
                 **options,
             )
-        return Result.open(results.path)
+        opened = Result.open(results.path)
+        opened.interrupted = results.interrupted
+        return opened

@@ -173,7 +173,7 @@ class Registry:
     def _guarded(self, plugin: Plugin, load: Callable[[], object]) -> Plugin:
         """Load a plug-in; one that fails takes back what it registered and is named on standard error."""
         domains, methods = dict(self._domains), {name: dict(found) for name, found in self._methods.items()}
-        before, self._loading = self._loading, plugin
+        before, self._loading, self._aside = (self._loading, self._aside), plugin, None
         try:
             load()
         except (Exception, SystemExit) as error:
@@ -182,17 +182,19 @@ class Registry:
             print(f"qoslab: {broken}", file=sys.stderr)
             return broken
         finally:
-            self._loading = before
+            self._loading, self._aside = before
         return plugin
 
     def _find_methods(self, domain: Domain) -> None:
         if domain.name in self._complete:
             return
-        before, self._package = self._package, (domain.name, domain.methods)
+        before = self._package, self._aside
+        # A user's file may be what asks first: the domain's own methods are nevertheless for everybody.
+        self._package, self._aside = (domain.name, domain.methods), None
         try:
             _import_all(domain)
         finally:
-            self._package = before
+            self._package, self._aside = before
         self._complete.add(domain.name)
         self._find_plugin_methods()
 

@@ -37,7 +37,8 @@ def demo(
         raise BadInput(message)
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{domain}.toml"
-    shutil.copyfile(source, file)
+    if not file.exists():  # a file that was edited since is what the user wants to run
+        shutil.copyfile(source, file)
     study = Study.from_file(file)
     trials = len(study.scenarios) * len(study.methods) * study.seeds
     print(f"running {short(file)}: {trials} trials\n", flush=True)

@@ -34,11 +34,13 @@ def doctor(
     Returns:
         1 where the core install is not complete, else 0.
     """
+    from qoslab.study.run import default_workers
+
     core = [_package(name) for name in _core_requirements()]
     rows: list[dict[str, Any]] = [
         {"what": "qoslab", "state": __version__, "advice": ""},
         {"what": "python", "state": f"{platform.python_version()} on {platform.platform()}", "advice": ""},
-        {"what": "processors", "state": str(_cores()), "advice": ""},
+        {"what": "processors", "state": str(default_workers()), "advice": ""},
         *core,
         *(_extra(name, modules) for name, modules in EXTRAS.items()),
         _cache(),
@@ -50,10 +52,6 @@ def doctor(
     else:
         print_table(rows, ["what", "state", "advice"])
     return int(any(row["state"] == "missing" for row in core))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _core_requirements() -> list[str]:

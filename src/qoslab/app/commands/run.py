@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from qoslab.study.results import Results
     from qoslab.study.study import Study
 
-__all__ = ["default_workers", "run", "run_study"]
+__all__ = ["conclude", "run", "run_study"]
 
 
 def run(
@@ -109,15 +108,10 @@ def run_study(
     with study_progress(quiet=quiet) as events:
         return study.run(
             out,
-            workers=default_workers() if workers is None else workers,
+            workers=workers,
             ray=ray,
             until_precision=stopping_rule(study, until_precision),
             fail_fast=fail_fast,
             data=data,
             events=events,
         )
-
-
-def default_workers() -> int:
-    """One worker per processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,312 @@
+"""Commands as a newcomer meets them: one clear sentence for each mistake, exit codes, what is printed."""
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from qoslab.app.main import main
+from qoslab.app.output import duration, short
+from qoslab.app.progress import study_progress
+from qoslab.app.table_of_commands import COMMANDS
+from qoslab.core.check import Check
+from qoslab.core.domain import Command, load
+from qoslab.core.registry import registry
+from qoslab.study.events import TrialEnded
+
+STUDY = """\
+[study]
+name = "small"
+domain = "influence"
+seeds = 2
+[scenario]
+followers = 2
+network = { generate = { model = "erdos_renyi", nodes = 20, p = 0.3, directed = true }, connected = "strongly" }
+[[method]]
+id = "degree"
+"""
+OWN = """\
+from dataclasses import dataclass
+from qoslab.core.method import method
+@method("influence", "mine", summary="the first agents", origin="ours")
+@dataclass(frozen=True)
+class Mine:
+    '''Takes the first agents.
+
+    Attributes:
+        a: nothing.
+    '''
+    a: float{default}
+    def select(self, opinions, rng):
+        {body}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(STUDY)
+    return tmp_path
+
+
+def own(here: Path, default: str = " = 1.0", body: str = "return [0, 1]", more: str = "") -> None:
+    (here / "mine.py").write_text(OWN.format(default=default, body=body))
+    (here / "own.toml").write_text(STUDY.replace('id = "degree"', f'id = "mine"\nfile = "mine.py"\n{more}'))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--workers", "x", "a.toml"], 'invalid value for --workers: unable to convert "x" into int'),
+        (["run"], "requires an argument"),
+        (["run", "a.toml", "--nope"], "unknown option: --nope"),
+        (["data", "frobnicate"], 'unknown command "frobnicate"'),
+        (["new", "plan", "--domain"], "'plan' is a command of qoslab"),
+        (["new", "influence", "--domain"], "there is a domain 'influence' already"),
+        (["new", "2x", "--domain"], "beginning with a letter"),
+        (["influence"], "domain 'influence' has no commands of its own"),
+    ],
+)
+def test_wrong_words_are_told_in_one_style(words, said, here, capsys):
+    assert main(words) == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.startswith("qoslab: ")
+    assert said in out.err
+    assert "╭" not in out.err
+    assert sorted(path.name for path in here.iterdir()) == ["small.toml"]
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS if command.name != "data"])
+def test_every_option_is_explained(command):
+    function = load(next(one.target for one in COMMANDS if one.name == command))
+    text = inspect.getdoc(function)
+    silent = [name for name in inspect.signature(function).parameters if f"    {name}: " not in text]
+    assert silent == []
+
+
+def test_counts_are_in_the_right_number(here, capsys):
+    assert main(["check", "small.toml"]) == 0
+    assert capsys.readouterr().out == "small.toml: 1 scenario x 1 method x 2 seeds = 2 trials\n"
+
+
+def test_plan_says_what_it_cannot_know(here, capsys):
+    assert main(["plan", "small.toml", "--why"]) == 0
+    assert "2 trials: 0 kept, 2 to run; how long that takes is known once" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0123, "0.012 s"), (9.9, "9.9 s"), (59.6, "1 min 0 s"), (12345.6, "3 h 25 min")],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_paths_are_short_in_the_working_directory(here):
+    assert short(here / "a" / "b.toml") == os.path.join("a", "b.toml")
+    assert short("/") == "/"
+
+
+def test_run_show_and_rerun_agree_on_row_numbers(here, capsys):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    assert "results: small.results   report: qoslab report small.results" in capsys.readouterr().out
+    assert main(["show", "small.results", "--rows"]) == 0
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[0] == "row"
+    assert [row.split()[0] for row in rows] == ["0", "1"]
+    assert main(["rerun", "small.results", rows[1].split()[0]]) == 0
+    assert main(["plan", "small.toml"]) == 0
+    assert "2 trials: 2 kept, 0 to run" in capsys.readouterr().out
+
+
+def test_cite_says_where_there_is_nothing_to_cite(here, capsys):
+    assert main(["cite", "small.toml"]) == 0
+    assert "no method of this study has a citation" in capsys.readouterr().err
+
+
+def test_a_parameter_without_a_value_names_both_places(here, capsys):
+    own(here, default="")
+    assert main(["run", "own.toml", "--workers", "0"]) == 2
+    told = capsys.readouterr().err
+    line = (here / "mine.py").read_text().splitlines().index("class Mine:") + 1
+    assert f"mine.py:{line}: method influence/mine: parameter 'a' is missing (named in own.toml:9)" in told
+    assert "class Mine:" in told
+
+
+def test_a_method_without_the_protocol_is_refused_before_anything_runs(here, capsys):
+    own(here)
+    (here / "mine.py").write_text((here / "mine.py").read_text().replace("def select", "def choose"))
+    assert main(["run", "own.toml", "--workers", "0"]) == 2
+    assert "influence methods offer select(opinions, rng); Mine has no select" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["origin", "information"])
+def test_a_word_outside_its_list_is_located_in_a_users_file(word, here, capsys):
+    own(here)
+    text = (here / "mine.py").read_text().replace('origin="ours"', f'{word}="nonsense"')
+    (here / "mine.py").write_text(text)
+    assert main(["run", "own.toml", "--workers", "0"]) == 2
+    told = capsys.readouterr().err
+    assert "mine.py:3" in told
+    assert f"{word} is 'nonsense'" in told
+
+
+def test_where_every_trial_fails_the_method_is_to_be_repaired(here, capsys):
+    own(here, body="return 1 / 0")
+    assert main(["run", "own.toml", "--workers", "0"]) == 1
+    out = capsys.readouterr()
+    assert "Repair mine" in out.out
+    assert "Add a second" not in out.out
+    assert out.err.count("division by zero") <= 2
+
+
+def test_the_report_shows_a_method_of_ones_own(here, capsys):
+    own(here)
+    assert main(["run", "own.toml", "--workers", "0"]) == 0
+    assert main(["report", "own.results"]) == 0
+    page = (here / "own.results" / "report.html").read_text()
+    for part in ("the first agents", "Takes the first agents.", "a = 1"):
+        assert part in page
+    assert "figure" not in capsys.readouterr().err
+
+
+def test_a_failing_figure_is_told(here, capsys, monkeypatch):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    broken = replace(registry.domain("influence").figures[0], target="qoslab.core.domain:load", needs=())
+    domain = replace(registry.domain("influence"), figures=(broken,))
+    monkeypatch.setitem(registry._domains, "influence", domain)
+    assert main(["report", "small.results"]) == 0
+    assert "qoslab: figure 'distance-by-rank' failed: TypeError" in capsys.readouterr().err
+
+
+def verify_that_breaks(*, quick, context):
+    yield Check.within("sound", "closed form", expected=1.0, got=1.0, low=0.9, high=1.1)
+    message = "no such thing"
+    raise RuntimeError(message)
+
+
+@pytest.mark.parametrize("target", [f"{__name__}:verify_that_breaks", "qoslab.nowhere:verify"])
+def test_a_broken_verify_is_a_failed_check_and_the_next_domain_goes_on(target, capsys, monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, __name__, sys.modules.get(__name__) or sys.modules[verify_that_breaks.__module__]
+    )
+    monkeypatch.setitem(sys.modules[__name__].__dict__, "verify_that_breaks", verify_that_breaks)
+    ours = replace(registry.domain("influence"), verify=target)
+    other = replace(registry.domain("prediction"), verify=None)
+    monkeypatch.setitem(registry._domains, "influence", ours)
+    monkeypatch.setitem(registry._domains, "prediction", other)
+    assert main(["verify", "influence", "prediction"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL verify of influence" in out
+    assert "no such thing" in out or "no module 'qoslab.nowhere'" in out
+    assert "nothing to verify: prediction" in out
+
+
+def test_a_domain_is_described_with_its_methods(capsys):
+    assert main(["describe", "influence"]) == 0
+    out = capsys.readouterr().out
+    for word in ("select(opinions, rng)", "greedy", "settling_rate_per_s", "distance_by_rank"):
+        assert word in out
+    assert main(["describe", "influence", "--json"]) == 0
+    assert {one["method"] for one in json.loads(capsys.readouterr().out)["methods"]} >= {"degree", "random"}
+
+
+def test_types_of_parameters_are_in_words(capsys):
+    assert main(["describe", "prediction/neumf"]) == 0
+    out = capsys.readouterr().out
+    assert "int, 1 <= x <= 8" in out
+    assert "Annotated" not in out
+
+
+@dataclass(frozen=True)
+class Row:
+    servers: int
+    wait_s: float
+
+
+def rows_command(*, servers: int = 3) -> list[Row]:
+    """Two rows.
+
+    Args:
+        servers: how many.
+    """
+    return [Row(servers, 0.5), Row(servers + 1, 0.25)]
+
+
+def test_every_domain_command_prints_json(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "qoslab.core.domain.importlib.import_module", lambda path: sys.modules[rows_command.__module__]
+    )
+    domain = replace(
+        registry.domain("influence"), commands=(Command("rows", "here:rows_command", "two rows"),)
+    )
+    monkeypatch.setitem(registry._domains, "influence", domain)
+    assert main(["influence", "rows", "--servers", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"servers": 5, "wait_s": 0.5},
+        {"servers": 6, "wait_s": 0.25},
+    ]
+    assert main(["influence", "rows"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["servers", "wait_s"]
+
+
+def test_equal_failures_are_told_once_and_counted(capsys):
+    with study_progress() as tell:
+        for replication in range(20):
+            tell(TrialEnded("", "a", replication, "failed", "boom (x.py:3)", {}, 0.0))
+        tell(TrialEnded("", "b", 0, "timeout", "too long", {}, 0.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "failed: a, seed 0: boom (x.py:3)",
+        "timeout: b, seed 0: too long",
+        "failed: a: 19 more trials: boom (x.py:3)",
+    ]
+
+
+def test_demo_names_its_report_once_and_a_command_that_works(here, capsys):
+    main(["demo", "influence"])
+    out = capsys.readouterr().out
+    report = os.path.join("qoslab-demo", "influence.results", "report.html")
+    assert out.count("report") == 2  # the word and the file
+    assert f"report: {report}" in out
+    for line in out.splitlines():
+        if line.startswith("  qoslab run"):
+            assert main(["check", line.split()[2]]) == 0
+
+
+def test_completion_installs_into_the_home_folder(tmp_path):
+    env = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    code = "import sys; from qoslab.app.main import main; sys.exit(main(['--install-completion']))"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    script = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(script) == 1
+    assert "until-precision" in script[0].read_text()
+
+
+def test_ctrl_c_finishes_what_runs_keeps_it_and_ends_with_130(here):
+    """The first Ctrl-C lets running trials finish; the next run goes on where this one stopped."""
+    own(here, body="import time; open('begun', 'a').write('x'); time.sleep(0.3); return [0, 1]")
+    text = (here / "own.toml").read_text().replace("seeds = 2", "seeds = 40")
+    (here / "own.toml").write_text(text)
+    code = (
+        "import sys; from qoslab.app.main import main; sys.exit(main(['run', 'own.toml', '--workers', '0']))"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (here / "begun").exists() and run.poll() is None:
+        pass
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 130, err
+    assert "stopping: Ctrl-C" in err
+    assert "planned trials not run yet" in out
+    done = (here / "begun").read_text()
+    assert 1 <= len(done) < 40
