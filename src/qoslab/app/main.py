@@ -79,6 +79,7 @@ def _guarded(words: list[str]) -> int:
 
     try:
         result = _dispatch(words)
+        sys.stdout.flush()
     except QoslabError as error:
         print(f"qoslab: {error}", file=sys.stderr)
         return error.exit_code
