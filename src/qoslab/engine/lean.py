@@ -63,7 +63,8 @@ class _InnerLowering(FunctionPass):  # type: ignore[misc]
     def run_pass(self, state: Any) -> bool:
         if state.flags.no_cpython_wrapper:
             library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
-            library.__class__ = _inner_library(type(library))
+            kind: Any = type(library)
+            library.__class__ = _inner_library(kind)
             state.library = library
             state.targetctx = state.targetctx.subtarget(get_executable=_no_executable)
         return False
