@@ -76,6 +76,8 @@ class Simulation:
             scenario, self.demand, wiring, site, seed, series=self._context.keep_series
         )
         self._source = make_source(scenario, self.demand, seed)
+        requests = self._source, self.world.batch
+        self._requests = requests if plain else (by_reference(requests[0]), by_reference(requests[1]))
         self._variant = variant(scenario, wiring)
         self._wanted = wanted_requests(scenario, self.demand)
         self._plain = plain
@@ -126,7 +128,7 @@ class Simulation:
             column[:kept] = column[counts[state.CURSOR] : counts[state.FILLED]].copy()
         drawn = int(self._source.counts[EMITTED])
         end = min(len(batch.time), kept + self._wanted - drawn)
-        filled = int(self._fill(self._source, batch, kept, end, float(clock[state.HORIZON])))
+        filled = int(self._fill(*self._requests, kept, end, float(clock[state.HORIZON])))
         counts[state.CURSOR], counts[state.FILLED] = 0, filled
         if filled < end or drawn + filled - kept == self._wanted:
             self._end_after(filled)
