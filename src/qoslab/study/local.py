@@ -40,6 +40,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     pipe: Connection[Any, Any]
     ready: bool = False
+    warming: bool = False
     batch: Batch | None = None
     since: float = field(default_factory=time.monotonic)
     begun: bool = False
@@ -47,6 +48,8 @@ class _Worker:
     @property
     def deadline(self) -> float:
         """When the parent stops waiting; infinity for an idle worker or a trial without limit."""
+        if not self.ready or self.warming:
+            return self.since + LOADING_LIMIT_S
         if self.batch is None:
             return float("inf")
         if not self.begun:
@@ -120,8 +123,10 @@ class Local:
             case Ready():
                 worker.ready, self._boot_failures = True, 0
                 if self._warming:
+                    worker.warming, worker.since = True, time.monotonic()
                     worker.pipe.send(Warm(self._warming))
             case Warmed(problem):
+                worker.warming = False
                 self._warmed(problem)
             case Begun():
                 worker.begun, worker.since = True, time.monotonic()
@@ -145,11 +150,14 @@ class Local:
         if self._warming:
             self._warmed(reason)
         if not worker.ready:
-            self._boot_failures += 1
-            if self._boot_failures >= _MOST_BOOT_FAILURES:
-                message = f"worker processes do not start: {reason}; their own words stand above"
-                raise WorkersFail(message)
+            self._boot_failed(reason)
         self._replace(worker, "crashed", reason, reports)
+
+    def _boot_failed(self, reason: str) -> None:
+        self._boot_failures += 1
+        if self._boot_failures >= _MOST_BOOT_FAILURES:
+            message = f"worker processes do not start: {reason}; their own words stand above"
+            raise WorkersFail(message)
 
     def _stop(self, worker: _Worker, reports: list[Report]) -> None:
         self._drain(worker, reports)
@@ -157,8 +165,11 @@ class Local:
             return
         _kill(worker)
         limit = worker.batch.time_limit_s if worker.batch and worker.begun else LOADING_LIMIT_S
-        what = "the trial" if worker.begun else "loading the method and its domain"
-        reason = f"{what} took more than its limit of {limit:g} s and was stopped"
+        reason = f"{_doing(worker)} took more than its limit of {limit:g} s and was stopped"
+        if worker.warming:
+            self._warmed(reason)
+        if not worker.ready:
+            self._boot_failed(reason)
         self._replace(worker, "timeout", reason, reports)
 
     def _replace(self, worker: _Worker, status: FailureStatus, reason: str, reports: list[Report]) -> None:
@@ -172,6 +183,15 @@ class Local:
 
 def _is_free(worker: _Worker) -> bool:
     return worker.ready and worker.batch is None
+
+
+def _doing(worker: _Worker) -> str:
+    """What a worker that is over its time is at."""
+    if not worker.ready:
+        return "starting a worker process"
+    if worker.warming:
+        return "compiling in advance"
+    return "the trial" if worker.begun else "loading the method and its domain"
 
 
 def _start() -> _Worker:
