@@ -1,14 +1,17 @@
 """The contract, over everything that is registered; and that a broken method does not pass it."""
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from qoslab.core.domain import Command, FigureEntry
 from qoslab.core.method import MethodEntry
+from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 from qoslab.testing import ContractError, domain_checks, method_checks, registered_methods
+from qoslab.testing import domains as domain_contract
 from qoslab.testing import methods as contract
 
 PROBE = {"learn": "torch", "optimize": "cvxpy", "ray": "ray"}
@@ -166,3 +169,42 @@ def test_a_run_that_ignores_its_time_is_named(monkeypatch):
 def test_the_sound_method_passes_everything():
     for check in method_checks():
         check(entry(Base))
+
+
+PREFIX = "qoslab.domains.influence."
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "message"),
+    [
+        (
+            "metrics_are_well_named",
+            {"metrics": (Metric("rate", "1/s", "higher", "x"),)},
+            "must end in '_per_s'",
+        ),
+        ("metrics_are_well_named", {"metrics": ()}, "unique names"),
+        ("everything_named_exists", {"skeleton": "nowhere.py.txt"}, "no file 'nowhere.py.txt'"),
+        ("everything_named_exists", {"warm": PREFIX + "model:warm"}, "has no 'warm'|does not exist"),
+        ("verify_can_be_called", {"verify": PREFIX + "model:distance"}, r"verify\(quick=..., context=...\)"),
+        (
+            "figures_draw_the_example",
+            {"figures": (FigureEntry("f", PREFIX + "model:run", "x"),)},
+            "figure 'f'",
+        ),
+        (
+            "figures_draw_the_example",
+            {"figures": (FigureEntry("f", PREFIX + "figures:distance_by_rank", "x", ("nothing",)),)},
+            r"needs series \['nothing'\]",
+        ),
+        (
+            "commands_have_help",
+            {"commands": (Command("c", PREFIX + "model:make_opinions", "x"),)},
+            "does not explain 'scenario'",
+        ),
+        ("protocol_is_offered", {"protocol": "qoslab.domains.prediction.model:Predictor"}, "has no predict"),
+    ],
+)
+def test_a_broken_domain_is_named(check, changes, message):
+    domain = replace(registry.domain("influence"), **changes)
+    with pytest.raises(ContractError, match=f"influence: .*({message})"):
+        getattr(domain_contract, check)(domain)
