@@ -35,6 +35,7 @@ from qoslab.domains.balancing.view import (
     ProbeView,
 )
 from qoslab.domains.balancing.view import DONE as ANSWERED
+from qoslab.engine.reference import by_reference
 from qoslab.engine.streams import streams
 
 VIEW = {"blind": LocalView, "probing": ProbeView, "oracle": OracleView}
@@ -90,6 +91,7 @@ class Desk:
         self.now = 0.0
         self.plain = adapted(wiring, policy.information)
         self.decide = DECIDE.pointer(self.plain) if compiled else self.plain
+        self.given = by_reference(self.board) if compiled else self.board
         self.open = [[[] for _ in range(n)] for _ in range(m)]
 
     def view(self, lb=0):
@@ -132,7 +134,7 @@ class Desk:
         self.now += seconds
 
     def _call(self, event, server=0, value=0.0, lb=0):
-        return int(self.decide(self.board, lb, self.streams[lb], event, server, value, self.now))
+        return int(self.decide(self.given, lb, self.streams[lb], event, server, value, self.now))
 
     def route(self, flow=0, *, lb=0, keep=True):
         """Where the policy sends a request, which is then in flight (unless it need not be kept)."""
