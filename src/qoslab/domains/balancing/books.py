@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Kernels that keep the books: slots for requests, items on the heap, a balancer's own counters."""
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream, integers
 
 __all__ = [
-    "generation_of",
     "index_of",
-    "is_late",
     "item",
     "kind_of",
     "note_end",
@@ -21,38 +20,24 @@ __all__ = [
 ]
 
 _KINDS = 32
-_INDICES = 2**32
-_GENERATIONS = 2**26
 
 
 @kernel(inline=True)
-def item(kind: int, index: int, generation: int) -> int:
-    """An event as one number; the generation tells whether the slot `index` still holds the same request."""
-    return kind + _KINDS * (index + _INDICES * (generation % _GENERATIONS))
+def item(kind: int, index: int) -> int:
+    """An event as one number: its kind, and the slot, server or balancer that it is about."""
+    return kind + _KINDS * index
 
 
 @kernel(inline=True)
 def kind_of(code: int) -> int:
     """The kind of an event."""
-    return code % _KINDS
+    return code & (_KINDS - 1)
 
 
 @kernel(inline=True)
 def index_of(code: int) -> int:
-    """What an event is about: a slot, a server, a balancer."""
-    return (code // _KINDS) % _INDICES
-
-
-@kernel(inline=True)
-def generation_of(code: int) -> int:
-    """The generation that an event was made in."""
-    return code // (_KINDS * _INDICES)
-
-
-@kernel(inline=True)
-def is_late(jobs: Jobs, code: int) -> bool:
-    """Whether the slot of an event holds another request by now."""
-    return jobs.generation[index_of(code)] % _GENERATIONS != generation_of(code)
+    """What an event is about."""
+    return code // _KINDS
 
 
 @kernel(inline=True)
@@ -67,7 +52,6 @@ def take(jobs: Jobs, counts: Ints) -> int:
 @kernel(inline=True)
 def release(jobs: Jobs, counts: Ints, job: int) -> None:
     """Give a slot back."""
-    jobs.generation[job] += 1
     jobs.next[job] = counts[FREE]
     counts[FREE] = job
     counts[SPARE] += 1

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Choosing the best of several servers, ties broken uniformly: parts that policies are built from."""
 
 from __future__ import annotations

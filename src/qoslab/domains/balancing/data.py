@@ -7,6 +7,7 @@ import lzma
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.arrivals import RateSeries, Trace
 from qoslab.domains.balancing.laws import Empirical
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["Recorded", "distribution", "numbers", "rates", "relative_speeds", "trace"]
 
@@ -129,8 +133,12 @@ def trace(arrivals: Trace, context: Context) -> Recorded:
         flows = np.unique(_column(path, frame, arrivals.flow).to_numpy(), return_inverse=True)[1].astype(
             np.int64
         )
-    sizes, flows = (column[order] if len(column) else column for column in (sizes, flows))
-    return Recorded(times[order] - times[order[0]], np.asarray(sizes, np.float64), flows)
+    sizes = np.asarray(sizes, np.float64)
+    return Recorded(
+        times[order] - times[order[0]],
+        sizes[order] if len(sizes) else sizes,
+        flows[order] if len(flows) else flows,
+    )
 
 
 def relative_speeds(file: str | None, dataset: str | None, context: Context) -> list[Reals]:
@@ -170,7 +178,7 @@ def _text(path: Path) -> str:
         raise _bad(path, "this is no text file") from None
 
 
-def _frame(path: Path) -> "pl.DataFrame":  # noqa: F821, UP037
+def _frame(path: Path) -> pl.DataFrame:
     import polars as pl
 
     try:
@@ -181,18 +189,18 @@ def _frame(path: Path) -> "pl.DataFrame":  # noqa: F821, UP037
         raise _bad(path, f"this cannot be read as a table: {str(error).splitlines()[0]}") from None
 
 
-def _column(path: Path, frame: "pl.DataFrame", name: str) -> "pl.Series":  # noqa: F821, UP037
+def _column(path: Path, frame: pl.DataFrame, name: str) -> pl.Series:
     if name not in frame.columns:
         hint = f"its columns are {', '.join(frame.columns)}"
         raise BadInput(Problem(message=f"there is no column {name!r}", path=path, hint=hint))
     return frame.get_column(name)
 
 
-def _reals(path: Path, column: "pl.Series") -> Reals:  # noqa: F821, UP037
+def _reals(path: Path, column: pl.Series) -> Reals:
     import polars as pl
 
     try:
-        values = column.cast(pl.Float64).to_numpy().astype(np.float64)
+        values: Reals = column.cast(pl.Float64).to_numpy().astype(np.float64)
     except pl.exceptions.PolarsError:
         raise _bad(path, f"column {column.name!r} holds something that is no number") from None
     if not np.isfinite(values).all():
@@ -201,7 +209,7 @@ def _reals(path: Path, column: "pl.Series") -> Reals:  # noqa: F821, UP037
     return values
 
 
-def _times(path: Path, column: "pl.Series") -> Reals:  # noqa: F821, UP037
+def _times(path: Path, column: pl.Series) -> Reals:
     """Seconds, from numbers or from timestamps such as 2023-11-16 18:17:03.9799600."""
     import polars as pl
 

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Servers that change: planned changes, failures and repairs, wandering speeds."""
 
 from __future__ import annotations
@@ -77,9 +78,9 @@ def fail(w: World, j: int, now: float) -> None:
     """A server stops working; what it holds waits or is lost."""
     w.servers.status[j] = 0
     _apply_speed(w, j, now)
-    push(w.heap, now + w.clock[DETECTION], item(NOTICE, j, 0))
+    push(w.heap, now + w.clock[DETECTION], item(NOTICE, j))
     if w.counts[FLAGS] & FLAG_LOSE:
-        push(w.heap, now, item(KICK, j, 0))
+        push(w.heap, now, item(KICK, j))
 
 
 @kernel
@@ -87,21 +88,21 @@ def repair(w: World, j: int, now: float) -> None:
     """A failed server works again."""
     w.servers.status[j] = 1
     _apply_speed(w, j, now)
-    push(w.heap, now + w.clock[DETECTION], item(NOTICE, j, 0))
+    push(w.heap, now + w.clock[DETECTION], item(NOTICE, j))
 
 
 @kernel
 def break_down(w: World, j: int, now: float) -> None:
     """A random failure, and when it will be repaired."""
     fail(w, j, now)
-    push(w.heap, now + w.clock[MEAN_DOWN] * exponential(w.streams.failures[j]), item(MEND, j, 0))
+    push(w.heap, now + w.clock[MEAN_DOWN] * exponential(w.streams.failures[j]), item(MEND, j))
 
 
 @kernel
 def mend(w: World, j: int, now: float) -> None:
     """A repair, and when the next failure will come."""
     repair(w, j, now)
-    push(w.heap, now + w.clock[MEAN_UP] * exponential(w.streams.failures[j]), item(BREAK, j, 0))
+    push(w.heap, now + w.clock[MEAN_UP] * exponential(w.streams.failures[j]), item(BREAK, j))
 
 
 @kernel
@@ -118,7 +119,7 @@ def change(w: World, number: int, now: float) -> None:
     elif action == REMOVE:
         servers.pool[j] = REMOVED
         _tell_all(w, j, 0)
-        push(w.heap, now, item(KICK, j, 0))
+        push(w.heap, now, item(KICK, j))
     elif action == ADD:
         servers.pool[j] = IN_POOL
         notice(w, j)
@@ -144,4 +145,4 @@ def wander(w: World, now: float) -> None:
             half = 0.5 * noise * noise / (1.0 - keep * keep) if keep < 1.0 else 0.0
             servers.relative[1, j] = math.exp(servers.drift[j] - half)
         _apply_speed(w, j, now)
-    push(w.heap, now + step, item(DRIFT, 0, 0))
+    push(w.heap, now + step, item(DRIFT, 0))

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Service in order of arrival at constant speed, the fast path: each core has its request and its timer."""
 
 from __future__ import annotations

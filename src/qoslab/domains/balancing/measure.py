@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Kernels that measure: response times, residual work on a time grid, segments of the run."""
 
 from __future__ import annotations

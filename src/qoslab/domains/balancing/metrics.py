@@ -11,30 +11,29 @@ from numpy.typing import NDArray
 from qoslab.core.outcome import Outcome, Series
 from qoslab.domains.balancing import state
 from qoslab.domains.balancing.scenario import BalancingScenario
-from qoslab.domains.balancing.source import Demand
 from qoslab.domains.balancing.state import Tally, World
 
 __all__ = ["outcome"]
 
 _T_QUANTILE = 2.0395  # Student, 31 degrees of freedom, 97.5 %
 _GROUPS = 32
+_LEAST_IN_GROUP = 10
 _SHARES = [0.5, 0.95, 0.99, 0.999]
 
 
-def outcome(scenario: BalancingScenario, demand: Demand, world: World, *, keep_series: bool) -> Outcome:
+def outcome(scenario: BalancingScenario, world: World, *, keep_series: bool) -> Outcome:
     """What a finished run gave.
 
     Args:
         scenario: The scenario.
-        demand: What its requests needed.
         world: The state at the end.
         keep_series: Whether to give series for figures.
     """
     first = _first_segment(scenario, world.tally)
-    metrics = _means(scenario, world, first)
+    metrics = _means(world, first)
     if scenario.metrics == "full":
         metrics |= _distributions(world.tally, first) | _fairness(world.tally, first)
-        metrics |= _half_width(scenario, demand, world, first)
+        metrics |= _half_width(world, first) | _share_spread(world, first)
     return Outcome(metrics, _counters(world), _series(world, first) if keep_series else {})
 
 
@@ -60,7 +59,7 @@ def _mser(tally: Tally) -> int:
     return int(np.flatnonzero(used)[cut])
 
 
-def _means(scenario: BalancingScenario, world: World, first: int) -> dict[str, float]:
+def _means(world: World, first: int) -> dict[str, float]:
     tally = world.tally
     events = tally.events[first:].sum(axis=0)
     span = float(tally.begin[-1] - tally.begin[first])
@@ -74,7 +73,7 @@ def _means(scenario: BalancingScenario, world: World, first: int) -> dict[str, f
         found["lost_share"] = events[state.LOST] / offered
     if 0 < span < math.inf:
         served = tally.served[-1] - tally.served[first]
-        capacity = np.array(world.servers.base * world.servers.cores)
+        capacity = _capacity(world)
         found["utilisation"] = float(served.sum() / capacity.sum() / span)
         found["utilisation_max"] = float((served / capacity).max() / span)
         found["queue_mean"] = float((tally.area[-1] - tally.area[first]).mean() / span)
@@ -108,28 +107,36 @@ def _fairness(tally: Tally, first: int) -> dict[str, float]:
     return found
 
 
-def _half_width(scenario: BalancingScenario, demand: Demand, world: World, first: int) -> dict[str, float]:
-    """Interval by the means of 32 groups of batches, and how shares of requests differ from shares of speed."""
+def _half_width(world: World, first: int) -> dict[str, float]:
+    """95 % interval of this run's mean response time, from the means of 32 groups of batches."""
     tally = world.tally
-    start = math.ceil(_first_number(tally, first) * float(world.clock[state.PER_BATCH]))
-    total, count = tally.batch_total[start:], tally.batch_count[start:]
-    size = len(total) // _GROUPS
-    found = {}
-    if size:
-        sums = total[: size * _GROUPS].reshape(_GROUPS, size).sum(axis=1)
-        counts = count[: size * _GROUPS].reshape(_GROUPS, size).sum(axis=1)
-        if counts.min() >= 10:
-            means = sums / counts
-            found["response_time_half_width_s"] = float(_T_QUANTILE * means.std(ddof=1) / math.sqrt(_GROUPS))
-    handled = tally.handled[first:].sum(axis=0)
-    if handled.sum():
-        capacity = world.servers.base * world.servers.cores
-        found["share_spread"] = float(np.abs(handled / handled.sum() - capacity / capacity.sum()).max())
-    return found
+    before = int(tally.events[:first, state.OFFERED].sum())
+    start = math.ceil(before * float(world.clock[state.PER_BATCH]))
+    size = (state.BATCHES - start) // _GROUPS
+    if size < 1:
+        return {}
+    rows = slice(start, start + size * _GROUPS)
+    sums = tally.batch_total[rows].reshape(_GROUPS, size).sum(axis=1)
+    counts = tally.batch_count[rows].reshape(_GROUPS, size).sum(axis=1)
+    if counts.min() < _LEAST_IN_GROUP:
+        return {}
+    deviation = float((sums / counts).std(ddof=1))
+    return {"response_time_half_width_s": _T_QUANTILE * deviation / math.sqrt(_GROUPS)}
 
 
-def _first_number(tally: Tally, first: int) -> int:
-    return int(tally.events[:first, state.OFFERED].sum())
+def _share_spread(world: World, first: int) -> dict[str, float]:
+    """The largest deviation of a server's share of requests from its share of speed."""
+    handled = world.tally.handled[first:].sum(axis=0)
+    if not handled.sum():
+        return {}
+    capacity = _capacity(world)
+    deviation = np.abs(handled / handled.sum() - capacity / capacity.sum())
+    return {"share_spread": float(deviation.max())}
+
+
+def _capacity(world: World) -> NDArray[np.float64]:
+    """First speed times cores of each server, shape (n,)."""
+    return np.asarray(world.servers.base * world.servers.cores, np.float64)
 
 
 def _counters(world: World) -> dict[str, int]:
@@ -175,7 +182,7 @@ def _per_server(world: World, first: int) -> dict[str, NDArray[Any]]:
     tally = world.tally
     handled = tally.handled[first:].sum(axis=0)
     span = float(tally.begin[-1] - tally.begin[first])
-    capacity = np.array(world.servers.base * world.servers.cores)
+    capacity = _capacity(world)
     usage = (
         (tally.served[-1] - tally.served[first]) / (capacity * span) if 0 < span < math.inf else capacity * 0
     )

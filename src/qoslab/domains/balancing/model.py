@@ -38,7 +38,7 @@ def run(
         simulation = Simulation(scenario, method, seed, context, demand=demand)
         simulation.finish()
         context.report((number + 1) / len(seeds), f"{scenario.servers.count} servers")
-        yield outcome(scenario, simulation.demand, simulation.world, keep_series=context.keep_series)
+        yield outcome(scenario, simulation.world, keep_series=context.keep_series)
 
 
 class Simulation:

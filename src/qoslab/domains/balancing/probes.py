@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """What servers tell: answers to probes, periodic reports, reports of idle servers, notes on responses.
 
 An answer on its way is kept in a slot for requests, so that what arrives late is what was true when it left.
@@ -165,7 +166,7 @@ def inform(w: World, decide: Callable[..., int], lb: int, j: int, delay: float, 
     w.jobs.server[slot] = j
     write_note(w, slot, lb, j, now)
     if delay > 0.0:
-        push(w.heap, now + delay, item(ANSWER, slot, 0))
+        push(w.heap, now + delay, item(ANSWER, slot))
     else:
         deliver(w, decide, slot, now)
 
@@ -199,7 +200,7 @@ def ask(w: World, decide: Callable[..., int], lb: int, now: float) -> None:
             w.jobs.balancer[slot] = lb
             w.jobs.server[slot] = j
             w.jobs.since[slot] = 0.5 * delay
-            push(w.heap, now + 0.5 * delay, item(PROBED, slot, 0))
+            push(w.heap, now + 0.5 * delay, item(PROBED, slot))
         else:
             inform(w, decide, lb, j, 0.0, now)
 
@@ -209,7 +210,7 @@ def answer(w: World, slot: int, now: float) -> None:
     """A probe has reached its server; the answer is on its way."""
     back = w.jobs.since[slot]
     write_note(w, slot, w.jobs.balancer[slot], w.jobs.server[slot], now)
-    push(w.heap, now + back, item(ANSWER, slot, 0))
+    push(w.heap, now + back, item(ANSWER, slot))
 
 
 @kernel

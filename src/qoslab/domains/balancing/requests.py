@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """The life of a request: it arrives, is routed, served or rejected, answered or given up."""
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ from qoslab.domains.balancing.state import (
 )
 from qoslab.domains.balancing.stations import admit, take_out
 from qoslab.domains.balancing.view import DONE, FLOW, NUMBER, UP
-from qoslab.engine.heap import push
+from qoslab.engine.heap import cancel, push
 from qoslab.engine.hooks import check_index
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import exponential, uniform
@@ -124,6 +125,8 @@ def _draw_ahead(w: World) -> int:
         jobs.alone[job] = 0
         jobs.twin[job] = -1
         jobs.bucket[job] = -1
+        jobs.patience[job] = -1
+        jobs.second[job] = -1
         jobs.state[job] = MOVING
         if w.stations.split.shape[1] > 0:
             _split(w, job)
@@ -174,7 +177,7 @@ def think(w: World, now: float) -> None:
     counts = w.counts
     if counts[CURSOR] < counts[FILLED]:
         time = w.batch.time[counts[CURSOR]]
-        push(w.heap, now + time, item(THINK, _draw_ahead(w), 0))
+        push(w.heap, now + time, item(THINK, _draw_ahead(w)))
         counts[THINKING] += 1
 
 
@@ -203,10 +206,10 @@ def come(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A client sends a request, for the first time or again."""
     w.jobs.state[job] = MOVING
     if w.clock[TIMEOUT] > 0.0:
-        push(w.heap, now + w.clock[TIMEOUT], item(GIVE_UP, job, w.jobs.generation[job]))
+        w.jobs.patience[job] = push(w.heap, now + w.clock[TIMEOUT], item(GIVE_UP, job))
     time = delay(w, 2)
     if time > 0.0:
-        push(w.heap, now + time, item(AT_BALANCER, job, 0))
+        push(w.heap, now + time, item(AT_BALANCER, job))
     else:
         dispatch(w, decide, job, now)
 
@@ -228,7 +231,7 @@ def _track(w: World, job: int, lb: int) -> bool:
 @kernel
 def dispatch(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A balancer routes a request to a server."""
-    board, jobs, counts = w.board, w.jobs, w.counts
+    board, jobs = w.board, w.jobs
     lb = jobs.balancer[job]
     board.request[FLOW] = jobs.flow[job]
     board.request[NUMBER] = jobs.number[job]
@@ -262,10 +265,10 @@ def _send(w: World, decide: Callable[..., int], job: int, lb: int, j: int, now: 
     if w.table.shape[1] == 0 or _track(w, job, lb):
         note_sent(w.board, lb, j, now)
     if w.clock[HEDGE] > 0.0 and jobs.twin[job] < 0 and jobs.alone[job] == 0:
-        push(w.heap, now + w.clock[HEDGE], item(COPY, job, jobs.generation[job]))
+        jobs.second[job] = push(w.heap, now + w.clock[HEDGE], item(COPY, job))
     time = delay(w, 1)
     if time > 0.0:
-        push(w.heap, now + time, item(AT_SERVER, job, 0))
+        push(w.heap, now + time, item(AT_SERVER, job))
     else:
         reach_server(w, decide, job, now)
 
@@ -329,6 +332,7 @@ def refuse(w: World, decide: Callable[..., int], job: int, j: int, now: float) -
     hear_of_loss(w, decide, job, now)
     w.tally.events[jobs.segment[job], REJECTED] += 1
     if GENERAL:
+        _stop_clocks(w, job)
         twin = jobs.twin[job]
         if twin >= 0:
             jobs.twin[twin] = -1
@@ -338,9 +342,7 @@ def refuse(w: World, decide: Callable[..., int], job: int, j: int, now: float) -
     jobs.attempt[job] += 1
     if jobs.attempt[job] < counts[ATTEMPTS]:
         w.tally.events[jobs.segment[job], RETRIED] += 1
-        if GENERAL:
-            jobs.generation[job] += 1  # its timeout is void; the client starts anew
-        push(w.heap, now + w.clock[RETRY_DELAY], item(RETRY, job, 0))
+        push(w.heap, now + w.clock[RETRY_DELAY], item(RETRY, job))
         return
     w.tally.events[jobs.segment[job], LOST] += 1
     counts[LIVE] -= 1
@@ -367,6 +369,18 @@ def finish(w: World, decide: Callable[..., int], job: int, now: float) -> None:
 
 
 @kernel
+def _stop_clocks(w: World, job: int) -> None:
+    """Take what would befall a request if it were late off the heap."""
+    jobs = w.jobs
+    if jobs.patience[job] >= 0:
+        cancel(w.heap, jobs.patience[job])
+        jobs.patience[job] = -1
+    if jobs.second[job] >= 0:
+        cancel(w.heap, jobs.second[job])
+        jobs.second[job] = -1
+
+
+@kernel
 def _answer(w: World, decide: Callable[..., int], job: int, j: int, now: float) -> None:
     """The answer is on its way: it is counted if the client still waits for it."""
     jobs, counts = w.jobs, w.counts
@@ -374,6 +388,7 @@ def _answer(w: World, decide: Callable[..., int], job: int, j: int, now: float) 
     back = delay(w, 1)
     if jobs.alone[job] == 0:
         jobs.alone[job] = 1
+        _stop_clocks(w, job)
         record(w.tally, jobs, w.clock, job, j, now + back - jobs.born[job])
         counts[LIVE] -= 1
         twin = jobs.twin[job]
@@ -387,7 +402,7 @@ def _answer(w: World, decide: Callable[..., int], job: int, j: int, now: float) 
     if back > 0.0:
         if counts[ASKS] & ASK_PIGGYBACK:
             write_note(w, job, jobs.balancer[job], j, now)
-        push(w.heap, now + back, item(LEARN, job, 0))
+        push(w.heap, now + back, item(LEARN, job))
     else:
         learn(w, decide, job, now)
 
@@ -419,6 +434,7 @@ def abandon(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """Nobody waits for this copy of a request any more; it ends now where servers are told, else in its own time."""
     jobs = w.jobs
     jobs.alone[job] = 1
+    _stop_clocks(w, job)
     if w.counts[FLAGS] & FLAG_CANCEL and (jobs.state[job] == WAITING or jobs.state[job] == SERVING):
         forget(w, job, now)
         jobs.bucket[job] = -1
@@ -431,8 +447,7 @@ def abandon(w: World, decide: Callable[..., int], job: int, now: float) -> None:
 def give_up(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A client's patience is over. It sends the request anew, in another slot, or thinks of the next one."""
     jobs, counts = w.jobs, w.counts
-    if jobs.alone[job] == 1 or jobs.state[job] == ENDED:
-        return
+    jobs.patience[job] = -1
     hear_of_loss(w, decide, job, now)
     w.tally.events[jobs.segment[job], TIMED_OUT] += 1
     again = jobs.attempt[job] + 1 < counts[ATTEMPTS]
@@ -440,7 +455,7 @@ def give_up(w: World, decide: Callable[..., int], job: int, now: float) -> None:
         fresh = _copy(w, job)
         jobs.attempt[fresh] = jobs.attempt[job] + 1
         w.tally.events[jobs.segment[job], RETRIED] += 1
-        push(w.heap, now + w.clock[RETRY_DELAY], item(RETRY, fresh, 0))
+        push(w.heap, now + w.clock[RETRY_DELAY], item(RETRY, fresh))
     else:
         w.tally.events[jobs.segment[job], LOST] += 1
         counts[LIVE] -= 1
@@ -471,6 +486,8 @@ def _copy(w: World, job: int) -> int:
     jobs.alone[fresh] = 0
     jobs.twin[fresh] = -1
     jobs.bucket[fresh] = -1
+    jobs.patience[fresh] = -1
+    jobs.second[fresh] = -1
     jobs.state[fresh] = MOVING
     for k in range(split.shape[1]):
         split[fresh, k] = split[job, k]
@@ -481,7 +498,8 @@ def _copy(w: World, job: int) -> int:
 def hedge(w: World, decide: Callable[..., int], job: int, now: float) -> None:
     """A request has been out for long: its balancer sends a copy to another server."""
     jobs = w.jobs
-    if jobs.alone[job] == 1 or jobs.twin[job] >= 0 or jobs.state[job] == ENDED:
+    jobs.second[job] = -1
+    if jobs.twin[job] >= 0:
         return
     copy = _copy(w, job)
     jobs.twin[copy] = job

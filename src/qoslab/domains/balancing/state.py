@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,13 +111,14 @@ class Jobs(NamedTuple):
         next: The next in a list: of free slots, of those waiting.
         state: What it is doing, see the names above.
         alone: 1 once its client has given it up or has another copy's answer.
-        generation: How often the slot was used, so that late events know that they are late.
         left: Left child in its station's heap.
         right: Right child.
         stage: Stages already ended.
         met: Requests in the server when it entered.
         twin: The other copy of a hedged request; -1 for none.
         bucket: Its bucket in the flow table; -1 for none, -2 for not tracked.
+        patience: Place on the heap of the event that its client gives it up; -1 for none.
+        second: Place on the heap of the event that a copy is sent; -1 for none.
     """
 
     born: Reals
@@ -136,13 +137,14 @@ class Jobs(NamedTuple):
     next: Ints
     state: Ints
     alone: Ints
-    generation: Ints
     left: Ints
     right: Ints
     stage: Ints
     met: Ints
     twin: Ints
     bucket: Ints
+    patience: Ints
+    second: Ints
 
 
 class Servers(NamedTuple):
@@ -323,13 +325,13 @@ class World(NamedTuple):
     table: IntTable
 
 
+_REALS = frozenset({"born", "sent", "size", "io", "since", "entered", "tag"})
+
+
 def make_jobs(slots: int) -> Jobs:
     """A pool of free slots, each linked to the next."""
-    fields = [
-        np.zeros(slots, np.float64 if kind == Jobs.__annotations__["born"] else np.int64)
-        for kind in Jobs.__annotations__.values()
-    ]
-    jobs = Jobs(*fields)
+    columns: Any = [np.zeros(slots, np.float64 if name in _REALS else np.int64) for name in Jobs._fields]
+    jobs = Jobs(*columns)
     jobs.next[:] = np.arange(1, slots + 1)
     jobs.next[-1] = -1
     return jobs

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Service under sharing: stations whose requests all advance at one rate, and the servers that consist of them.
 
 A station keeps a virtual time, the work each of its requests has had since the station was last empty; a request that
@@ -212,7 +213,7 @@ def _work_left(w: World, job: int, now: float) -> float:
 
 @kernel
 def take_out(w: World, job: int, now: float) -> None:
-    """Stop all work on a request that waits or is served; its slot is freed when it is swept out of its list or heap."""
+    """Stop work on a request that waits or is served; its slot is freed when it is swept out of its list or heap."""
     s, jobs, board = w.stations, w.jobs, w.board
     n = board.queue.shape[0]
     j = jobs.server[job]

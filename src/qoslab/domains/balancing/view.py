@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """What a load balancer may see: three views, one for each class of information, and the board they are cut from.
 
 The simulator keeps one `Board` for all balancers. A policy never gets it: it gets the view of its class, made of this

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Draws requests ahead, in batches: when they arrive, how big they are, which balancer they meet.
 
 Nothing here depends on a policy, so all policies of a scenario meet the same requests.

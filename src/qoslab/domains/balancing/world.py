@@ -145,8 +145,13 @@ def _board(s: BalancingScenario, wiring: Wiring, site: Site) -> Board:
 
 
 def _batch() -> Batch:
-    reals = [np.zeros(BATCH_SIZE) for _ in range(3)]
-    return Batch(*reals, np.zeros(BATCH_SIZE, np.int64), np.zeros(BATCH_SIZE, np.int64))
+    return Batch(
+        time=np.zeros(BATCH_SIZE),
+        size=np.zeros(BATCH_SIZE),
+        io=np.zeros(BATCH_SIZE),
+        balancer=np.zeros(BATCH_SIZE, np.int64),
+        flow=np.zeros(BATCH_SIZE, np.int64),
+    )
 
 
 def _servers(s: BalancingScenario) -> Servers:
@@ -309,26 +314,26 @@ def _first_events(w: World, s: BalancingScenario, wiring: Wiring, seed: Seed) ->
     """Put on the heap what happens by itself."""
     n = s.servers.count
     if s.metrics == "full":
-        push(w.heap, w.clock[state.SAMPLE_STEP], item(state.SAMPLE, 0, 0))
+        push(w.heap, w.clock[state.SAMPLE_STEP], item(state.SAMPLE, 0))
     if wiring.tick_s > 0.0:
         phases = seed.generator("ticks").uniform(size=s.balancers)
         for lb, phase in enumerate(phases):
             at = wiring.tick_s * (float(phase) if wiring.stagger else 1.0)
-            push(w.heap, at, item(state.TICK, lb, 0))
+            push(w.heap, at, item(state.TICK, lb))
     if wiring.probing.every_s > 0.0:
         for j in range(n):
-            push(w.heap, wiring.probing.every_s, item(state.REPORT, j, 0))
+            push(w.heap, wiring.probing.every_s, item(state.REPORT, j))
     times = [change.at_s for change in s.changes for _ in change.servers]
     for number, at in enumerate(times):
-        push(w.heap, at, item(state.CHANGE, number, 0))
+        push(w.heap, at, item(state.CHANGE, number))
     if s.failures and s.failures.mean_up_s:
         for j in range(n):
-            push(w.heap, s.failures.mean_up_s * exponential(w.streams.failures[j]), item(state.BREAK, j, 0))
+            push(w.heap, s.failures.mean_up_s * exponential(w.streams.failures[j]), item(state.BREAK, j))
     if s.drift:
         spread = math.sqrt(math.log1p(s.drift.cv**2))
         for j in range(n):
             w.servers.drift[j] = spread * normal(w.streams.drift[j])
-        push(w.heap, 0.0, item(state.DRIFT, 0, 0))
+        push(w.heap, 0.0, item(state.DRIFT, 0))
 
 
 def _first_pool(w: World, s: BalancingScenario) -> None:
