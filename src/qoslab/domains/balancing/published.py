@@ -59,14 +59,16 @@ class Delayed:
     drops: float
 
 
+_FAIRNESS: dict[str, dict[float, tuple[float, float | None]]] = {
+    "weighted_random": {0.6: (0.756, 0.753), 0.8: (0.750, 0.788), 0.9: (0.782, 0.787)},
+    "lsq": {0.6: (0.768, 0.768), 0.8: (0.794, 0.789), 0.9: (0.799, 0.806)},
+    "sed": {0.6: (0.820, 0.841), 0.8: (0.889, 0.902), 0.9: (0.926, 0.929)},
+    "lwl": {0.6: (0.880, None), 0.8: (0.931, None), 0.9: (0.951, None)},
+}
+
 FAIRNESS = tuple(
     Fairness(policy, load, ours, poster)
-    for policy, row in {
-        "weighted_random": {0.6: (0.756, 0.753), 0.8: (0.750, 0.788), 0.9: (0.782, 0.787)},
-        "lsq": {0.6: (0.768, 0.768), 0.8: (0.794, 0.789), 0.9: (0.799, 0.806)},
-        "sed": {0.6: (0.820, 0.841), 0.8: (0.889, 0.902), 0.9: (0.926, 0.929)},
-        "lwl": {0.6: (0.880, None), 0.8: (0.931, None), 0.9: (0.951, None)},
-    }.items()
+    for policy, row in _FAIRNESS.items()
     for load, (ours, poster) in row.items()
 )
 """Our runs of SimLB, which reproduce table A of the RLB poster (arXiv 2111.00008); beside them the poster's figures."""
