@@ -8,6 +8,8 @@ from textwrap import dedent
 
 import pytest
 
+from qoslab.engine import cache
+
 HELPER = """
 from qoslab.engine.kernel import kernel
 
@@ -159,7 +161,7 @@ def test_a_file_in_the_way_of_the_folder_moves_the_cache_to_the_temporary_folder
 
 
 def test_without_any_folder_it_still_runs(files, python, tmp_path):
-    text = "import qoslab.engine.cache as c; c._usable = lambda place: False\n" + USE
+    text = "import qoslab.engine.cache as c; c._is_ours = lambda *_: False\n" + USE
     assert python(text, cache=tmp_path / "nowhere") == "7.0 1.0 0"
     assert not (tmp_path / "nowhere").exists()
 
@@ -168,6 +170,22 @@ def test_a_folder_that_others_may_write_is_not_trusted(files, python, tmp_path):
     (folder,) = (tmp_path / "cache" / "kernels").iterdir()
     folder.chmod(0o777)
     assert python(USE, TMPDIR=str(tmp_path)) == "7.0 1.0 0"
+
+
+@pytest.mark.parametrize("level", ["qoslab-{}", "qoslab-{}/kernels", "qoslab-{}/kernels/place"])
+@pytest.mark.parametrize("what", ["link", "open"])
+def test_the_temporary_folder_is_refused_where_others_could_plant_code(tmp_path, monkeypatch, level, what):
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    place = tmp_path / f"qoslab-{os.getuid()}" / "kernels" / "place"
+    bad = tmp_path / level.format(os.getuid())
+    if what == "link":
+        (tmp_path / "elsewhere").mkdir()
+        bad.parent.mkdir(parents=True, exist_ok=True)
+        bad.symlink_to(tmp_path / "elsewhere")
+    else:
+        bad.mkdir(parents=True)
+        bad.chmod(0o777)
+    assert not (cache._is_ours(cache._temporary()) and cache._usable(place))
 
 
 def test_a_full_disk_costs_only_time(files, python, tmp_path):
