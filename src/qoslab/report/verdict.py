@@ -290,10 +290,14 @@ def _next(results: ResultsLike, evidence: Evidence, standings: Standings) -> Ite
     if missing > 0:
         yield Line("next", f"{count(missing, 'planned trial')} not run yet; to go on", run_command(results))
         return
-    if evidence.losses and not any(standing.order for standing in standings.cases):
-        yield Line("next", f"{_repair(evidence)}; then", run_command(results))
+    valued = any(standing.order for standing in standings.cases)
+    broken = sorted({loss.method for loss in evidence.losses if loss.status in {"failed", "crashed"}})
+    if broken and not valued:
+        names = enumerate_words([name(evidence, method) for method in broken], limit=4)
+        text = f"Repair {names}, for the reason above; then"
+        yield Line("next", text, run_command(results))
         return
-    if len(evidence.methods) == 1:
+    if valued and len(evidence.methods) == 1:
         text = f"Add a second [[method]] to {study_file(results)} to compare; to see which there are"
         yield Line("next", text, f"qoslab list {evidence.domain}")
     limit = results.study.time_limit_s
@@ -308,17 +312,6 @@ def _next(results: ResultsLike, evidence: Evidence, standings: Standings) -> Ite
     bests = {standing.best for standing in standings.cases if standing.best is not None}
     if len(bests) == 1:
         yield from _use(evidence, min(bests))
-
-
-def _repair(evidence: Evidence) -> str:
-    """What to mend where no trial gave a value."""
-    failed = {loss.method for loss in evidence.losses if loss.status in {"failed", "crashed"}}
-    if failed:
-        names = [name(evidence, method) for method in sorted(failed)]
-        return f"Repair {enumerate_words(names, limit=4)} (the reason stands above)"
-    if all(loss.status == "timeout" for loss in evidence.losses):
-        return "Give trials more time, `time_limit_s` in [study], or make the scenario smaller"
-    return "Judge by another metric, or change the scenario"
 
 
 def _more_seeds(evidence: Evidence, standings: Standings) -> int | None:
