@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qoslab.agents.message import FloatArray, Message
 
@@ -46,7 +47,11 @@ class Link:
     """
 
     def __init__(
-        self, hearers: FloatArray, speakers: FloatArray, channel: Channel, rng: np.random.Generator
+        self,
+        hearers: NDArray[np.int64],
+        speakers: NDArray[np.int64],
+        channel: Channel,
+        rng: np.random.Generator,
     ) -> None:
         self._hearers, self._speakers = hearers, speakers
         self._channel, self._rng = channel, rng
@@ -78,4 +83,4 @@ class Link:
         heard = value[self._hearers]
         if name in self._last:
             heard[self._known] = self._last[name][self._known]
-        return heard
+        return np.asarray(heard)

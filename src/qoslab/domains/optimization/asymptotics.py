@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Asymptotics:
         return np.repeat(perron(self.weights.column.T), self.dimension)
 
     def _wide(self, matrix: FloatArray) -> FloatArray:
-        return np.kron(matrix, np.eye(self.dimension))
+        return np.asarray(np.kron(matrix, np.eye(self.dimension)), np.float64)
 
 
 @runtime_checkable
@@ -107,24 +107,26 @@ def predicted_rate(method: Predictable, near: Asymptotics) -> float:
     return max(float(np.abs(rest).max()), slowest)
 
 
+def _with_step(method: Any, step: float) -> Any:
+    return replace(method, step=step)
+
+
 def _averages(method: Predictable, near: Asymptotics) -> list[FloatArray]:
     kinds = getattr(method, "averages", ())
     return [near.weights.of(kind).toarray() for kind in kinds]
 
 
-def stability_limit(method: Predictable, near: Asymptotics) -> float | None:
+def stability_limit(method: Any, near: Asymptotics) -> float | None:
     """The step size at which the predicted rate reaches 1, by bisection to 1e-6 relative.
 
     Returns:
         None where the method has no `step` to change.
     """
-    from dataclasses import is_dataclass, replace
-
-    if not is_dataclass(method) or not hasattr(method, "step"):
+    if not is_dataclass(method) or isinstance(method, type) or not hasattr(method, "step"):
         return None
 
     def stable(step: float) -> bool:
-        return predicted_rate(replace(method, step=step), near) < 1.0  # type: ignore[type-var]
+        return predicted_rate(_with_step(method, step), near) < 1.0
 
     high = 1.0 / near.smoothness
     while stable(high):

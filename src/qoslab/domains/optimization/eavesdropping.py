@@ -79,6 +79,6 @@ def simulated_leakage(
     scale = exact.prior / (g * exact.prior + (1 - g) * variation)
     total = (rng.random((trials, len(sent))) < g).astype(np.float64) @ sent
     errors = [((end - factor * total) ** 2).sum(axis=1) for factor in (1.0, 1.0 / g, scale)]
-    means = Leakage(*(float(one.mean()) for one in errors), exact.prior)
-    spread = Leakage(*(float(one.std(ddof=1) / np.sqrt(trials)) for one in errors), 0.0)
-    return means, spread
+    mean = [float(one.mean()) for one in errors]
+    error = [float(one.std(ddof=1) / np.sqrt(trials)) for one in errors]
+    return Leakage(mean[0], mean[1], mean[2], exact.prior), Leakage(error[0], error[1], error[2], 0.0)

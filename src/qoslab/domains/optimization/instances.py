@@ -47,8 +47,8 @@ def ring(n: int) -> Network:
 
 def a1() -> Task:
     """Ten quadratics on the digraph of ten, q_i = 0.2 (i + 1), c_i = (-1)^i (i + 1); x* = -1."""
-    i = np.arange(10)
-    problem = Quadratic(None, 0.2 * (i + 1), ((-1.0) ** i * (i + 1))[:, None])
+    i = np.arange(10.0)
+    problem = Quadratic(None, np.asarray(0.2 * (i + 1)), np.asarray((-1.0) ** i * (i + 1))[:, None])
     return task_of(digraph_of_ten(), problem)
 
 
@@ -65,7 +65,7 @@ def b1(*, constrained: bool) -> Task:
 
 def b2() -> Task:
     """Distances in the plane on the digraph of ten, every agent with a half-plane of its own."""
-    i = np.arange(10)
+    i = np.arange(10.0)
     turn = 2 * np.pi * i / 10
     point = np.column_stack([3 * np.cos(turn) + i / 10, 3 * np.sin(turn)])
     normals = np.column_stack([np.cos(turn + 0.3), np.sin(turn + 0.3)])
@@ -75,8 +75,8 @@ def b2() -> Task:
 
 def c1() -> Task:
     """Ten quadratics in [0, 5] on a ring, sum x_i <= 20, q_i = 1 + i / 10, r_i = 2 + i mod 4."""
-    i = np.arange(10)
-    own = Quadratics((1 + i / 10)[:, None], (2.0 + i % 4)[:, None])
+    i = np.arange(10.0)
+    own = Quadratics(np.asarray(1 + i / 10)[:, None], np.asarray(2.0 + i % 4)[:, None])
     share, offset = np.ones((10, 1, 1)), np.full((10, 1), 2.0)
     low, high = np.zeros((10, 1)), np.full((10, 1), 5.0)
     return task_of(ring(10), Coupled(own, share, offset, low, high, equality=False))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
@@ -46,9 +48,9 @@ class Frost(RowStochasticTracking):
     spread: Share = 0.5
 
     def _steps(self, own: Own) -> FloatArray:
-        return super()._steps(own) * self._choice(own.agents)
+        return np.asarray(super()._steps(own) * self._choice(own.agents))
 
-    def _choice(self, agents: FloatArray) -> FloatArray:
+    def _choice(self, agents: NDArray[Any]) -> FloatArray:
         return np.asarray(1.0 - min(self.spread, 1.0) * np.modf(agents * _GOLDEN)[0])
 
     def iteration(self, near: Asymptotics) -> FloatArray:

@@ -144,8 +144,8 @@ class Coupled:
 
     def rows(self, agents: Any) -> Coupled:
         """Some agents' part alone."""
-        arrays = (self.share, self.offset, self.low, self.high)
-        return Coupled(self.own.rows(agents), *(one[agents] for one in arrays), self.equality)
+        share, offset, low, high = (one[agents] for one in (self.share, self.offset, self.low, self.high))
+        return Coupled(self.own.rows(agents), share, offset, low, high, self.equality)
 
 
 @dataclass(frozen=True, eq=False)

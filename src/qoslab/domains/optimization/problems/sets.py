@@ -27,11 +27,11 @@ class HalfSpaces:
     def project(self, x: FloatArray) -> FloatArray:
         """The nearest point of X_i to x_i, shape (rows, p)."""
         excess = np.maximum((self.normals * x).sum(axis=1) - self.offsets, 0.0)
-        return x - excess[:, None] * self.normals
+        return np.asarray(x - excess[:, None] * self.normals)
 
     def distance(self, x: FloatArray) -> FloatArray:
         """Largest distance of each point from any of the sets, shape (points,)."""
-        return np.maximum(x @ self.normals.T - self.offsets, 0.0).max(axis=1)
+        return np.asarray(np.maximum(x @ self.normals.T - self.offsets, 0.0).max(axis=1))
 
     def inside(self) -> FloatArray:
         """Some point of the intersection, as deep inside as a ball of radius 1 allows; shape (p,).

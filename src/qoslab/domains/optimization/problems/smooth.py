@@ -76,7 +76,7 @@ class Logistic(Costs):
     def gradient(self, x: FloatArray) -> FloatArray:
         """Gradients, shape (rows, p)."""
         slope = -self.labels * np.exp(-np.logaddexp(0.0, self._margin(x)))
-        return np.einsum("ij,ijp->ip", slope, self.features) + self.ridge[:, None] * x
+        return np.asarray(np.einsum("ij,ijp->ip", slope, self.features) + self.ridge[:, None] * x)
 
     def hessian(self, x: FloatArray) -> FloatArray:
         """Second derivatives, shape (rows, p, p)."""
@@ -87,7 +87,7 @@ class Logistic(Costs):
 
     def smoothness(self) -> FloatArray:
         """||C_i||^2 / 4 + l / n, shape (rows,)."""
-        return np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 / 4.0 + self.ridge
+        return np.asarray(np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 / 4.0 + self.ridge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class Huber(Costs):
     def gradient(self, x: FloatArray) -> FloatArray:
         """Gradients, shape (rows, p)."""
         slope = np.clip(self._residual(x), -self.threshold, self.threshold)
-        return np.einsum("ij,ijp->ip", slope, self.features) + self.ridge[:, None] * x
+        return np.asarray(np.einsum("ij,ijp->ip", slope, self.features) + self.ridge[:, None] * x)
 
     def hessian(self, x: FloatArray) -> FloatArray:
         """Second derivatives where they exist, shape (rows, p, p)."""
@@ -134,4 +134,4 @@ class Huber(Costs):
 
     def smoothness(self) -> FloatArray:
         """||C_i||^2 + l / n, shape (rows,)."""
-        return np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 + self.ridge
+        return np.asarray(np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 + self.ridge)

@@ -84,7 +84,7 @@ def _constrained(costs: Costs, start: FloatArray) -> FloatArray:
         lambda x: costs.total(x[None])[0],
         start,
         jac=lambda x: costs.gradient(np.broadcast_to(x, every)).sum(axis=0),
-        constraints={"type": "ineq", "fun": lambda x: b - a @ x, "jac": lambda x: -a},
+        constraints={"type": "ineq", "fun": lambda x: b - a @ x, "jac": lambda _: -a},
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 1000},
     )
