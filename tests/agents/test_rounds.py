@@ -77,7 +77,7 @@ def test_a_lost_message_leaves_the_last_one_standing():
 
 
 def test_noise_has_the_declared_size():
-    """Mean square of 4000 rounds x 12 arcs x weight 1/3; relative error of the estimate 1/sqrt(4000 * 6 / 2), 5 sigma."""
+    """24,000 mean squares: relative error of their mean 1 / sqrt(12,000), 5 sigma."""
     network, kind = ring(6), MessageType((Part("x", (), "doubly"),))
     wire = Wire(kind, Weights(network), Channel(noise=0.5), np.random.default_rng(3))
     heard = np.array([wire.exchange({"x": np.zeros(6)}, k)["x"] for k in range(4000)])

@@ -103,7 +103,7 @@ def test_penalties_frame_the_optimum():
     for task in (c1(), d1()):
         prices = task.optimum
         gaps = []
-        for penalty in (10.0, 100.0, 1000.0):
+        for penalty in (1e3, 1e4, 1e5):
             found = penalised(task.coupled, penalty)
             value = found.cost + (found.prices**2).sum() / (2 * penalty)
             assert task.cost - (prices**2).sum() / (2 * penalty) - 1e-9 <= value <= task.cost + 1e-9

@@ -45,7 +45,7 @@ class PushDiging:
     "step, then mix", and like it works on links that come and go.
 
     Attributes:
-        step: s; 0 takes 0.1 / (n l).
+        step: s; 0 takes 0.1 / l, l being the largest Lipschitz constant: the mean moves by the mean gradient.
     """
 
     step: Share = 0.0
@@ -71,7 +71,7 @@ class PushDiging:
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
-        total = heard["x"] - natural(self.step, 0.1, own.data.smoothness, own.n) * state["z"]
+        total = heard["x"] - natural(self.step, 0.1, own.data.smoothness) * state["z"]
         x = total / heard["y"][:, None]
         slope = own.data.gradient(x, k + 1)
         z = heard["z"] + slope - state["slope"]
@@ -79,7 +79,7 @@ class PushDiging:
 
     def scale(self, near: Asymptotics) -> float:
         """The step size."""
-        return natural(self.step, 0.1, near.smoothness, near.n)
+        return natural(self.step, 0.1, near.smoothness)
 
     def iteration(self, near: Asymptotics) -> FloatArray:
         """[[B, -s I], [Q / (n v) (B - I), B - s Q / (n v)]] on (x, z), v the right Perron vector of B."""

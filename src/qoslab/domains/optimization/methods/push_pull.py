@@ -43,7 +43,7 @@ class PushPull:
     x+ = A x - s z, z+ = B z + g(x+) - g(x), z(0) = g(x(0)).
 
     Attributes:
-        step: s; 0 takes 0.1 / (n l).
+        step: s; 0 takes 0.1 / l, l being the largest Lipschitz constant: the mean moves by the mean gradient.
     """
 
     step: Share = 0.0
@@ -68,13 +68,13 @@ class PushPull:
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
-        x = heard["x"] - natural(self.step, 0.1, own.data.smoothness, own.n) * state["z"]
+        x = heard["x"] - natural(self.step, 0.1, own.data.smoothness) * state["z"]
         slope = own.data.gradient(x, k + 1)
         return {"x": x, "z": heard["z"] + slope - state["slope"], "slope": slope}
 
     def scale(self, near: Asymptotics) -> float:
         """The step size."""
-        return natural(self.step, 0.1, near.smoothness, near.n)
+        return natural(self.step, 0.1, near.smoothness)
 
     def iteration(self, near: Asymptotics) -> FloatArray:
         """[[A, -s I], [Q (A - I), B - s Q]] on (x, z)."""
