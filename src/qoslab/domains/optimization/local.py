@@ -54,6 +54,7 @@ class Known:
         smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
         measurements: Gives the noise of gradient measurements; None for exact ones.
         own_smoothness: The largest second derivative of any own cost at the start.
+        least_share: The smallest pi_i of all agents, which they can find by passing on minima.
         share_norm: The largest norm of any agent's share of the constraints.
     """
 
@@ -66,6 +67,7 @@ class Known:
     measurements: Callable[[], FloatArray] | None = None
     own_smoothness: float = 1.0
     share_norm: float = 1.0
+    least_share: float = 1.0
 
     def gradient(self, x: FloatArray, k: int) -> FloatArray:
         """Measured (sub)gradients of the shared decision's costs, shape (rows, p).

@@ -101,6 +101,7 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         perron(task.weights.row),
         float(task.costs.smoothness().max()),
     )
+    known = replace(known, least_share=float(known.perron.min()))
     if task.coupled is not None:
         first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
         curvature = float(task.coupled.own.curvature(first).max())

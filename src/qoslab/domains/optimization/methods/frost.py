@@ -41,7 +41,7 @@ class Frost(RowStochasticTracking):
     The golden ratio phi spreads the agents' choices evenly over the range, without chance.
 
     Attributes:
-        step: s, the largest of them; 0 takes 0.1 / (n l).
+        step: s, the largest of them; 0 takes 0.1 min(1 / n, least pi_i) / l.
         spread: u, from 0 (all alike: the coordinated method) up to 1.
     """
 

@@ -40,7 +40,7 @@ class RowStochasticTracking:
     of sum pi_i f_i.
 
     Attributes:
-        step: s; 0 takes 0.1 / (n l), l being the largest Lipschitz constant of a gradient.
+        step: s; 0 takes 0.1 min(1 / n, least pi_i) / l, l being the largest Lipschitz constant of a gradient.
     """
 
     step: Share = 0.0
@@ -73,11 +73,15 @@ class RowStochasticTracking:
         return {"x": x, "y": heard["y"], "z": heard["z"] + scaled - state["scaled"], "scaled": scaled}
 
     def _steps(self, own: Own) -> FloatArray:
-        return np.full(len(own.agents), natural(self.step, 0.1, own.data.smoothness, own.n))
+        return np.full(len(own.agents), self._natural(own.data.smoothness, own.n, own.data.least_share))
+
+    def _natural(self, smoothness: float, n: int, least: float) -> float:
+        # Gradients are divided by pi_i: the agent who counts least makes the largest moves.
+        return natural(self.step, 0.1 * min(1.0, n * least), smoothness, n)
 
     def scale(self, near: Asymptotics) -> float:
         """The step size."""
-        return natural(self.step, 0.1, near.smoothness, near.n)
+        return self._natural(near.smoothness, near.n, float(near.left.min()))
 
     def iteration(self, near: Asymptotics) -> FloatArray:
         """[[A, -s I], [Q / pi (A - I), A - s Q / pi]] on (x, z)."""
