@@ -1,1 +1,1 @@
-"""Synchronous rounds between agents that agree over a network."""
+"""Synchronous rounds between agents that see only what their neighbours say."""

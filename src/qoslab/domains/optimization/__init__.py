@@ -1,0 +1,55 @@
+"""Distributed optimisation: agents with private costs agree, over a network, on what is best for all."""
+
+from qoslab.core.domain import Domain, FigureEntry
+from qoslab.core.metric import Metric
+from qoslab.core.registry import registry
+
+_HERE = "qoslab.domains.optimization."
+
+registry.add_domain(
+    Domain(
+        name="optimization",
+        summary="agents with private costs agree over a network on what is best for all",
+        scenario=_HERE + "scenario:OptimizationScenario",
+        run=_HERE + "model:run",
+        methods=_HERE + "methods",
+        baseline="dgd",
+        example=_HERE + "scenario:example",
+        verify=_HERE + "theory:verify",
+        quickstart="quickstart.toml",
+        skeleton="skeleton.py.txt",
+        metrics=(
+            Metric("error", "", "lower", "root mean square distance of the decisions from the optimal ones"),
+            Metric(
+                "optimality_gap", "", "lower", "distance of the cost from the optimum, relative, worst agent"
+            ),
+            Metric("consensus_error", "", "lower", "root mean square distance of the agents from their mean"),
+            Metric("infeasibility", "", "lower", "largest violation of a constraint"),
+            Metric(
+                "rounds_to_tolerance", "rounds", "lower", "first round with an error within the tolerance"
+            ),
+            Metric("rate", "", "lower", "factor by which the error falls in a round, measured"),
+            Metric("rate_predicted", "", "lower", "the same, from the eigenvalues of the iteration"),
+            Metric("messages", "", "lower", "messages sent: one per arc and round"),
+            Metric("bytes", "B", "lower", "size of all messages, in double precision without headers"),
+            Metric("diverged", "", "lower", "1 where the error grew without bound, else 0"),
+            Metric(
+                "protection_of_states", "", "higher", "error of an eavesdropper's guess where states are sent"
+            ),
+            Metric(
+                "protection_of_innovations",
+                "",
+                "higher",
+                "the same where innovations are sent, best scaled guess",
+            ),
+        ),
+        figures=(
+            FigureEntry(
+                "convergence",
+                _HERE + "figures:convergence",
+                "error after each round, with the predicted fall",
+                needs=("convergence",),
+            ),
+        ),
+    )
+)

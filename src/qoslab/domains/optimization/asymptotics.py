@@ -1,0 +1,141 @@
+"""What a linear method's iteration looks like near the optimum: matrices from which rates are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray
+from qoslab.agents.weights import Weights
+from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.graphs.spectra import perron, second_eigenvalue
+
+__all__ = ["Asymptotics", "Predictable", "predicted_rate", "stability_limit"]
+
+_LARGEST = 400
+"""States beyond this many numbers are not judged: eigenvalues of a dense matrix cost their cube."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asymptotics:
+    """A problem near its optimum, with all n p entries of the agents' copies in one vector.
+
+    Attributes:
+        weights: The mixing matrices.
+        curvature: Block-diagonal matrix of the costs' second derivatives at the optimum, shape (n p, n p).
+        dimension: p.
+        smoothness: The largest Lipschitz constant of a gradient.
+    """
+
+    weights: Weights
+    curvature: FloatArray
+    dimension: int
+    smoothness: float
+
+    @classmethod
+    def at(cls, costs: Costs, optimum: FloatArray, weights: Weights) -> Asymptotics | None:
+        """The problem near an optimum; None where it is not smooth, is constrained or too large."""
+        n, p = costs.count, costs.dimension
+        if costs.constrained or n * p > _LARGEST // 2:
+            return None
+        blocks = costs.hessian(np.broadcast_to(optimum, (n, p)))
+        if blocks is None:
+            return None
+        whole = np.zeros((n, p, n, p))
+        whole[np.arange(n), :, np.arange(n), :] = blocks
+        return cls(weights, whole.reshape(n * p, n * p), p, float(costs.smoothness().max()))
+
+    @property
+    def n(self) -> int:
+        """Number of agents."""
+        return self.weights.network.n
+
+    @cached_property
+    def row(self) -> FloatArray:
+        """A (x) I, rows sum to 1."""
+        return self._wide(self.weights.row.toarray())
+
+    @cached_property
+    def column(self) -> FloatArray:
+        """B (x) I, columns sum to 1."""
+        return self._wide(self.weights.column.toarray())
+
+    @cached_property
+    def doubly(self) -> FloatArray:
+        """W (x) I."""
+        return self._wide(self.weights.doubly.toarray())
+
+    @cached_property
+    def left(self) -> FloatArray:
+        """The left Perron vector of A, each entry p times, shape (n p,)."""
+        return np.repeat(perron(self.weights.row), self.dimension)
+
+    @cached_property
+    def right(self) -> FloatArray:
+        """The right Perron vector of B, each entry p times, shape (n p,)."""
+        return np.repeat(perron(self.weights.column.T), self.dimension)
+
+    def _wide(self, matrix: FloatArray) -> FloatArray:
+        return np.asarray(np.kron(matrix, np.eye(self.dimension)), np.float64)
+
+
+@runtime_checkable
+class Predictable(Protocol):
+    """A method whose error falls linearly, at a rate that can be computed."""
+
+    def iteration(self, near: Asymptotics) -> FloatArray:
+        """The matrix of one round on the method's state, with p eigenvalues 1 that its start takes care of."""
+        ...
+
+    def scale(self, near: Asymptotics) -> float:
+        """The step size that will be used."""
+        ...
+
+
+def predicted_rate(method: Predictable, near: Asymptotics) -> float:
+    """The factor by which the error falls in a round in the end; above 1 where the step size is too large.
+
+    The largest modulus among the eigenvalues of the iteration but its p eigenvalues 1, and of the mixing
+    matrices the method's auxiliary averages run on.
+    """
+    values = np.linalg.eigvals(method.iteration(near))
+    rest = values[np.argsort(np.abs(values - 1.0))[near.dimension :]]
+    slowest = max((second_eigenvalue(matrix) for matrix in _averages(method, near)), default=0.0)
+    return max(float(np.abs(rest).max()), slowest)
+
+
+def _with_step(method: Any, step: float) -> Any:
+    return replace(method, step=step)
+
+
+def _averages(method: Predictable, near: Asymptotics) -> list[FloatArray]:
+    kinds = getattr(method, "averages", ())
+    return [near.weights.of(kind).toarray() for kind in kinds]
+
+
+def stability_limit(method: Any, near: Asymptotics) -> float | None:
+    """The step size at which the predicted rate reaches 1, by bisection to 1e-6 relative.
+
+    Returns:
+        None where the method has no `step` to change.
+    """
+    if not is_dataclass(method) or isinstance(method, type) or not hasattr(method, "step"):
+        return None
+
+    def stable(step: float) -> bool:
+        return predicted_rate(_with_step(method, step), near) < 1.0
+
+    high = 1.0 / near.smoothness
+    while stable(high):
+        high *= 2.0
+    low = high
+    while not stable(low) and low > 1e-12 * high:
+        low /= 2.0
+    high = 2.0 * low
+    while high - low > 1e-6 * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if stable(middle) else (low, middle)
+    return low

@@ -1,0 +1,139 @@
+"""Problems from their tables: what is given stands, what is not is drawn by the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics
+from qoslab.domains.optimization.problems.median import Median
+from qoslab.domains.optimization.problems.sets import HalfSpaces
+from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
+from qoslab.domains.optimization.tables import (
+    DispatchTable,
+    HuberTable,
+    LogisticTable,
+    MedianTable,
+    ProblemTable,
+    QosTable,
+    QuadraticTable,
+    SetTable,
+)
+
+__all__ = ["make_problem"]
+
+
+def make_problem(table: ProblemTable, n: int, rng: np.random.Generator) -> Costs | Coupled:
+    """The problem of n agents.
+
+    Raises:
+        BadInput: A list does not have one entry per agent.
+    """
+    makers: dict[type, Any] = {
+        QuadraticTable: _quadratic,
+        LogisticTable: _logistic,
+        HuberTable: _huber,
+        MedianTable: _median,
+        DispatchTable: _dispatch,
+        QosTable: _qos,
+    }
+    made: Costs | Coupled = makers[type(table)](table, n, rng)
+    return made
+
+
+def _given(values: Sequence[Any] | None, shape: tuple[int, ...], field: str) -> FloatArray | None:
+    if values is None:
+        return None
+    try:
+        found = np.array(values, np.float64)
+    except ValueError:
+        found = np.zeros(0)
+    if found.shape != shape:
+        message = f"needs numbers of shape {shape}: one entry per agent"
+        raise BadInput(Problem(field=f"scenario.problem.{field}", message=message))
+    return found
+
+
+def _either(given: FloatArray | None, drawn: FloatArray) -> FloatArray:
+    # Both are made, so that what is drawn later does not depend on what is given.
+    return drawn if given is None else given
+
+
+def _sets(table: SetTable | None, n: int, p: int, rng: np.random.Generator) -> HalfSpaces | None:
+    if table is None:
+        return None
+    drawn = rng.standard_normal((n, p))
+    normals = _either(_given(table.normals, (n, p), "sets.normals"), drawn)
+    length = np.linalg.norm(normals, axis=1)
+    if (length == 0).any():
+        message = f"the normal of agent {int(np.flatnonzero(length == 0)[0])} is zero"
+        raise BadInput(Problem(field="scenario.problem.sets.normals", message=message))
+    offsets = _either(_given(table.offsets, (n,), "sets.offsets"), np.full(n, table.offset))
+    return HalfSpaces(normals / length[:, None], offsets / length)
+
+
+def _quadratic(table: QuadraticTable, n: int, rng: np.random.Generator) -> Costs:
+    p = table.dimension
+    q = _either(_given(table.curvatures, (n,), "curvatures"), rng.uniform(*table.curvature, n))
+    c = _either(_given(table.targets, (n, p), "targets"), table.spread * rng.standard_normal((n, p)))
+    return Quadratic(_sets(table.sets, n, p, rng), q, c)
+
+
+def _logistic(table: LogisticTable, n: int, rng: np.random.Generator) -> Costs:
+    shape = (n, table.samples, table.dimension)
+    features = np.concatenate([rng.standard_normal(shape), np.ones((*shape[:2], 1))], axis=2)
+    truth = rng.standard_normal(table.dimension + 1)
+    noisy = features @ truth + rng.logistic(size=shape[:2])
+    labels = np.where(noisy > 0, 1.0, -1.0)
+    sets = _sets(table.sets, n, table.dimension + 1, rng)
+    return Logistic(sets, features, labels, np.full(n, table.ridge / n))
+
+
+def _huber(table: HuberTable, n: int, rng: np.random.Generator) -> Costs:
+    shape = (n, table.samples, table.dimension)
+    features = rng.standard_normal(shape)
+    truth = rng.standard_normal(table.dimension)
+    gross = (rng.random(shape[:2]) < table.outliers) * rng.normal(0.0, 20.0, shape[:2])
+    response = features @ truth + 0.3 * rng.standard_normal(shape[:2]) + gross
+    sets = _sets(table.sets, n, table.dimension, rng)
+    return Huber(sets, features, response, np.full(n, table.ridge / n), table.threshold)
+
+
+def _median(table: MedianTable, n: int, rng: np.random.Generator) -> Costs:
+    p = table.dimension
+    weight = _either(_given(table.weights, (n,), "weights"), rng.uniform(0.5, 1.5, n))
+    point = _either(_given(table.points, (n, p), "points"), rng.standard_normal((n, p)))
+    return Median(_sets(table.sets, n, p, rng), weight, point)
+
+
+def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled:
+    q = _either(_given(table.curvatures, (n,), "curvatures"), rng.uniform(*table.curvature, n))
+    r = _either(_given(table.targets, (n,), "targets"), rng.uniform(*table.wishes, n))
+    low, high = (np.full((n, 1), end) for end in table.box)
+    share, offset = np.ones((n, 1, 1)), np.full((n, 1), table.demand)
+    own = Quadratics(q[:, None], r[:, None])
+    return Coupled(own, share, offset, low, high, table.balance == "equal")
+
+
+def _qos(table: QosTable, n: int, rng: np.random.Generator) -> Coupled:
+    classes, paths = len(table.goals), n - 1
+    if n < 2:
+        message = "needs a core and at least one access network: two agents"
+        raise BadInput(Problem(field="scenario.network", message=message))
+    drawn = rng.uniform(2.0, 10.0, (n, classes))
+    core = _either(_given(table.core, (classes,), "core"), drawn[0])
+    access = _either(_given(table.access, (paths, classes), "access"), drawn[1:])
+    share = np.zeros((n, paths * classes, classes))
+    for path in range(paths):
+        for s in range(classes):
+            share[[0, path + 1], path * classes + s, s] = 1.0
+    # The goal of a path stands half with the core, half with its access network.
+    goals = np.tile(np.array(table.goals) / table.scale, paths)
+    offset = 0.5 * goals * (share.sum(axis=2) > 0)
+    low, high = (np.full((n, classes), end / table.scale) for end in table.box)
+    return Coupled(PowerLaw(np.vstack([core, access])), share, offset, low, high, equality=False)

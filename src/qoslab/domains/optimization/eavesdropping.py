@@ -1,0 +1,84 @@
+"""What somebody learns who intercepts each message of one agent with a probability.
+
+Threat model: one agent is tapped, interceptions are independent, and the adversary knows neither the dynamics nor
+the other agents' messages. Two ways of sending a trajectory x_0 .. x_T are compared: the states, or x_0 and then
+the innovations m_t = x_t - x_{t-1}, which legitimate hearers add up. The protection quotient, E ||x_T - guess||^2
+over ||x_T||^2 (the error of an adversary that intercepts nothing), is our definition. The setting is that of Maity
+and Mai (arXiv 2409.09539); the formulas are derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray
+
+__all__ = ["Leakage", "innovation_leakage", "simulated_leakage", "state_leakage"]
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Mean square errors of an adversary's guess of x_T from intercepted innovations.
+
+    Attributes:
+        zero_fill: Guess: the sum of what was intercepted; (1 - g)^2 S^2 + g (1 - g) Q.
+        unbiased: That sum over g; Q (1 - g) / g.
+        best_scale: That sum times the factor that is best for who knows S^2 and Q, the floor of scaled guesses;
+            S^2 (1 - g) Q / (g S^2 + (1 - g) Q).
+        prior: S^2 = ||x_T||^2, the error of who intercepts nothing.
+    """
+
+    zero_fill: float
+    unbiased: float
+    best_scale: float
+    prior: float
+
+    @property
+    def quotient(self) -> float:
+        """The protection quotient against the best scaled guess."""
+        return self.best_scale / self.prior if self.prior > 0 else 0.0
+
+
+def innovation_leakage(path: FloatArray, interception: float) -> Leakage:
+    """The adversary's errors where innovations are sent.
+
+    Args:
+        path: x_0 .. x_T, shape (T + 1, p).
+        interception: g, above 0.
+    """
+    sent = np.vstack([path[:1], np.diff(path, axis=0)])
+    variation, end, g = float((sent**2).sum()), float((path[-1] ** 2).sum()), interception
+    floor = g * end + (1 - g) * variation
+    best = end * (1 - g) * variation / floor if floor > 0 else 0.0
+    return Leakage((1 - g) ** 2 * end + g * (1 - g) * variation, (1 - g) / g * variation, best, end)
+
+
+def state_leakage(path: FloatArray, interception: float) -> float:
+    """The adversary's mean square error where states are sent: the last one intercepted is its guess, 0 before.
+
+    Args:
+        path: x_0 .. x_T, shape (T + 1, p).
+        interception: g.
+    """
+    age = np.arange(len(path))
+    apart = ((path[-1] - path[::-1]) ** 2).sum(axis=1)
+    seen = interception * (1 - interception) ** age * apart
+    return float(seen.sum() + (1 - interception) ** len(path) * (path[-1] ** 2).sum())
+
+
+def simulated_leakage(
+    path: FloatArray, interception: float, rng: np.random.Generator, trials: int
+) -> tuple[Leakage, Leakage]:
+    """Means over simulated interceptions of the errors of `innovation_leakage`, and their standard errors."""
+    sent = np.vstack([path[:1], np.diff(path, axis=0)])
+    exact = innovation_leakage(path, interception)
+    end, g = path[-1], interception
+    variation = float((sent**2).sum())
+    scale = exact.prior / (g * exact.prior + (1 - g) * variation)
+    total = (rng.random((trials, len(sent))) < g).astype(np.float64) @ sent
+    errors = [((end - factor * total) ** 2).sum(axis=1) for factor in (1.0, 1.0 / g, scale)]
+    mean = [float(one.mean()) for one in errors]
+    error = [float(one.std(ddof=1) / np.sqrt(trials)) for one in errors]
+    return Leakage(mean[0], mean[1], mean[2], exact.prior), Leakage(error[0], error[1], error[2], 0.0)

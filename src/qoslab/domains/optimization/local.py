@@ -1,0 +1,101 @@
+"""What an agent of this domain knows by itself, and the gradients it measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.agents.message import FloatArray
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.coupled import Coupled
+
+__all__ = ["Known", "Measurements"]
+
+_BLOCK = 256
+
+
+class Measurements:
+    """Gaussian noise on what each agent measures, from a stream of its own: alike in any grouping of agents.
+
+    Args:
+        std: Standard deviation.
+        streams: One generator per row.
+        dimension: Numbers per measurement.
+    """
+
+    def __init__(self, std: float, streams: list[np.random.Generator], dimension: int) -> None:
+        self._std, self._streams, self._dimension = std, streams, dimension
+        self._block, self._next = np.zeros((0, len(streams), dimension)), 0
+
+    def draw(self) -> FloatArray:
+        """One draw for every agent, shape (rows, dimension)."""
+        if self._next == len(self._block):
+            shape = (_BLOCK, self._dimension)
+            self._block = self._std * np.stack([one.standard_normal(shape) for one in self._streams], axis=1)
+            self._next = 0
+        self._next += 1
+        return np.asarray(self._block[self._next - 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The data of a group of agents.
+
+    Attributes:
+        agents: Which agents, shape (rows,).
+        costs: Their private costs of the shared decision; of a coupled problem, its dual.
+        coupled: Their part of a coupled problem; None where the decision is shared.
+        start: Where they start, shape (rows, p) or (rows, d).
+        perron: pi_i of the row-stochastic weights, for methods that may know it, shape (rows,).
+        smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
+        measurements: Gives the noise of gradient measurements; None for exact ones.
+        own_smoothness: The largest second derivative of any own cost at the start.
+        least_share: The smallest pi_i of all agents, which they can find by passing on minima.
+        share_norm: The largest norm of any agent's share of the constraints.
+    """
+
+    agents: NDArray[np.int64]
+    costs: Costs
+    coupled: Coupled | None
+    start: FloatArray
+    perron: FloatArray
+    smoothness: float
+    measurements: Callable[[], FloatArray] | None = None
+    own_smoothness: float = 1.0
+    share_norm: float = 1.0
+    least_share: float = 1.0
+
+    def gradient(self, x: FloatArray, k: int) -> FloatArray:
+        """Measured (sub)gradients of the shared decision's costs, shape (rows, p).
+
+        Raises:
+            BadInput: A cost gave what is no number; names round and agent.
+        """
+        return self._measured(self.costs.gradient(x), x, k)
+
+    def own_gradient(self, x: FloatArray, k: int) -> FloatArray:
+        """Measured gradients of the agents' own decisions, shape (rows, d).
+
+        Raises:
+            BadInput: A cost gave what is no number; names round and agent.
+        """
+        assert self.coupled is not None
+        return self._measured(self.coupled.own.gradient(x), x, k)
+
+    def own_values(self, x: FloatArray) -> FloatArray:
+        """Measured costs of the agents' own decisions, entry by entry, shape (rows, d)."""
+        assert self.coupled is not None
+        exact = self.coupled.own.value(x)
+        return exact if self.measurements is None else exact + self.measurements()
+
+    def _measured(self, exact: FloatArray, x: FloatArray, k: int) -> FloatArray:
+        wrong = ~np.isfinite(exact).all(axis=1) & np.isfinite(x).all(axis=1)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            message = f"round {k}, agent {self.agents[row]}: the gradient at {x[row].tolist()} is {exact[row].tolist()}"
+            raise BadInput(Problem(field="scenario.problem", message=message))
+        return exact if self.measurements is None else exact + self.measurements()

@@ -1,0 +1,1 @@
+"""Distributed optimisation methods, one file per published method."""

@@ -1,0 +1,93 @@
+"""Penalty method with consensus on global constraint estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray, Message, MessageType, Part
+from qoslab.agents.program import Own, State
+from qoslab.core.method import method
+from qoslab.domains.optimization.steps import Positive, Share, falling, natural
+
+__all__ = ["CITATION", "PenaltyConsensus"]
+
+CITATION = """@article{mai2024distributed,
+  author = {Mai, Van Sy and La, Richard J. and Zhang, Tao and Battou, Abdella},
+  title = {Distributed Optimization with Global Constraints Using Noisy Measurements},
+  journal = {IEEE Transactions on Automatic Control},
+  year = {2024},
+  doi = {10.1109/TAC.2023.3277312}
+}"""
+
+
+@method(
+    "optimization",
+    "penalty_consensus",
+    summary="penalised shared constraints, estimated by consensus under noisy measurements",
+    citation=CITATION,
+    origin="reference instance",
+)
+@dataclass(frozen=True)
+class PenaltyConsensus:
+    """A penalty on shared constraints, which agents estimate by consensus; decisions are never sent.
+
+    x+ = P_i[x - s_k (f'(x) + noise + G_i^T r phi'(n e))], e+ = W e + g_i(x+) - g_i(x), e(0) = g_i(x(0)), with
+    phi(u) = [u]_+^2 / 2 (u^2 / 2 for equalities) and s_k = s / (1 + k / decay)^power. The sum of the e_i is the
+    sum of the g_i in every round. It ends at the penalty approximation, whose violation is price / r. W:
+    Metropolis weights. A neighbour that hears e_i and all that i hears can compute the change of g_i: decisions
+    are not disclosed, constraint shares are not private.
+
+    Attributes:
+        penalty: r.
+        step: s; 0 takes 0.1 / (l + r n ||G||^2).
+        decay: Rounds after which the step starts to fall.
+        power: How fast it falls; above 1/2 up to 1 for convergence with noise.
+        measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
+        width: First distance of the two points from the decision; it falls as (1 + k / decay)^-0.2.
+    """
+
+    penalty: Positive = 5.0
+    step: Share = 0.0
+    decay: Positive = 1000.0
+    power: Share = 0.75
+    measure: Literal["first", "zeroth"] = "first"
+    width: Positive = 0.1
+
+    decision: ClassVar[str] = "own"
+    projects: ClassVar[bool] = True
+
+    def message(self, own: Own) -> MessageType:
+        """e: as many numbers as there are shared constraints."""
+        return MessageType((Part("e", (own.data.coupled.offset.shape[1],), "doubly"),))
+
+    def start(self, own: Own) -> State:
+        """X where the agents start, e their own shares of the constraints."""
+        x = own.data.coupled.project(own.data.start)
+        return {"x": x, "e": own.data.coupled.constraint(x)}
+
+    def say(self, state: State, own: Own) -> Message:  # noqa: ARG002
+        """The estimates, not the decisions."""
+        return {"e": state["e"]}
+
+    def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
+        """One round."""
+        coupled, x = own.data.coupled, state["x"]
+        over = own.n * state["e"]
+        price = self.penalty * (over if coupled.equality else np.maximum(over, 0.0))
+        slope = self._slope(x, own, k) + coupled.pull(price)
+        fresh = coupled.project(x - falling(self._first(own), self.decay, self.power, k) * slope)
+        return {"x": fresh, "e": heard["e"] + coupled.constraint(fresh) - coupled.constraint(x)}
+
+    def _slope(self, x: FloatArray, own: Own, k: int) -> FloatArray:
+        if self.measure == "first":
+            return np.asarray(own.data.own_gradient(x, k))
+        width = falling(self.width, self.decay, 0.2, k)
+        up, down = own.data.own_values(x + width), own.data.own_values(x - width)
+        return np.asarray((up - down) / (2.0 * width))
+
+    def _first(self, own: Own) -> float:
+        reach = own.n * self.penalty * own.data.share_norm**2
+        return natural(self.step, 0.1, own.data.own_smoothness + reach)

@@ -1,0 +1,90 @@
+"""Gradient tracking over row-stochastic weights with eigenvector estimation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray, Message, MessageType, Mixing, Part
+from qoslab.agents.program import Own, State
+from qoslab.core.method import method
+from qoslab.domains.optimization.asymptotics import Asymptotics
+from qoslab.domains.optimization.steps import Share, natural
+
+__all__ = ["CITATION", "RowStochasticTracking"]
+
+CITATION = """@article{xi2018linear,
+  author = {Xi, Chenguang and Mai, Van Sy and Xin, Ran and Abed, Eyad H. and Khan, Usman A.},
+  title = {Linear Convergence in Optimization Over Directed Graphs With Row-Stochastic Matrices},
+  journal = {IEEE Transactions on Automatic Control},
+  year = {2018},
+  note = {arXiv:1611.06160}
+}"""
+
+
+@method(
+    "optimization",
+    "row_stochastic_tracking",
+    summary="gradient tracking with row-stochastic weights and an estimated Perron vector",
+    citation=CITATION,
+    origin="reference instance",
+)
+@dataclass(frozen=True)
+class RowStochasticTracking:
+    """Gradient tracking when agents know only whom they hear, with an estimate of the Perron vector.
+
+    x+ = A x - s z, y+ = A y, z+ = A z + g(x+) / y_ii+ - g(x) / y_ii, y_i(0) = e_i, z(0) = g(x(0)). A is
+    row-stochastic: every agent chooses its own row. Without the division by y_ii it would go to the minimiser
+    of sum pi_i f_i.
+
+    Attributes:
+        step: s; 0 takes 0.1 min(1 / n, least pi_i) / l, l being the largest Lipschitz constant of a gradient.
+    """
+
+    step: Share = 0.0
+
+    decision: ClassVar[str] = "shared"
+    projects: ClassVar[bool] = False
+    averages: ClassVar[tuple[Mixing, ...]] = ("row",)
+
+    def message(self, own: Own) -> MessageType:
+        """x, y and z: 2 p + n numbers."""
+        p = own.data.costs.dimension
+        return MessageType((Part("x", (p,), "row"), Part("y", (own.n,), "row"), Part("z", (p,), "row")))
+
+    def start(self, own: Own) -> State:
+        """X where the agents start, y_i = e_i, z the gradients."""
+        slope = own.data.gradient(own.data.start, 0)
+        y = np.zeros((len(own.agents), own.n))
+        y[np.arange(len(own.agents)), own.agents] = 1.0
+        return {"x": own.data.start, "y": y, "z": slope, "scaled": slope}
+
+    def say(self, state: State, own: Own) -> Message:  # noqa: ARG002
+        """What others may see: not the gradients."""
+        return {"x": state["x"], "y": state["y"], "z": state["z"]}
+
+    def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
+        """One round."""
+        x = heard["x"] - self._steps(own)[:, None] * state["z"]
+        self_share = heard["y"][np.arange(len(own.agents)), own.agents]
+        scaled = own.data.gradient(x, k + 1) / self_share[:, None]
+        return {"x": x, "y": heard["y"], "z": heard["z"] + scaled - state["scaled"], "scaled": scaled}
+
+    def _steps(self, own: Own) -> FloatArray:
+        return np.full(len(own.agents), self._natural(own.data.smoothness, own.n, own.data.least_share))
+
+    def _natural(self, smoothness: float, n: int, least: float) -> float:
+        # Gradients are divided by pi_i: the agent who counts least makes the largest moves.
+        return natural(self.step, 0.1 * min(1.0, n * least), smoothness, n)
+
+    def scale(self, near: Asymptotics) -> float:
+        """The step size."""
+        return self._natural(near.smoothness, near.n, float(near.left.min()))
+
+    def iteration(self, near: Asymptotics) -> FloatArray:
+        """[[A, -s I], [Q / pi (A - I), A - s Q / pi]] on (x, z)."""
+        a, s = near.row, self.scale(near)
+        eye, bent = np.eye(len(a)), near.curvature / near.left[:, None]
+        return np.block([[a, -s * eye], [bent @ (a - eye), a - s * bent]])

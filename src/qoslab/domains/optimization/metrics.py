@@ -1,0 +1,62 @@
+"""How far agents are from the optimum, from each other and from what is feasible."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray
+from qoslab.domains.optimization.task import Task
+
+__all__ = ["decisions", "error", "judged", "measured_rate"]
+
+_FLOOR, _CEILING, _POINTS = 1e-10, 1e-3, 20
+
+
+def decisions(task: Task, x: FloatArray, decision: str) -> FloatArray:
+    """What the agents would do: their copies, their own decisions, or their answers to their prices."""
+    if task.coupled is None or decision == "own":
+        return x
+    return task.coupled.respond(x)
+
+
+def error(task: Task, x: FloatArray, decision: str) -> float:
+    """Root mean square over the agents of the distance from the optimal decisions."""
+    apart = decisions(task, x, decision) - task.decisions
+    return float(np.sqrt((apart**2).sum(axis=1).mean()))
+
+
+def judged(task: Task, x: FloatArray, decision: str) -> dict[str, float]:
+    """Metrics of the agents' state x, shape (n, p) or (n, d)."""
+    taken = decisions(task, x, decision)
+    if task.coupled is None:
+        cost = float(task.costs.total(taken).max())
+        infeasible = float(task.costs.violation(taken).max())
+    else:
+        cost = float(task.coupled.own.value(taken).sum())
+        infeasible = task.coupled.violation(taken)
+    found = {
+        "error": error(task, x, decision),
+        "optimality_gap": abs(cost - task.cost) / max(1.0, abs(task.cost)),
+        "infeasibility": infeasible,
+    }
+    if decision == "shared":
+        found["consensus_error"] = float(np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    return found
+
+
+def measured_rate(errors: FloatArray) -> float | None:
+    """The factor by which errors fall in a round, by a line through their logarithms.
+
+    Only rounds between 1e-3 and 1e-10 of the first error count: what starts the fall and rounding is left out.
+
+    Args:
+        errors: One per round, shape (rounds + 1,).
+
+    Returns:
+        None where fewer than 20 rounds lie between.
+    """
+    top = errors[0] if errors[0] > 0 else 1.0
+    inside = np.flatnonzero((errors < _CEILING * top) & (errors > _FLOOR * top))
+    if len(inside) < _POINTS:
+        return None
+    return float(np.exp(np.polyfit(inside, np.log(errors[inside]), 1)[0]))

@@ -1,0 +1,206 @@
+"""The run: rounds of messages until the last, judged against the central optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from qoslab.agents.channel import Channel
+from qoslab.agents.message import FloatArray
+from qoslab.agents.program import Own, Program
+from qoslab.agents.rounds import Wire, rounds
+from qoslab.agents.tap import Tap
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.outcome import Outcome
+from qoslab.core.seeds import Seed
+from qoslab.domains.optimization.asymptotics import (
+    Asymptotics,
+    Predictable,
+    predicted_rate,
+    stability_limit,
+)
+from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_leakage
+from qoslab.domains.optimization.metrics import error, judged, measured_rate
+from qoslab.domains.optimization.scenario import OptimizationScenario
+from qoslab.domains.optimization.task import Task, changing, make_task, own_of
+
+__all__ = ["Method", "Trace", "follow", "prepare", "run"]
+
+_SLICE = 200
+_GROWTH = 1e9
+_SHOWN = 400
+
+
+class Method(Program, Protocol):
+    """What a method of this domain offers beside what agents do in a round.
+
+    Attributes:
+        decision: `shared`: agents agree on one decision, of a coupled problem on its prices; `own`: each finds
+            its own decision under shared constraints.
+        projects: Whether it keeps to the agents' sets.
+    """
+
+    decision: ClassVar[str]
+    projects: ClassVar[bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What a run left.
+
+    Attributes:
+        x: The agents' last state, shape (n, p) or (n, d).
+        errors: Error at first and after each round, shape (rounds + 1,).
+        messages: Messages sent.
+        bytes: Their size.
+        diverged: Whether it was stopped because the error grew without bound.
+    """
+
+    x: FloatArray
+    errors: FloatArray
+    messages: int
+    bytes: int
+    diverged: bool
+
+
+def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, context: Context) -> Trace:
+    """Run rounds and note the error after each; stops where it grows without bound."""
+    errors: list[float] = []
+    x = own.data.start
+    # Rounds that overflow are told as a divergence, not as a warning.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k, state in enumerate(rounds(program, own, wire, count)):
+            if k % _SLICE == 0:
+                context.check_time()
+            x = state["x"]
+            errors.append(error(task, x, program.decision))
+            if not errors[-1] <= _GROWTH * (1.0 + errors[0]):
+                return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=True)
+    return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=False)
+
+
+def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
+    """The predicted rate, and every reason why a method cannot be used here, before it runs.
+
+    Args:
+        program: The method.
+        task: What it is to work on.
+        refuse: Whether a step size past the stability limit is refused.
+
+    Returns:
+        The factor by which the error falls in a round in the end; None where it is not predicted.
+
+    Raises:
+        BadInput: The method does not fit the problem or the network, or its step size is too large.
+    """
+    name = type(program).__name__
+    if program.decision == "own" and task.coupled is None:
+        message = f"{name} finds decisions under shared constraints; this problem has one shared decision"
+        hint = "problem.kind = 'dispatch' or 'qos', or another method"
+        raise BadInput(Problem(field="method", message=message, hint=hint))
+    if program.decision == "shared" and task.costs.constrained and not program.projects:
+        message = f"{name} does not keep to the agents' sets, or to prices that are not negative"
+        hint = "projected_subgradient and dgd do"
+        raise BadInput(Problem(field="method", message=message, hint=hint))
+    if not isinstance(program, Predictable):
+        return None
+    near = Asymptotics.at(task.costs, task.optimum, task.weights)
+    if near is None:
+        return None
+    rate = predicted_rate(program, near)
+    if refuse and rate > 1.0 + 1e-6:
+        limit = stability_limit(program, near)
+        message = f"the step size {program.scale(near):.6g} is past the stability limit {limit:.6g} here"
+        message += f": the error would grow by {rate:.6g} in every round"
+        hint = "a smaller step; or unstable = 'run' in the scenario, to watch it"
+        raise BadInput(Problem(field="method.step", message=message, hint=hint))
+    return rate
+
+
+def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
+    """Let the agents of each seed's instance work for `rounds` rounds."""
+    for seed in seeds:
+        context.check_time()
+        yield _one(scenario, method, seed, context)
+
+
+def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Context) -> Outcome:
+    task = make_task(scenario, seed, context)
+    steady = scenario.link_up == 1.0
+    rate = prepare(method, task, refuse=scenario.unstable == "refuse" and steady)
+    own = own_of(task, scenario, seed, method.decision)
+    taps = _taps(scenario, task)
+    table = scenario.channel
+    wire = Wire(
+        method.message(own),
+        task.weights if steady else changing(task, scenario.link_up, seed.generator("links")),
+        Channel(table.noise, table.loss, table.delay),
+        seed.generator("channel"),
+        taps,
+    )
+    trace = follow(method, task, own, wire, scenario.rounds, context)
+    metrics = _metrics(scenario, task, method, trace)
+    if rate is not None and steady:
+        metrics["rate_predicted"] = rate
+    if taps and not trace.diverged:
+        metrics |= _leakage(scenario, taps[0], wire)
+    counters = {"rounds": len(trace.errors) - 1, "messages": trace.messages, "bytes": trace.bytes}
+    return Outcome(metrics, counters, _series(trace, rate) if context.keep_series else {})
+
+
+def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
+    who = scenario.eavesdropper
+    if who is None:
+        return []
+    if who.agent >= task.n:
+        message = f"there is no agent {who.agent}: the network has {task.n}"
+        raise BadInput(Problem(field="scenario.eavesdropper.agent", message=message))
+    return [Tap((who.agent,))]
+
+
+def _leakage(scenario: OptimizationScenario, tap: Tap, wire: Wire) -> dict[str, float]:
+    assert scenario.eavesdropper is not None
+    path = tap.history(wire.first_part)[:, 0]
+    path = path.reshape(len(path), -1)
+    innovation = innovation_leakage(path, scenario.eavesdropper.interception)
+    if innovation.prior == 0:
+        return {}
+    state = state_leakage(path, scenario.eavesdropper.interception)
+    return {
+        "protection_of_states": state / innovation.prior,
+        "protection_of_innovations": innovation.quotient,
+    }
+
+
+def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Trace) -> dict[str, float]:
+    found = {
+        "diverged": float(trace.diverged),
+        "messages": float(trace.messages),
+        "bytes": float(trace.bytes),
+    }
+    if trace.diverged:
+        return found
+    found |= judged(task, trace.x, method.decision)
+    arrived = np.flatnonzero(trace.errors <= scenario.tolerance)
+    if len(arrived):
+        found["rounds_to_tolerance"] = float(arrived[0])
+    measured = measured_rate(trace.errors)
+    if measured is not None:
+        found["rate"] = measured
+    return found
+
+
+def _series(trace: Trace, rate: float | None) -> dict[str, dict[str, Any]]:
+    last = len(trace.errors) - 1
+    shown = np.unique(np.round(np.linspace(0, last, min(last + 1, _SHOWN))).astype(np.int64))
+    predicted = np.full(len(shown), np.nan)
+    if rate is not None and rate < 1 and trace.errors[0] > 0:
+        # Drawn through the error half-way down, in the logarithm, where the slowest part rules already.
+        floor = max(float(trace.errors.min()), 1e-12)
+        middle = int(np.argmax(trace.errors <= np.sqrt(trace.errors[0] * floor)))
+        predicted = trace.errors[middle] * rate ** (shown - middle).astype(np.float64)
+    return {"convergence": {"round": shown, "error": trace.errors[shown], "predicted": predicted}}

@@ -1,0 +1,25 @@
+"""Step sizes: constants on a problem's natural scale, and sequences that fall."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+__all__ = ["Positive", "Share", "falling", "natural"]
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0)]
+
+
+def natural(step: float, share: float, smoothness: float, n: int = 1) -> float:
+    """The step itself where it is positive, else `share / (n smoothness)`.
+
+    Methods that track the sum of n gradients move by it: 1 / (n l) is their natural scale.
+    """
+    return step if step > 0 else share / (n * smoothness)
+
+
+def falling(first: float, decay: float, power: float, k: int) -> float:
+    """First / (1 + k / decay)^power."""
+    return float(first / (1.0 + k / decay) ** power)

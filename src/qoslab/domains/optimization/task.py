@@ -1,0 +1,138 @@
+"""One instance: a network, private costs, and the optimum to measure against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray
+from qoslab.agents.program import Own
+from qoslab.agents.weights import Weights, require_strong
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.optimization.data import make_problem
+from qoslab.domains.optimization.local import Known, Measurements
+from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.coupled import Coupled, Dual
+from qoslab.domains.optimization.problems.median import Median
+from qoslab.domains.optimization.problems.multipliers import solve_coupled
+from qoslab.domains.optimization.problems.smooth import Quadratic
+from qoslab.domains.optimization.problems.solve import solve
+from qoslab.domains.optimization.scenario import OptimizationScenario
+from qoslab.graphs.network import Network
+from qoslab.graphs.sequences import random_links
+from qoslab.graphs.spec import build
+from qoslab.graphs.spectra import perron
+
+__all__ = ["Task", "changing", "make_task", "own_of", "task_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a run works on, and what it is judged by.
+
+    Attributes:
+        weights: The mixing matrices of the whole network.
+        costs: Costs of the shared decision: given, or the dual of a coupled problem.
+        coupled: The coupled problem; None where the decision is shared.
+        optimum: x*, shape (p,); of a coupled problem the optimal prices.
+        decisions: Optimal decisions, shape (n, p) or (n, d).
+        cost: Optimal cost.
+    """
+
+    weights: Weights
+    costs: Costs
+    coupled: Coupled | None
+    optimum: FloatArray
+    decisions: FloatArray
+    cost: float
+
+    @property
+    def n(self) -> int:
+        """Number of agents."""
+        return self.weights.network.n
+
+
+def task_of(network: Network, problem: Costs | Coupled, *, own_row: Any = None) -> Task:
+    """The task of agents on a network; also the way in for a user's own costs.
+
+    Args:
+        network: Who can say something to whom.
+        problem: The agents' costs.
+        own_row: A row-stochastic matrix to use instead of uniform weights.
+
+    Raises:
+        BadInput: The network is not strongly connected, its weights' rows do not sum to one, the feasible set is
+            empty, or no optimum was found.
+    """
+    require_strong(network)
+    weights = Weights(network, own_row)
+    _ = weights.row
+    if isinstance(problem, Coupled):
+        found = solve_coupled(problem)
+        return Task(weights, Dual(None, problem), problem, found.prices, found.x, found.cost)
+    optimum = solve(problem)
+    decisions = np.broadcast_to(optimum, (network.n, len(optimum)))
+    return Task(weights, problem, None, optimum, decisions, float(problem.total(optimum[None])[0]))
+
+
+def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> Task:
+    """The instance that a scenario and a seed describe.
+
+    Raises:
+        BadInput: As `task_of`; or lists of the problem do not fit the network.
+    """
+    network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
+    return task_of(network, make_problem(scenario.problem, network.n, seed.generator("problem")))
+
+
+def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str) -> Own:
+    """What all agents know; `decision` says whether the shared or their own decisions are sought."""
+    agents = np.arange(task.n)
+    shape = task.decisions.shape if decision == "own" else (task.n, task.costs.dimension)
+    known = Known(
+        agents,
+        task.costs,
+        task.coupled,
+        _start(task, scenario.start, shape),
+        perron(task.weights.row),
+        float(task.costs.smoothness().max()),
+    )
+    known = replace(known, least_share=float(known.perron.min()))
+    if task.coupled is not None:
+        first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
+        curvature = float(task.coupled.own.curvature(first).max())
+        norm = float(np.linalg.norm(task.coupled.share, 2, axis=(1, 2)).max())
+        known = replace(known, own_smoothness=curvature, share_norm=norm)
+    if scenario.measurement_noise > 0:
+        streams = [seed.generator("measurement", i) for i in range(task.n)]
+        draw = Measurements(scenario.measurement_noise, streams, shape[1]).draw
+        known = replace(known, measurements=draw)
+    return Own(agents, task.n, known)
+
+
+def _start(task: Task, start: float | str, shape: tuple[int, ...]) -> FloatArray:
+    if start != "own":
+        return np.full(shape, float(start))
+    if isinstance(task.costs, Quadratic):
+        return task.costs.target.copy()
+    if isinstance(task.costs, Median):
+        return task.costs.point.copy()
+    return np.zeros(shape)
+
+
+def changing(task: Task, up: float, rng: np.random.Generator) -> Callable[[int], Weights]:
+    """Weights of each round, asked for in order, where every link is up with a probability."""
+    networks = random_links(task.weights.network, up, rng)
+    last: dict[int, Weights] = {}
+
+    def weights(k: int) -> Weights:
+        if k not in last:
+            last.clear()
+            last[k] = Weights(next(networks))
+        return last[k]
+
+    return weights
