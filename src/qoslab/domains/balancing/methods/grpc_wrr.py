@@ -130,14 +130,15 @@ class GrpcWrr(Policy):
         blackout_s: time after a server's first report, or first after expiry, in which its weight is not used, s.
         expiry_s: age at which a weight is no longer used, s.
         penalty: weight of the error rate against utilisation.
-        report_s: period of out-of-band reports, s; 0 for a report with every response.
+        report_s: period of out-of-band reports, s; 0 for a report with every response (gRPC's default), which here
+            measures only the time since the response before, where real servers average over seconds.
     """
 
     update_s: Annotated[float, Field(gt=0)] = 1.0
     blackout_s: Annotated[float, Field(ge=0)] = 10.0
     expiry_s: Annotated[float, Field(gt=0)] = 180.0
     penalty: Annotated[float, Field(ge=0)] = 1.0
-    report_s: Annotated[float, Field(ge=0)] = 0.0
+    report_s: Annotated[float, Field(ge=0)] = 10.0
 
     def wire(self, site: Site) -> Wiring:
         """No weights yet; turns start at a server by lot."""
