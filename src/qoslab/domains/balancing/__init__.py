@@ -42,7 +42,29 @@ METRICS = (
     ),
 )
 
-_FIGURES: tuple[FigureEntry, ...] = ()
+_FIGURES = (
+    FigureEntry(
+        "tail_over_load", _HERE + "figures:tail_over_load", "99th percentile of the response time over load"
+    ),
+    FigureEntry(
+        "exceeded",
+        _HERE + "figures:exceeded",
+        "response time that a share of requests exceeds, at the highest load",
+        needs=("response_time",),
+    ),
+    FigureEntry(
+        "fairness_over_time",
+        _HERE + "figures:fairness_over_time",
+        "Jain's index of residual work over time, at the highest load",
+        needs=("fairness",),
+    ),
+    FigureEntry(
+        "server_utilisation",
+        _HERE + "figures:server_utilisation",
+        "utilisation of each server, at the highest load",
+        needs=("servers",),
+    ),
+)
 
 registry.add_domain(
     Domain(
@@ -50,11 +72,14 @@ registry.add_domain(
         summary="spread requests over servers",
         scenario=_HERE + "scenario:BalancingScenario",
         run=_HERE + "model:run",
+        protocol=_HERE + "hooks:Policy",
         methods=_HERE + "methods",
         baseline="lsq",
         example=_HERE + "scenario:example",
         verify=_HERE + "verification:verify",
         quickstart="quickstart.toml",
+        skeleton="skeleton.py.txt",
+        next_steps=(("*", "qoslab balancing plan-capacity --help"),),
         metrics=METRICS,
         figures=_FIGURES,
         commands=(
