@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from qoslab.core.errors import BadInput
 from qoslab.domains.balancing.traces.drift import read_drift
-from qoslab.domains.balancing.traces.llm import read_llm
 from qoslab.domains.balancing.traces.rates import read_rates
 from qoslab.domains.balancing.traces.sizes import read_sizes
+from qoslab.domains.balancing.traces.workload import read_trace
 
 pytestmark = pytest.mark.data
 
@@ -17,9 +16,8 @@ pytestmark = pytest.mark.data
     [("code", 8819, 3436, 13.2, 27.9, 2.15), ("conv", 19366, 3502, 1.09, 211, 0.77)],
 )
 def test_azure_llm(workloads, name, count, span, cv, tokens, tokens_cv):
-    trace = read_llm(
-        workloads / f"azure_llm/AzureLLMInferenceTrace_{name}.csv", context_s=0.0, generated_s=1.0
-    )
+    path = workloads / f"azure_llm/AzureLLMInferenceTrace_{name}.csv"
+    trace = read_trace(path, time="TIMESTAMP", size={"GeneratedTokens": 1.0})
     gaps = np.diff(trace.arrival_s)
     assert len(trace) == count
     assert trace.duration_s == pytest.approx(span, abs=0.5)
@@ -30,13 +28,14 @@ def test_azure_llm(workloads, name, count, span, cv, tokens, tokens_cv):
 
 def test_llm_service_times_are_linear_in_tokens(workloads):
     path = workloads / "azure_llm/AzureLLMInferenceTrace_code.csv"
-    a, b = read_llm(path, context_s=1.0, generated_s=0.0), read_llm(path, context_s=0.0, generated_s=1.0)
+
+    def sizes(**factors: float):
+        return read_trace(path, time="TIMESTAMP", size=factors).size
+
     np.testing.assert_allclose(
-        read_llm(path, context_s=2e-4, generated_s=0.05).size, 2e-4 * a.size + 0.05 * b.size
+        sizes(ContextTokens=2e-4, GeneratedTokens=0.05),
+        2e-4 * sizes(ContextTokens=1.0) + 0.05 * sizes(GeneratedTokens=1.0),
     )
-    assert any("our choice" in note for note in a.notes)
-    with pytest.raises(BadInput, match="nor both zero"):
-        read_llm(path, context_s=0.0, generated_s=0.0)
 
 
 @pytest.mark.parametrize(
