@@ -86,3 +86,13 @@ def test_mistakes_are_named(tmp_path, change, options, words):
     path.write_text(text)
     with pytest.raises(BadInput, match=words):
         plan_capacity(path, **{"limit": 5.0, **options})
+
+
+@pytest.mark.parametrize(
+    ("vary", "ends"), [("servers", {"low": 0}), ("load", {"low": 0.0}), ("load", {"high": 0})]
+)
+def test_a_given_zero_is_no_default(tmp_path, vary, ends):
+    path = tmp_path / "c.toml"
+    path.write_text(STUDY.format(count=2, load=0.5))
+    with pytest.raises(BadInput, match="must be in order"):
+        plan_capacity(path, limit=1.0, vary=vary, **ends)

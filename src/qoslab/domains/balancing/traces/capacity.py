@@ -190,11 +190,11 @@ def plan_capacity(
     case = _Case.read(study, method, data)
     if vary == "servers":
         count = int(case.scenario.servers.count)
-        bounds = int(low or 1), int(high or 8 * count)
+        bounds = 1 if low is None else int(low), 8 * count if high is None else int(high)
         _check_bounds(*bounds, least=1, most=100_000)
         answer = search_servers(case.judge(case.with_servers(), metric, limit, seeds), *bounds, limit)
     else:
-        ends = low or 0.05, high or 0.99
+        ends = 0.05 if low is None else low, 0.99 if high is None else high
         _check_bounds(*ends, least=1e-3, most=0.999)
         answer = search_load(case.judge(case.with_load(), metric, limit, seeds), *ends, limit)
     return _told(answer, case, metric, limit, vary, seeds)
