@@ -485,6 +485,19 @@ def test_a_part_finished_while_we_looked_is_not_written_to(cache, monkeypatch):
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EIO, errno.EINVAL])
+def test_a_disk_without_locks_takes_parts(cache, monkeypatch, error):
+    def refuse(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(parts_module.fcntl, "flock", refuse)
+    with open_part(cache / "sample" / "data.bin") as part:
+        part.begin("http://127.0.0.1/", "")
+        part.append(CONTENT)
+    assert parts(cache)[0].read_bytes() == CONTENT
+    assert list(parts_module._abandoned(cache / "sample" / "data.bin")) == []
+
+
 def test_many_at_once_agree(server, cache):
     gate = threading.Barrier(8)
 

@@ -22,6 +22,7 @@ from qoslab.datasets.errors import FetchError
 __all__ = ["Part", "open_part"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN}
 
 
 class Part:
@@ -154,8 +155,9 @@ def _new(target: Path) -> Part:
     while True:
         path = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        # Where the disk has no locks the part is still ours alone by its name; it just cannot be resumed.
-        if _lock(descriptor) in (None, errno.ENOLCK, errno.ENOTSUP) and _is_open_at(descriptor, path):
+        # Where the disk has no locks (disks say so in many ways) the part is still ours alone by its name; it just
+        # cannot be resumed.
+        if _lock(descriptor) not in _TAKEN and _is_open_at(descriptor, path):
             return Part(target, path, descriptor)
         os.close(descriptor)  # Another process took it for abandoned between the two calls.
 
