@@ -12,6 +12,7 @@ import pytest
 from qoslab.core.errors import BadInput
 from qoslab.study import archive as archives
 from qoslab.study.archive import archive, unpack
+from qoslab.study.keep import kept_method_file
 from qoslab.study.rerun import rerun
 from qoslab.study.results import Results
 from qoslab.study.study import Study
@@ -176,6 +177,38 @@ def test_an_archive_cannot_write_outside(tmp_path: Path, name: str) -> None:
             unpack(packed, tmp_path / "in" / "out")
     written = {path.name for path in tmp_path.rglob("*")}
     assert written <= {"in", "out", "s.zip", "journal.archive"}
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "/tmp/evil.py", "a/../../evil.py", "..", "", "C:evil.py"])
+def test_a_journal_cannot_name_code_elsewhere(tmp_path: Path, name: str) -> None:
+    kept = kept_method_file(tmp_path, "0123456789abcdef0123", "mine.py")
+    assert kept == tmp_path / "files" / "0123456789abcdef" / "mine.py"
+    with pytest.raises(BadInput, match="no plain name"):
+        kept_method_file(tmp_path, "0123456789abcdef0123", name)
+    with pytest.raises(BadInput, match="no plain name"):
+        kept_method_file(tmp_path, name, "mine.py")
+
+
+def test_an_archive_is_packed_block_by_block_and_whole_or_not_at_all(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_BLOCK", 7)
+    small = archive(folder / "s.results", tmp_path / "1.zip")
+    monkeypatch.undo()
+    large = archive(folder / "s.results", tmp_path / "2.zip")
+    for packed in (small, large):
+        with zipfile.ZipFile(packed) as opened:
+            assert opened.testzip() is None
+    old = large.read_bytes()
+
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archives.shutil, "copyfileobj", broken)
+    with pytest.raises(KeyboardInterrupt):
+        archive(folder / "s.results", large)
+    assert large.read_bytes() == old
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "1.zip", "2.zip"}
 
 
 def test_an_archive_with_a_link_a_bomb_or_no_zip_at_all(

@@ -13,6 +13,7 @@ import os
 import time
 from pathlib import Path
 
+from qoslab.core.files import DiskFull, write_whole
 from qoslab.datasets.digest import Digest, digest_of
 from qoslab.datasets.places import cache_root
 
@@ -84,12 +85,7 @@ def _write(stamp: Path, path: Path, identity: dict[str, int], digest: Digest) ->
         "sha256": digest.sha256,
         "git_sha1": digest.git_sha1,
     }
-    temporary = stamp.with_suffix(f".{os.getpid()}.tmp")
     # A cache that cannot be written costs time, never the run.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, DiskFull):
         stamp.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-            os.replace(temporary, stamp)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(stamp, json.dumps(kept, indent=1).encode())

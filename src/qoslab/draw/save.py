@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qoslab.core.files import write_whole
 from qoslab.draw.palette import INK
 from qoslab.draw.style import attached, style
 
@@ -85,12 +85,7 @@ def _rendered(figure: Figure, kind: str) -> bytes:
 
 def _write(stem: Path, extension: str, content: bytes) -> Path:
     path = stem.with_name(stem.name + extension)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
 
 

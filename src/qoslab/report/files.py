@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from qoslab.core.files import write_whole
 
 __all__ = ["write_text"]
 
@@ -17,12 +18,10 @@ def write_text(path: Path, text: str) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        DiskFull: There was no room; the old content stands.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, text.encode())
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import stat
@@ -12,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.study.closure import digest_of
-from qoslab.study.files import write_whole
+from qoslab.study.files import replacing
 from qoslab.study.journal import encode
 from qoslab.study.keep import STUDY, kept_input, weights_file
 from qoslab.study.results import Results
@@ -27,6 +26,7 @@ MOST_FILES = 500_000
 
 _FOLDERS = frozenset({"files", "weights", "series"})
 _FILES = frozenset({STUDY, TABLE, "journal.archive", "provenance.json"})
+_BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -45,13 +45,14 @@ def archive(results: Path, out: Path) -> Path:
         DiskFull: There was no room.
     """
     opened = Results.open(results)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    with replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr(_entry("journal.archive"), _journal(opened))
         packed.writestr(_entry("provenance.json"), _provenance(opened))
         for name, path in _contents(opened):
-            packed.writestr(_entry(name), path.read_bytes())
-    write_whole(out, buffer.getvalue())
+            entry = _entry(name)
+            entry.file_size = path.stat().st_size  # tells whether the entry needs the form for large files
+            with path.open("rb") as source, packed.open(entry, "w") as sink:
+                shutil.copyfileobj(source, sink, _BLOCK)
     return out
 
 

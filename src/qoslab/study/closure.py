@@ -13,7 +13,7 @@ __all__ = ["digest_of", "imported_names", "local_modules", "module_closure"]
 
 _SILENT = frozenset(
     f"qoslab.core.{name}"
-    for name in ("check", "context", "domain", "errors", "located", "method", "metric", "registry")
+    for name in ("check", "context", "domain", "errors", "files", "located", "method", "metric", "registry")
 )
 """How the laboratory finds things and speaks: no number rests on them."""
 _SILENT_ROOMS = ("qoslab.draw", "qoslab.study", "qoslab.report", "qoslab.testing", "qoslab.app")

@@ -1,22 +1,17 @@
-"""Whole files or none, and what to say when there is no room for them."""
+"""Files of a results folder: whole or none, durable, and what to say when there is no room for them."""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from qoslab.core.errors import QoslabError
+from qoslab.core import files
+from qoslab.core.files import DiskFull
 
-__all__ = ["DiskFull", "room_for", "sync_folder", "write_all", "write_whole"]
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-class DiskFull(QoslabError):
-    """There is no room to store results; what was stored before stays good."""
+__all__ = ["DiskFull", "replacing", "room_for", "sync_folder", "write_all", "write_whole"]
 
 
 @contextmanager
@@ -26,41 +21,34 @@ def room_for(folder: Path) -> Iterator[None]:
     Raises:
         DiskFull: There was no room.
     """
-    try:
+    with files.room_for(folder, _full(folder)):
         yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        message = (
-            f"no space left for results in {str(folder)!r}: every trial that was reported as finished is "
-            "stored; free some space and run the same command again, it goes on where it stopped"
-        )
-        raise DiskFull(message) from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file so that readers see its old or its new content, never a part.
 
     Args:
         path: The file; its folder is made where it is missing.
-        data: The content.
+
+    Yields:
+        A file that takes its place at the end of the block.
 
     Raises:
         DiskFull: There was no room; the old content stands.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     with room_for(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("xb") as file:
-                write_all(file.fileno(), data)
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+        with files.replacing(path, _full(path.parent)) as file:
+            yield file
         sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; see `replacing`."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_all(file: int, data: bytes) -> None:
@@ -79,3 +67,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _full(folder: Path) -> str:
+    return (
+        f"no space left for results in {str(folder)!r}: every trial that was reported as finished is "
+        "stored; free some space and run the same command again, it goes on where it stopped"
+    )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from qoslab.core.errors import BadInput, Problem
 from qoslab.study.closure import local_modules
 from qoslab.study.files import write_whole
 from qoslab.study.study import Study
@@ -37,8 +38,12 @@ def keep_files(study: Study, folder: Path) -> None:
 
 
 def kept_method_file(folder: Path, content: str, name: str) -> Path:
-    """Where a results folder keeps a user's method file."""
-    return folder / "files" / content[:16] / name
+    """Where a results folder keeps a user's method file.
+
+    Raises:
+        BadInput: The journal, which may be a stranger's, gives it a name that leads elsewhere.
+    """
+    return folder / "files" / _safe(folder, content[:16]) / _safe(folder, name)
 
 
 def weights_file(folder: Path, fingerprint: str) -> Path:
@@ -49,6 +54,14 @@ def weights_file(folder: Path, fingerprint: str) -> Path:
 def kept_input(folder: Path, content: str) -> Path:
     """Where an archive keeps a file that a scenario or method names, by the digest of its content."""
     return folder / "files" / "inputs" / content
+
+
+def _safe(folder: Path, name: object) -> str:
+    """A name that leads to no other folder."""
+    if not isinstance(name, str) or name in {"", ".", ".."} or not set(name).isdisjoint("/\\:\0"):
+        message = f"the results name a method file {ascii(name)[:100]}: that is no plain name of a file"
+        raise BadInput(Problem(message=message, path=folder))
+    return name
 
 
 def _write(path: Path, data: bytes) -> None:

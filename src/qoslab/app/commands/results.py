@@ -118,6 +118,9 @@ def rerun(
 ) -> int:
     """Run one row again and compare: the same numbers on the same platform.
 
+    This executes the Python files of methods that the folder or archive holds. Do it only with results of people whose
+    code you would run.
+
     Args:
         results: A folder of results, or an archive that `export` wrote.
         row: Number of the row, as `show --rows` counts them, from 0.

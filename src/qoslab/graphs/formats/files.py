@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.files import write_whole
 
 __all__ = ["MAX_LINKS", "MAX_LIST_BYTES", "MAX_TREE_BYTES", "read_text", "write_text"]
 
@@ -47,19 +46,10 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         BadInput: The folder does not exist or cannot be written to.
+        DiskFull: There was no room; the old content stands.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        write_whole(path, text.encode())
     except OSError as error:
         message = f"cannot be written: {error.strerror}"
         raise BadInput(Problem(path=path, message=message)) from None
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
