@@ -8,7 +8,8 @@ import numpy as np
 
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.hooks import COMPLETE, DECIDE, LOSS, REPLY, ROUTE, TICK, Site, adapted
+from qoslab.domains.balancing.hooks import COMPLETE, DECIDE, LOSS, REPLY, ROUTE, TICK, Site
+from qoslab.domains.balancing.modifiers import modified
 from qoslab.domains.balancing.view import (
     ACTIVE,
     AREA,
@@ -18,6 +19,7 @@ from qoslab.domains.balancing.view import (
     FLOW,
     LATENCY,
     LEFT,
+    MEMBER,
     OPENED,
     QUEUE,
     RATE,
@@ -58,15 +60,20 @@ class Desk:
     A request that is sent stays in flight until `finish` or `lose`. Servers' truth is set by `board`.
     """
 
-    def __init__(self, policy, weights, *, balancers=1, seed=0, compiled=False):
+    def __init__(
+        self, policy, weights, *, balancers=1, seed=0, compiled=False, ejection=None, slow_start=None
+    ):
         if isinstance(policy, str):
             policy = make(policy)
         self.site = site(weights, balancers, seed)
-        self.wiring = wiring = policy.wire(self.site)
+        wiring, self.plain = modified(
+            policy.wire(self.site), policy.information, self.site, ejection, slow_start
+        )
+        self.wiring = wiring
         self.information = policy.information
         n, m = self.site.servers, balancers
         counts = np.zeros((m, 5, n), np.int64)
-        counts[:, UP] = 1
+        counts[:, [UP, MEMBER]] = 1
         local = np.zeros((m, 5, n))
         local[:, WEIGHT] = self.site.weight if wiring.weight is None else wiring.weight
         answers = np.zeros((m, 9, n))
@@ -89,7 +96,6 @@ class Desk:
         )
         self.streams = streams(np.random.SeedSequence(seed), m)
         self.now = 0.0
-        self.plain = adapted(wiring, policy.information)
         self.decide = DECIDE.pointer(self.plain) if compiled else self.plain
         self.given = by_reference(self.board) if compiled else self.board
         self.open = [[[] for _ in range(n)] for _ in range(m)]

@@ -11,9 +11,10 @@ from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
-from qoslab.domains.balancing.hooks import DECIDE, Policy, adapted
+from qoslab.domains.balancing.hooks import DECIDE, Policy
 from qoslab.domains.balancing.kernels import advance
 from qoslab.domains.balancing.metrics import outcome
+from qoslab.domains.balancing.modifiers import modified
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import Demand, make_demand, make_source
 from qoslab.domains.balancing.state import World, with_more_room
@@ -70,8 +71,9 @@ class Simulation:
         self._scenario, self._context = scenario, context or Context()
         self.demand = demand or make_demand(scenario, self._context)
         site = make_site(scenario, self.demand, seed)
-        wiring = method.wire(site)
-        self._decide = adapted(wiring, method.information)
+        wiring, self._decide = modified(
+            method.wire(site), method.information, site, scenario.ejection, scenario.slow_start
+        )
         self.world: World = make_world(
             scenario, self.demand, wiring, site, seed, series=self._context.keep_series
         )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 from qoslab.domains.balancing.arrivals import Arrivals, Closed, Poisson, Trace
 from qoslab.domains.balancing.laws import Exponential, Law
+from qoslab.domains.balancing.modifiers import Ejection, SlowStart
 
 __all__ = [
     "BalancingScenario",
@@ -228,6 +229,13 @@ class BalancingScenario(Scenario):
         None,
         ge=1,
         description="size of each balancer's flow table; a flow whose bucket is taken is not tracked",
+    )
+    ejection: Ejection | None = Field(
+        None,
+        description="leaving out servers that fail several times in a row, around any policy; none for never",
+    )
+    slow_start: SlowStart | None = Field(
+        None, description="giving servers that came back their share little by little; none for at once"
     )
     hedge_s: float | None = Field(
         None, gt=0, description="time after which a copy goes to another server; the first answer counts"
