@@ -281,7 +281,7 @@ def _certainty(evidence: Evidence, standings: Standings) -> str:
     corrected = f", corrected for {tests}" if standings.comparisons > 1 else ""
     return (
         f"Paired t tests on common seeds{corrected}: the chance that any method is wrongly named best is at most "
-        f"{error}. Each interval holds by itself with {level(evidence)}."
+        f"{error}, for a number of seeds chosen in advance. Each interval holds by itself with {level(evidence)}."
     )
 
 
