@@ -70,8 +70,6 @@ def test_views_share_no_array_with_the_truth():
 def test_classes_of_information(name):
     entry = registry.method("balancing", name)
     wanted = "oracle" if name in ORACLES else "probing" if name in PROBING else "blind"
-    if name in {"learned"}:
-        return
     assert entry.information == wanted == make(name).information
 
 
