@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -14,8 +15,11 @@ from toylab.parents import SEEDS, start
 from toylab.studies import toy
 
 from qoslab.core.errors import MissingExtra
+from qoslab.study import ray as on_ray
 from qoslab.study.results import Results
 from qoslab.study.study import Study
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +33,8 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_same_table(tails: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     study = Study.from_file(tails)
-    on_ray = study.run(tmp_path / "ray", ray="local")
-    assert on_ray.digest() == study.run(tmp_path / "local", workers=2).digest()
+    cluster = study.run(tmp_path / "ray", ray="local")
+    assert cluster.digest() == study.run(tmp_path / "local", workers=2).digest()
 
 
 @pytest.mark.full
@@ -54,6 +58,26 @@ def test_lost_workers_cost_their_rows(tmp_path: Path) -> None:
     assert results.table.height == 30
 
 
+@needs_proc
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_of_our_own_cannot_be_reached_from_outside() -> None:
+    ray = pytest.importorskip("ray")
+    assert on_ray._join(ray, "local")
+    try:
+        assert ray.get(ray.remote(lambda: 7).remote()) == 7
+        ports = listening([pid for pid in processes() if os.getpid() in (pid, *ancestors(pid))])
+    finally:
+        ray.shutdown()
+    assert len(ports) > 3
+    assert {address for address, _ in ports} <= {
+        "0100007F",
+        "0000000000000000FFFF00000100007F",
+        "0" * 24 + "01000000",
+    }
+
+
+@needs_proc
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_workers_killed_every_two_seconds(tmp_path: Path) -> None:
@@ -78,18 +102,39 @@ def test_workers_killed_every_two_seconds(tmp_path: Path) -> None:
 def actors(parent: int) -> list[int]:
     """Ray's processes that run our actors, below a parent."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    for pid in processes():
         try:
-            if b"ray::_Actor" in (entry / "cmdline").read_bytes() and parent in ancestors(int(entry.name)):
-                found.append(int(entry.name))
+            if b"ray::_Actor" in Path(f"/proc/{pid}/cmdline").read_bytes() and parent in ancestors(pid):
+                found.append(pid)
         except OSError:
             continue
     return found
 
 
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+
+
 def ancestors(pid: int) -> list[int]:
     line = []
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        line.append(pid)
+    with contextlib.suppress(OSError):  # It may have ended.
+        while pid > 1:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            line.append(pid)
     return line
+
+
+def listening(pids: list[int]) -> set[tuple[str, str]]:
+    """Addresses and ports, as the system writes them, on which processes wait for connections."""
+    sockets = set()
+    for pid in pids:
+        for handle in Path(f"/proc/{pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(handle).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[9] in sockets:
+                found.add(tuple(words[1].split(":")))
+    return found

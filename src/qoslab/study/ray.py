@@ -1,7 +1,8 @@
 """Runs trials on a Ray cluster; the same rows as from local processes.
 
 Workers see the study's folder and the results folder under the same paths as the parent: on several machines
-that takes a shared file system. Ray is imported when a run asks for it.
+that takes a shared file system. Ray is imported when a run asks for it. Ray's own processes send each other pickles:
+who can reach a cluster can run code on it. A cluster that is started here listens on the loopback address alone.
 """
 
 from __future__ import annotations
@@ -198,19 +199,39 @@ def _join(ray: Any, address: str) -> bool:
     """Connect; True where the cluster was started here and ends with the run."""
     if ray.is_initialized():
         return False
-    options = {"include_dashboard": False, "logging_level": "error", "log_to_driver": False}
     try:
         if address == "local":
-            ray.init(**options)
+            _start_cluster(ray)
             return True
         ray.init(address=address, logging_level="error", log_to_driver=False)
     except ConnectionError as error:
         if address == "auto":
-            ray.init(**options)
+            _start_cluster(ray)
             return True
         message = f"no Ray cluster at {address!r}: {_words(error)}"
         raise ClusterFails(message) from None
     return True
+
+
+def _start_cluster(ray: Any) -> None:
+    """Start a cluster that other machines cannot reach.
+
+    Left to itself Ray listens on all addresses. It has a mode without, for systems whose firewalls would ask, which
+    is chosen by an environment variable when Ray is imported; that may long have happened.
+    """
+    constants = ray._private.ray_constants
+    usual = getattr(constants, "ENABLE_RAY_CLUSTER", True)
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            logging_level="error",
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
+    finally:
+        constants.ENABLE_RAY_CLUSTER = usual
 
 
 def _path() -> list[str]:
