@@ -53,6 +53,22 @@ def test_imports_inside_functions_count(package: Path) -> None:
     assert {"closurelab.kernels", "closurelab.late"} <= set(found)
 
 
+def test_a_table_that_a_module_names_counts(package: Path) -> None:
+    (package / "numbers.npy").write_bytes(b"1")
+    (package / "unread.npy").write_bytes(b"1")
+    (package / "late.py").write_text("x = Path(__file__).with_name('numbers.npy')\n")
+    before = module_closure("closurelab.model")
+    assert "closurelab/numbers.npy" in before
+    assert "closurelab/unread.npy" not in before
+    (package / "numbers.npy").write_bytes(b"22")
+    after = module_closure("closurelab.model")
+    assert {name for name in before if before[name] != after[name]} == {"closurelab/numbers.npy"}
+
+
+def test_the_table_of_the_random_streams_counts() -> None:
+    assert "qoslab.engine/ziggurat.npy" in module_closure("qoslab.engine.streams")
+
+
 def test_an_edit_changes_one_digest(package: Path) -> None:
     before = module_closure("closurelab.model")
     (package / "late.py").write_text("x = 2222\n")

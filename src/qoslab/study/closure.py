@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,7 @@ _SILENT = frozenset(
     for name in ("check", "context", "domain", "errors", "files", "located", "method", "metric", "registry")
 )
 """How the laboratory finds things and speaks: no number rests on them."""
+_DATA_NAME = re.compile(r"\w[\w.-]{0,200}\.\w{1,16}", re.ASCII)
 _SILENT_ROOMS = ("qoslab.draw", "qoslab.study", "qoslab.report", "qoslab.testing", "qoslab.app")
 
 
@@ -23,13 +25,14 @@ def module_closure(*modules: str) -> dict[str, str]:
     """The source a set of modules rests on, within their own packages and qoslab.
 
     Imports anywhere in a file count, those inside functions too. A parent package counts where something is
-    imported from it; otherwise its `__init__` only registers.
+    imported from it; otherwise its `__init__` only registers. A file beside a module that the module names in
+    a string, such as a table of numbers, is source too.
 
     Args:
         *modules: Dotted names.
 
     Returns:
-        Digest of each source file by its module's name, sorted.
+        Digest of each source file by its module's name, and of each other file by `PACKAGE/NAME`, sorted.
     """
     packages = {name.partition(".")[0] for name in modules} | {"qoslab"}
     found: dict[str, str] = {}
@@ -40,6 +43,8 @@ def module_closure(*modules: str) -> dict[str, str]:
         if name in found or path is None or _is_silent(name):
             continue
         found[name] = digest_of(path)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found |= {f"{package}/{data.name}": digest_of(data) for data in _data_beside(path)}
         open_ += [other for other in _imports(path, name) if other.partition(".")[0] in packages]
     return dict(sorted(found.items()))
 
@@ -98,6 +103,25 @@ def _parsed(path: Path, _changed: int, _size: int, module: str) -> tuple[str, ..
         return ()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return tuple(dict.fromkeys(_named(tree, package)))
+
+
+def _data_beside(path: Path) -> list[Path]:
+    status = path.stat()
+    words = _file_names(path, status.st_mtime_ns, status.st_size)
+    return [file for word in words if (file := path.with_name(word)).is_file()]
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_names(path: Path, _changed: int, _size: int) -> tuple[str, ...]:
+    """The strings in a module that may be names of files of data."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return ()
+    strings = {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is str
+    }
+    return tuple(sorted(word for word in strings if _DATA_NAME.fullmatch(word) and not word.endswith(".py")))
 
 
 def _named(tree: ast.AST, package: str) -> Iterator[str]:
