@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoslab.core.errors import BadInput
+from qoslab.core.files import DiskFull
 from qoslab.graphs.demands import make_demands
 from qoslab.graphs.formats.assemble import Reading
 from qoslab.graphs.network import Network
@@ -117,7 +118,7 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull, match="no space left"):
         write_network(Network.from_links(5, [0], [1]), path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.json"]
