@@ -54,7 +54,9 @@ def _versions(table: pl.DataFrame) -> str:
             parsed = None
         pairs = parsed.items() if isinstance(parsed, dict) else ()
         told.append(", ".join(f"{name} {version}" for name, version in pairs) or text)
-    return "; ".join(told[:4])
+    # Rows of one fingerprint rest on the same source of ours, whatever its version; libraries may differ all the same.
+    mixed = f"the table mixes {len(told)} sets of versions: " if len(told) > 1 else ""
+    return mixed + "; ".join(told[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
 
 
 def _seconds(table: pl.DataFrame, column: str) -> str:
