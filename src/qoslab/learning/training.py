@@ -65,7 +65,7 @@ def fit(
         examples: Number of training examples.
         validation: Loss on held-out data, without gradients; lower is better.
         schedule: How long and how.
-        context: Its time limit is kept and its progress told once per epoch.
+        context: Its time limit is kept.
 
     Returns:
         The losses of every epoch.
@@ -86,7 +86,6 @@ def fit(
         with torch.no_grad():
             history.validation.append(float(validation()))
         _check(history, epoch)
-        context.report((epoch + 1) / schedule.epochs, f"epoch {epoch + 1}, loss {history.validation[-1]:.4g}")
         if history.validation[-1] < min(history.validation[:-1], default=float("inf")):
             history.best, kept = epoch, _copy(model)
         elif epoch - history.best >= schedule.patience:
