@@ -136,5 +136,6 @@ def listening(pids: list[int]) -> set[tuple[str, str]]:
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             words = line.split()
             if words[3] == "0A" and words[9] in sockets:
-                found.add(tuple(words[1].split(":")))
+                address, _, port = words[1].partition(":")
+                found.add((address, port))
     return found
