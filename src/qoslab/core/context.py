@@ -30,7 +30,6 @@ class Context:
         time_limit_s: Wall-clock limit of one trial in seconds; None for no limit.
         dataset: Gives the verified local path of a registered data file, `DATASET/FILE`.
         weights: The file of trained weights for this call, where the method's `weights` is a file or `train`.
-        report: Called now and then with a fraction done (0 to 1) and a few words.
         started: `time.monotonic()` at the start of the trial.
     """
 
@@ -38,7 +37,6 @@ class Context:
     time_limit_s: float | None = None
     dataset: Callable[[str], Path] = _no_data
     weights: Path | None = None
-    report: Callable[[float, str], None] = lambda _fraction, _words: None
     started: float = field(default_factory=time.monotonic)
 
     def check_time(self) -> None:

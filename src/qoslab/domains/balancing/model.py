@@ -34,11 +34,10 @@ def run(
 ) -> Iterator[Outcome]:
     """Run a policy on a scenario, once for each seed."""
     demand = make_demand(scenario, context)
-    for number, seed in enumerate(seeds):
+    for seed in seeds:
         context.check_time()
         simulation = Simulation(scenario, method, seed, context, demand=demand)
         simulation.finish()
-        context.report((number + 1) / len(seeds), f"{scenario.servers.count} servers")
         yield outcome(scenario, simulation.world, keep_series=context.keep_series)
 
 
