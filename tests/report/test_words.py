@@ -59,7 +59,7 @@ def test_span_shares_unit_and_decimals(low: float, high: float, unit: str, told:
     assert span(low, high, unit) == told
 
 
-@given(st.floats(1e-6, 1e6), st.floats(1e-9, 10))
+@given(st.floats(1e-6, 1e6), st.floats(3e-3, 10))
 def test_decimals_show_the_width(value: float, relative: float) -> None:
     """The printed interval is never wider or narrower than the true one by more than a third of it."""
     half = value * relative
@@ -68,6 +68,11 @@ def test_decimals_show_the_width(value: float, relative: float) -> None:
         step = 10.0**-decimals
         assert step / 2 <= half / 3 * (10 / 2 + 1e-9)
         assert step <= half / 3 * 10
+
+
+def test_five_figures_are_shown_at_most() -> None:
+    assert decimals_for(1.0, 1e-9) == 4
+    assert decimals_for(123.0, 1e-9) == 2
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(0, 6))

@@ -112,7 +112,8 @@ def scale_for(magnitude: float, unit: str) -> Scale:
 def decimals_for(value: float, half_width: float | None = None) -> int:
     """Decimals that show a value to three figures, or to one or two figures of its uncertainty.
 
-    Two where the half-width begins with 1 or 2, else one: 12.3 (11.8 to 12.8), but 12.30 (12.11 to 12.49).
+    Two where the half-width begins with 1 or 2, else one: 12.3 (11.8 to 12.8), but 12.30 (12.11 to 12.49); and no
+    more than five figures of the value.
 
     Args:
         value: The value, already scaled.
