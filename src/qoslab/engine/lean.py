@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from llvmlite.binding import Linkage
 from numba import _dynfunc
 from numba.core import ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -61,12 +62,15 @@ class _InnerLowering(FunctionPass):  # type: ignore[misc]
         super().__init__()
 
     def run_pass(self, state: Any) -> bool:
-        if state.flags.no_cpython_wrapper:
-            library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
-            kind: Any = type(library)
-            library.__class__ = _inner_library(kind)
-            state.library = library
+        inner = state.flags.no_cpython_wrapper
+        library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
+        kind: Any = type(library)
+        library.__class__ = _inner_library(kind) if inner else _outer_library(kind)
+        state.library = library
+        if inner:
             state.targetctx = state.targetctx.subtarget(get_executable=_no_executable)
+        else:
+            library.enable_object_caching()
         return False
 
 
@@ -85,6 +89,19 @@ def _inner_library(kind: Any) -> Any:
         module.data_layout = self._codegen._data_layout
 
     return type(f"Inner{kind.__name__}", (kind,), {"finalize": finalize, "_optimize_functions": keep})
+
+
+@functools.cache
+def _outer_library(kind: Any) -> Any:
+    """A code library that nobody links: what it was linked from is its own, free to vanish into its callers."""
+
+    def optimize(self: Any) -> None:
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.internal
+        kind._optimize_final_module(self)
+
+    return type(f"Outer{kind.__name__}", (kind,), {"_optimize_final_module": optimize})
 
 
 def _no_executable(library: Any, description: Any, environment: Any) -> Any:
