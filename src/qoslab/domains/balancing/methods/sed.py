@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from qoslab.domains.balancing.choice import least_per_weight
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
 from qoslab.domains.balancing.view import LocalView
@@ -16,7 +18,7 @@ __all__ = ["Sed"]
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
     """The server with the least (own requests in flight + 1) / weight."""
-    return least_per_weight(view.active, 1.0, view.weight, view.up, stream)
+    return least_per_weight(view.active, 1.0, view.weight, view.up, view.mem[0], stream)
 
 
 @balancer("sed", summary="the server with the least (own requests in flight + 1) / weight", origin="ours")
@@ -27,6 +29,6 @@ class Sed(Policy):
     It trusts the configured weights and has no parameters.
     """
 
-    def wire(self, site: Site) -> Wiring:  # noqa: ARG002
+    def wire(self, site: Site) -> Wiring:
         """Route by own counters and configured weights."""
-        return Wiring(route)
+        return Wiring(route, mem=np.zeros((1, site.servers)))
