@@ -1,0 +1,47 @@
+"""Tables of long studies that are committed: a small part is run again and must agree."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from qoslab import Study
+
+STUDIES = Path(__file__).parents[2] / "studies"
+TABLES = sorted(STUDIES.glob("*/results/*.parquet"))
+
+needs_data = pytest.mark.skipif(
+    "QOSLAB_DATA" not in os.environ, reason="needs the data folder: set QOSLAB_DATA"
+)
+
+
+@pytest.mark.parametrize("file", sorted(STUDIES.glob("*/*.toml")), ids=lambda path: path.stem)
+def test_every_study_is_valid(file):
+    Study.from_file(file)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
+def test_a_committed_table_is_small_whole_and_belongs_to_its_study(table):
+    study = Study.from_file(table.parents[1] / f"{table.stem}.toml")
+    rows = pl.read_parquet(table)
+    assert table.stat().st_size < 1_000_000
+    assert set(rows["method"]) == {method.label for method in study.methods}
+    assert set(rows["scenario"]) == {case.label for case in study.scenarios}
+    assert (rows["status"] == "done").all()
+    assert rows["versions"].null_count() == 0
+
+
+@needs_data
+def test_a_real_trace_gives_the_committed_numbers(tmp_path):
+    """One seed of the smallest case; numbers agree to 1e-9, which any change of the simulator would break."""
+    table = pl.read_parquet(STUDIES / "balancing" / "results" / "azure-llm-code.parquet")
+    overrides = {"study.seeds": "1", "scenario.servers.count": "{ grid = [16] }", "study.series": '"none"'}
+    study = Study.from_file(STUDIES / "balancing" / "azure-llm-code.toml", overrides)
+    again = study.run(tmp_path / "again", workers=0, quiet=True).table
+    key = ["scenario", "method", "replication"]
+    metrics = ["response_time_mean_s", "response_time_p99_s", "fairness_jain", "utilisation"]
+    both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
+    assert len(both) == 4
+    for metric in metrics:
+        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-9), metric
