@@ -19,7 +19,9 @@ def route_by_all(view, stream, now):
     for j in range(view.active.shape[0]):
         score = view.active[j] + 0.1 * view.seen_queue[j] + 0.01 * age_of_open(view, j, now) + view.mem[0, j]
         score += 0.001 * busy_time(view, j, now) - 0.001 * area_of_open(view, j, now) / (1.0 + now)
-        score += 0.1 * view.seen_latency[j] + view.seen_usage[j] + 0.1 * view.seen_rate[j] + view.seen_service[j]
+        score += (
+            0.1 * view.seen_latency[j] + view.seen_usage[j] + 0.1 * view.seen_rate[j] + view.seen_service[j]
+        )
         score = score / view.weight[j] + 0.05 * uniform(stream) + 0.001 * (view.flow % 7)
         if view.up[j] == 1 and score < least:
             best, least = j, score

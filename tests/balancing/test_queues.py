@@ -1,7 +1,7 @@
 """The simulator against closed forms.
 
-Ten independent runs each; the exact value must lie within 6.594 standard errors of their mean, the two-sided 1e-4 quantile
-of Student's t with 9 degrees of freedom. Seeds are fixed, so a test either always passes or shows a fault; over all
+Ten independent runs each; the exact value must lie within 6.594 standard errors of their mean, the two-sided 1e-4
+quantile of Student's t with 9 degrees of freedom. Seeds are fixed, so a test either always passes or shows a fault; over all
 cases of this file the chance to have had to look at a false alarm was below 0.4 %.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from worlds import outcome, world
 
 from qoslab.domains.balancing import theory
 from qoslab.domains.balancing.methods.jsq import Jsq
 from qoslab.domains.balancing.methods.lsq import Lsq
 from qoslab.domains.balancing.methods.random import Random
 from qoslab.domains.balancing.methods.round_robin import RoundRobin
-from worlds import outcome, world
 
 QUANTILE = 6.594
 RUNS = 10

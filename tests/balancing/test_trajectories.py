@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from policies import UsesAll
+from worlds import finished, scenarios, world
 
 from qoslab.domains.balancing.methods.jsq import Jsq
 from qoslab.domains.balancing.methods.lsq import Lsq
 from qoslab.domains.balancing.methods.random import Random
 from qoslab.domains.balancing.methods.sed import Sed
-from policies import UsesAll
-from worlds import finished, scenarios, world
 
 METHODS = st.sampled_from(
     [Random(), Lsq(), Sed(), Jsq(), Jsq(d=2), UsesAll(), UsesAll(0.0, 0.0), UsesAll(delay_s=(0.1, 0.4))]
