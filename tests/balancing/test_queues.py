@@ -1,8 +1,8 @@
 """The simulator against closed forms.
 
 Ten independent runs each; the exact value must lie within 6.594 standard errors of their mean, the two-sided 1e-4
-quantile of Student's t with 9 degrees of freedom. Seeds are fixed, so a test either always passes or shows a fault; over all
-cases of this file the chance to have had to look at a false alarm was below 0.4 %.
+quantile of Student's t with 9 degrees of freedom. Seeds are fixed, so a test either always passes or shows a
+fault; over all cases of this file the chance to have had to look at a false alarm was below 0.4 %.
 """
 
 from __future__ import annotations
