@@ -21,8 +21,8 @@ __all__ = ["check_constants", "clone", "family", "fingerprint", "plain_clone", "
 
 Function = Callable[..., Any]
 
-_NAMING = 2
-"""Grows when machine code is named in another way, so that what is kept under old names is not found."""
+_NAMING = 3
+"""Grows when the engine names, lays out or links machine code in another way, so that what is kept is not found."""
 
 
 def text_of(function: Function) -> Function:

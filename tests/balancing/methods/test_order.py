@@ -1,8 +1,7 @@
 """Policies among each other: the order that theory and an independent simulator give.
 
-SimLB (public code of RLB's authors) was run on the same world, one run of 6,000 flows each; here are its
-means, in s. Its half-widths are about 5 % for policies that see queues; ours from four runs of 30,000 requests are
-below 2 %.
+SimLB (public code of RLB's authors) was run on the same world, one run of 6,000 flows each; here are its means, in s.
+Its half-widths are about 5 % for policies that see queues; ours from four runs of 30,000 requests are below 2 %.
 """
 
 import functools
