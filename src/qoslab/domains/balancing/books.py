@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from qoslab.domains.balancing.state import FREE, SPARE, Ints, Jobs
+from qoslab.domains.balancing.state import FREE, SPARE, WANTS_TIMES, Ints, Jobs
 from qoslab.domains.balancing.view import ACTIVE, AREA, BUSY, OPENED, SENT, TOUCHED, UP, Board
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream, integers
@@ -69,22 +69,24 @@ def touch(board: Board, lb: int, j: int, now: float) -> None:
 
 
 @kernel(inline=True)
-def note_sent(board: Board, lb: int, j: int, now: float) -> None:
-    """A balancer counts a request that it sends."""
-    touch(board, lb, j, now)
+def note_sent(board: Board, wants: int, lb: int, j: int, now: float) -> None:
+    """A balancer counts a request that it sends; what its policy never reads is not measured."""
+    if wants & WANTS_TIMES:
+        touch(board, lb, j, now)
+        board.local[lb, OPENED, j] += now
     board.counts[lb, ACTIVE, j] += 1
     board.counts[lb, SENT, j] += 1
-    board.local[lb, OPENED, j] += now
 
 
 @kernel(inline=True)
-def note_end(board: Board, lb: int, j: int, sent: float, now: float) -> None:
+def note_end(board: Board, wants: int, lb: int, j: int, sent: float, now: float) -> None:
     """A balancer counts the end of a request, answered or not."""
-    touch(board, lb, j, now)
     active = board.counts[lb, ACTIVE, j] - 1
+    if wants & WANTS_TIMES:
+        touch(board, lb, j, now)
+        # With nothing in flight no rounding is carried over.
+        board.local[lb, OPENED, j] = board.local[lb, OPENED, j] - sent if active > 0 else 0.0
     board.counts[lb, ACTIVE, j] = active
-    # With nothing in flight no rounding is carried over.
-    board.local[lb, OPENED, j] = board.local[lb, OPENED, j] - sent if active > 0 else 0.0
 
 
 @kernel

@@ -11,12 +11,16 @@ from qoslab.engine.timers import set_timer, stop_timer
 
 __all__ = ["enter", "leave"]
 
+PROBING = True
+"""Whether servers can be asked, and remember how long requests took."""
+
 
 @kernel(inline=True)
 def _start(w: World, job: int, core: int, j: int, now: float) -> None:
     """Let a core work on a request."""
     w.servers.core[core] = job
-    w.jobs.since[job] = now
+    if PROBING:
+        w.jobs.since[job] = now
     set_timer(w.timers, core, now + w.jobs.size[job] / w.servers.speed[j])
 
 

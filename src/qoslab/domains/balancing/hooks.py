@@ -42,6 +42,7 @@ from qoslab.domains.balancing.view import (
     OracleView,
     ProbeView,
 )
+from qoslab.engine.clone import family
 from qoslab.engine.hooks import Hook
 from qoslab.engine.kernel import kernel, mark_of
 from qoslab.engine.reference import BY_REFERENCE
@@ -93,6 +94,10 @@ class Probing:
     idle: bool = False
     piggyback: bool = False
     latency: bool = False
+
+
+_TIMES = frozenset({"opened", "busy", "area", "touched"})
+"""Fields of a view that cost time to keep."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +170,24 @@ class Wiring:
     pause: bool = False
 
     @property
+    def reads_times(self) -> bool:
+        """Whether a hook, or a kernel that it calls, reads what a balancer measures of its requests in flight."""
+        if self.pause:
+            return True
+        hooks = (self.route, self.on_complete, self.on_tick, self.on_reply, self.on_loss)
+        members = (member for hook in hooks if hook is not None for member in family(_marked(hook)))
+        return any(not _TIMES.isdisjoint(member.__code__.co_names) for member in members)
+
+    @property
     def wants(self) -> int:
         """Bits of the events that the hooks listen to."""
         hooks = {COMPLETE: self.on_complete, TICK: self.on_tick, REPLY: self.on_reply, LOSS: self.on_loss}
         return sum(1 << event for event, hook in hooks.items() if hook is not None)
+
+
+def _marked(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook, marked as a kernel."""
+    return hook if mark_of(hook) else kernel(hook)
 
 
 class Policy:
@@ -341,8 +360,8 @@ def _check(hooks: Mapping[str, Any], information: str, probing: Probing) -> None
             problems.append(
                 Problem(message=message, field=name, hint=(Wiring.__doc__ or "").strip()[:0] or None)
             )
-        elif mark_of(hook) is None:
-            kernel(hook)
+        else:
+            _marked(hook)
     if problems:
         raise BadInput(problems)
 

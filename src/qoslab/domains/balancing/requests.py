@@ -251,7 +251,7 @@ def dispatch(w: World, decide: Callable[..., int], job: int, now: float) -> None
     if GENERAL:
         _send(w, decide, job, lb, j, now)
     else:
-        note_sent(board, lb, j, now)
+        note_sent(board, w.counts[WANTS], lb, j, now)
         reach_server(w, decide, job, now)
     if PROBING and w.clock[PROBES] > 0.0:
         ask(w, decide, lb, now)
@@ -263,7 +263,7 @@ def _send(w: World, decide: Callable[..., int], job: int, lb: int, j: int, now: 
     jobs = w.jobs
     jobs.bucket[job] = -1
     if w.table.shape[1] == 0 or _track(w, job, lb):
-        note_sent(w.board, lb, j, now)
+        note_sent(w.board, w.counts[WANTS], lb, j, now)
     if w.clock[HEDGE] > 0.0 and jobs.twin[job] < 0 and jobs.alone[job] == 0:
         jobs.second[job] = push(w.heap, now + w.clock[HEDGE], item(COPY, job))
     time = delay(w, 1)
@@ -310,7 +310,7 @@ def forget(w: World, job: int, now: float) -> None:
             return
         if jobs.bucket[job] >= 0:
             w.table[lb, jobs.bucket[job]] = 0
-    note_end(w.board, lb, jobs.server[job], jobs.sent[job], now)
+    note_end(w.board, w.counts[WANTS], lb, jobs.server[job], jobs.sent[job], now)
 
 
 @kernel(inline=True)

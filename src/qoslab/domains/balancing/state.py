@@ -45,6 +45,8 @@ WANTS, ATTEMPTS, MARGIN, ASKS, PAUSES, DECIDER, CLIENTS, STARTED, FLAGS, SAMPLES
 EVENTS, STRIDE, ROWS, THINKING = range(20, 24)
 COUNTS_SIZE = 24
 
+WANTS_TIMES = 1 << 8
+"""Bit of `counts[WANTS]`: the policy reads times of its requests in flight."""
 ROOM = 8
 """Rows of the batch that a closed-loop event may use up."""
 

@@ -221,6 +221,7 @@ def fill(s: Source, batch: Batch, start: int, end: int, last_time: float) -> int
         The row behind the last that was filled: `end`, or less where the source is used up.
     """
     kind = s.counts[KIND]
+    has_io = s.io.kind[0] != DETERMINISTIC or s.io.values[0] > 0.0
     for k in range(start, end):
         if kind == RECORDED:
             number = s.counts[EMITTED]
@@ -245,7 +246,7 @@ def fill(s: Source, batch: Batch, start: int, end: int, last_time: float) -> int
             batch.time[k] = time
             batch.size[k] = draw(s.size, s.sizes)
             batch.flow[k] = _flow(s)
-        batch.io[k] = draw(s.io, s.ios)
+        batch.io[k] = draw(s.io, s.ios) if has_io else 0.0
         batch.balancer[k] = _balancer(s, batch.flow[k])
         s.counts[EMITTED] += 1
     return end

@@ -292,7 +292,7 @@ def _changes(s: BalancingScenario) -> state.Table:
 def _set_counts(w: World, s: BalancingScenario, wiring: Wiring, margin: int) -> None:
     counts = w.counts
     counts[state.SPARE] = len(w.jobs.born)
-    counts[state.WANTS] = wiring.wants
+    counts[state.WANTS] = wiring.wants + wiring.reads_times * state.WANTS_TIMES
     counts[state.ATTEMPTS] = s.retry.attempts if s.retry else 1
     counts[state.MARGIN] = margin
     counts[state.PAUSES] = wiring.pause
