@@ -26,8 +26,8 @@ CITATION = """@article{yao2022aquarius,
   year = {2022}
 }"""
 
-AGE, TARGET = range(2)
-"""Rows of `mem`: age of open requests, s; the weights that the ages ask for."""
+AGE, TARGET = range(1, 3)
+"""Rows of `mem` behind the scores of `sed`: age of open requests, s; the weights that the ages ask for."""
 NEW = 0
 """Entry of `par`: the share of the new weights in the smoothed ones."""
 
@@ -99,7 +99,7 @@ class Aquarius(Policy):
             on_tick=on_tick,
             par=[self.smoothing],
             weight=np.full(site.servers, 1.0 / site.servers),
-            mem=np.zeros((2, site.servers)),
+            mem=np.zeros((3, site.servers)),
             tick_s=self.period_s,
             stagger=True,
         )

@@ -26,8 +26,8 @@ CITATION = """@article{yao2022hlb,
   year = {2022}
 }"""
 
-AGE, MEAN, VARIANCE = range(3)
-"""Rows of `mem`: age of open requests, s; mean and variance of the state."""
+AGE, MEAN, VARIANCE = range(1, 4)
+"""Rows of `mem` behind the scores of `sed`: age of open requests, s; mean and variance of the state."""
 SYSTEM, SENSOR = range(1, 3)
 """Entries of `par` behind the number of choices: variances of the state's step and of a measurement."""
 
@@ -97,7 +97,7 @@ class Hlb(Policy):
     def wire(self, site: Site) -> Wiring:
         """Equal weights, whatever was configured."""
         d = min(self.d, site.servers)
-        mem = np.zeros((3, site.servers))
+        mem = np.zeros((4, site.servers))
         mem[MEAN], mem[VARIANCE] = 1.0, self.sensor**2
         return Wiring(
             best_of_some if d else route_all,

@@ -55,7 +55,7 @@ class HlbAda(Policy):
 
     def wire(self, site: Site) -> Wiring:
         """Equal weights, whatever was configured."""
-        mem = np.zeros((3, site.servers))
+        mem = np.zeros((4, site.servers))
         mem[MEAN], mem[VARIANCE] = 1.0, self.sensor**2
         return Wiring(
             route,

@@ -17,8 +17,8 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["InverseEwma"]
 
-DURATION, HEARD = range(2)
-"""Rows of `mem`: smoothed duration, s, and whether there was any."""
+DURATION, HEARD = range(1, 3)
+"""Rows of `mem` behind the scores of `sed`: smoothed duration, s, and whether there was any."""
 NEW = 0
 """Entry of `par`: weight of a new duration."""
 
@@ -78,5 +78,5 @@ class InverseEwma(Policy):
             on_complete=on_complete,
             par=[self.smoothing],
             weight=np.ones(site.servers),
-            mem=np.zeros((2, site.servers)),
+            mem=np.zeros((3, site.servers)),
         )

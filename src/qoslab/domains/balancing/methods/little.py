@@ -17,8 +17,8 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Little"]
 
-DONE, BUSY, DONE_BEFORE, BUSY_BEFORE = range(4)
-"""Rows of `mem`: discounted completions and busy time, s; totals at the step before."""
+DONE, BUSY, DONE_BEFORE, BUSY_BEFORE = range(1, 5)
+"""Rows of `mem` behind the scores of `sed`: discounted completions and busy time, s; totals at the step before."""
 KEEP, PRIOR = range(2)
 """Entries of `par`: share kept per step, and completions that the mean capacity counts for."""
 
@@ -74,7 +74,7 @@ class Little(Policy):
             on_tick=on_tick,
             par=[math.exp(-self.period_s / self.memory_s), self.prior],
             weight=np.ones(site.servers),
-            mem=np.zeros((4, site.servers)),
+            mem=np.zeros((5, site.servers)),
             tick_s=self.period_s,
             stagger=True,
         )
