@@ -25,13 +25,13 @@ registry.add_domain(
             ),
             Metric("consensus_error", "", "lower", "root mean square distance of the agents from their mean"),
             Metric("infeasibility", "", "lower", "largest violation of a constraint"),
-            Metric(
-                "rounds_to_tolerance", "rounds", "lower", "first round with an error within the tolerance"
-            ),
+            Metric("rounds_to_tolerance", "", "lower", "first round with an error within the tolerance"),
             Metric("rate", "", "lower", "factor by which the error falls in a round, measured"),
             Metric("rate_predicted", "", "lower", "the same, from the eigenvalues of the iteration"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
-            Metric("bytes", "B", "lower", "size of all messages, in double precision without headers"),
+            Metric(
+                "bytes", "", "lower", "size of all messages in bytes, in double precision without headers"
+            ),
             Metric("diverged", "", "lower", "1 where the error grew without bound, else 0"),
             Metric(
                 "protection_of_states", "", "higher", "error of an eavesdropper's guess where states are sent"
