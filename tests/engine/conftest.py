@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import qoslab
+
 sys.path.insert(0, str(Path(__file__).parent / "models"))
 
 
@@ -13,7 +15,9 @@ def run_python():
     """Run Python text in a fresh process whose kernels are cached in a given folder; give what it prints."""
 
     def run(text, cache, folder, **environment):
-        settings = {**os.environ, "QOSLAB_CACHE": str(cache), "PYTHONPATH": str(folder), **environment}
+        package = Path(qoslab.__file__).parents[1]  # the one that this process tests
+        where = f"{folder}{os.pathsep}{package}"
+        settings = {**os.environ, "QOSLAB_CACHE": str(cache), "PYTHONPATH": where, **environment}
         settings["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [sys.executable, "-W", "error", "-c", text]
         done = subprocess.run(command, env=settings, cwd=folder, capture_output=True, text=True, timeout=300)

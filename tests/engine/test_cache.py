@@ -1,14 +1,16 @@
 """The cache on disk, each time with fresh processes: right results first, then hits."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from qoslab.engine import cache
+from qoslab.engine import cache, clone
 
 HELPER = """
 from qoslab.engine.kernel import kernel
@@ -92,6 +94,30 @@ def test_an_edit_in_another_file_shows(files, python, old, new, result):
 def test_a_comment_or_another_line_number_costs_nothing(files, python):
     files(helper="# a new first line\n" + HELPER.replace("def helped", "# a comment\ndef helped"))
     assert python(USE) == "7.0 1.0 2"
+
+
+@pytest.mark.parametrize("module", ["lean", "reference", "diskcache"])
+def test_an_edit_of_the_engine_makes_what_was_kept_stale(files, python, tmp_path, module):
+    """A copy of the package, all links but one module; a comment there changes nothing, a statement does."""
+    package = tmp_path / "qoslab"
+    (package / "engine").mkdir(parents=True)
+    original = Path(cache.__file__).parent
+    for place, entries in ((package, original.parent), (package / "engine", original)):
+        for entry in entries.iterdir():
+            if entry.name not in ("engine", "__pycache__", f"{module}.py"):
+                (place / entry.name).symlink_to(entry)
+    edited = package / "engine" / f"{module}.py"
+    words = (original / f"{module}.py").read_text()
+    where = f"import {cache.__package__} as used\nassert used.__path__ == [{str(edited.parent)!r}]\n"
+    for more, hits in (("# a comment\n", 2), ("_LINKING = 'another way'\n", 0)):
+        edited.write_text(words + more)
+        assert python(where + USE) == f"7.0 1.0 {hits}"
+
+
+def test_the_modules_that_make_machine_code_are_all_there():
+    """A renamed module would drop out of the fingerprint without a word."""
+    assert all(importlib.util.find_spec(name) for name in clone._MACHINERY)
+    assert len({clone._module_digest(name) for name in clone._MACHINERY}) == len(clone._MACHINERY)
 
 
 def test_fields_that_change_places_show(files, python):

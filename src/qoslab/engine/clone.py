@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import hashlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
@@ -21,8 +22,11 @@ __all__ = ["check_constants", "clone", "family", "fingerprint", "plain_clone", "
 
 Function = Callable[..., Any]
 
-_NAMING = 3
-"""Grows when the engine names, lays out or links machine code in another way, so that what is kept is not found."""
+_MACHINERY = tuple(
+    f"qoslab.engine.{name}"
+    for name in ("clone", "compiler", "diskcache", "dispatch", "lean", "reference", "referencetypes")
+)
+"""Modules that decide how machine code is named, laid out and linked: an edit in one makes all kept code stale."""
 
 
 def text_of(function: Function) -> Function:
@@ -156,18 +160,34 @@ def _built(member: Function) -> bool:
 def fingerprint(function: Function, constants: Mapping[str, Constant]) -> str:
     """A hash of everything that the compiled form of a kernel depends on, but for the types of its arguments.
 
-    It covers bytecode, literals and the values of global constants, of the kernel and of all it calls: an edit in any
-    file shows, an edit of a comment does not, and no source file is read.
+    It covers bytecode, literals and the values of global constants, of the kernel and of all it calls, and the bytecode
+    of the modules that make machine code of them: an edit in any file shows, an edit of a comment does not.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{sys.implementation.cache_tag} {_NAMING}".encode())
+    digest.update(f"{sys.implementation.cache_tag}".encode())
+    for name in _MACHINERY:
+        digest.update(_module_digest(name))
     for member in family(function):
         mark = mark_of(member)
         assert mark is not None
         text = mark.build or text_of(member)
         digest.update(f"\n{text.__module__}.{text.__qualname__} {mark.inline}".encode())
+        if mark.build:  # what it builds may stand in functions beside it
+            digest.update(_module_digest(text.__module__))
         _digest_function(digest, text, {} if mark.build else constants)
     return digest.hexdigest()
+
+
+@functools.cache
+def _module_digest(name: str) -> bytes:
+    """A hash of a module's bytecode as it lies on disk, which is what a process that imports it runs."""
+    spec = importlib.util.find_spec(name)
+    get_code = getattr(spec and spec.loader, "get_code", None)
+    code = get_code(name) if get_code else None
+    digest = hashlib.blake2b(name.encode(), digest_size=16)
+    if code is not None:
+        _digest_code(digest, code)
+    return digest.digest()
 
 
 def _digest_function(digest: Any, function: Function, constants: Mapping[str, Constant]) -> None:
@@ -188,7 +208,7 @@ def _digest_code(digest: Any, code: CodeType) -> None:
         code.co_argcount,
         code.co_flags,
     )
-    digest.update(repr(names).encode() + code.co_code)
+    digest.update(repr(names).encode() + code.co_code + code.co_exceptiontable)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _digest_code(digest, constant)
