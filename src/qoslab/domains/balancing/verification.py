@@ -119,7 +119,7 @@ def _single_server() -> Iterator[Exact]:
     one = {"servers": {"count": 1}}
     shared = {"servers": {"count": 1, "discipline": {"kind": "ps"}}}
     two_phase = {"sizes": {"law": "hyperexponential", "scv": 4.0}}
-    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 60_000, 1_000_000), (0.9, 260_000, 6_000_000)):
+    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 60_000, 1_000_000), (0.9, 260_000, 7_500_000)):
         name = f"M/M/1 mean response time, rho = {rho}"
         yield Exact(name, "1 / (mu - lambda)", theory.mm1(rho), one | {"load": rho}, "random", quick, full)
     yield Exact(
@@ -129,7 +129,7 @@ def _single_server() -> Iterator[Exact]:
         one | {"load": 0.8},
         "random",
         200_000,
-        4_500_000,
+        8_000_000,
         metric="response_time_p99_s",
     )
     deterministic = one | {"load": 0.8, "sizes": {"law": "deterministic"}}
@@ -221,7 +221,7 @@ def _splits() -> Iterator[Exact]:
         eight,
         "round_robin",
         40_000,
-        600_000,
+        1_000_000,
     )
     speeds = (4.0, 2.0, 1.0, 0.5)
     split = theory.heterogeneous_split(0.7 * sum(speeds), speeds)
@@ -243,7 +243,7 @@ def _splits() -> Iterator[Exact]:
 
 
 def _policies() -> Iterator[Exact]:
-    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 50_000, 900_000), (0.9, 200_000, 4_500_000)):
+    for rho, quick, full in ((0.5, 20_000, 280_000), (0.8, 50_000, 900_000), (0.9, 200_000, 6_000_000)):
         yield Exact(
             f"JSQ over two servers, rho = {rho}",
             "balance equations of the chain",
@@ -259,7 +259,7 @@ def _limits() -> Iterator[Exact]:
     for d, rho, quick, full in (
         (2, 0.7, 20_000, 200_000),
         (2, 0.9, 60_000, 1_000_000),
-        (3, 0.9, 60_000, 700_000),
+        (3, 0.9, 60_000, 1_000_000),
     ):
         yield Exact(
             f"JSQ({d}) as servers grow without bound, rho = {rho}",
@@ -279,7 +279,7 @@ def _limits() -> Iterator[Exact]:
         {"servers": {"count": 200}, "balancers": 20, "load": 0.9},
         "jiq",
         60_000,
-        700_000,
+        1_400_000,
         double=True,
     )
 
@@ -310,7 +310,8 @@ def _delayed_information(context: Context, *, quick: bool) -> Iterator[Check]:
 def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Check:
     """Two servers of 4 and 2 cores, identical tasks; mean Jain index of residual work."""
     raw = published.two_servers(row.load) | {"requests": 6_000 if quick else 60_000}
-    got = _mean(raw, row.policy, "fairness_jain", f"table A {row.policy} {row.load}", context)
+    name = f"table A {row.policy} {row.load}"
+    got = _mean(raw, row.policy, "fairness_jain", name, context, parameters=row.parameters)
     return Check.within(
         f"Jain index, 4 + 2 cores, load {row.load:g}, {row.policy}",
         "SimLB, run by us, one seed",
@@ -318,7 +319,7 @@ def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Chec
         got=got,
         low=row.index - 0.03,
         high=row.index + 0.03,
-        note=f"RLB poster, table A: {row.poster}" if row.poster else "",
+        note=f"RLB poster, table A: {row.poster}" if row.poster else row.note,
     )
 
 
@@ -338,9 +339,16 @@ def _simlb(row: published.SimLb, context: Context, *, quick: bool) -> Check:
 
 
 def _mean(
-    raw: Mapping[str, Any], policy: str, metric: str, name: str, context: Context, *, seeds: int = 10
+    raw: Mapping[str, Any],
+    policy: str,
+    metric: str,
+    name: str,
+    context: Context,
+    *,
+    seeds: int = 10,
+    parameters: Mapping[str, Any] | None = None,
 ) -> float:
     world = BalancingScenario.model_validate(dict(raw))
-    method = registry.method("balancing", policy).cls()
+    method = registry.method("balancing", policy).cls(**(parameters or {}))
     outcomes = run(world, method, [Seed(0, "verify", name, k) for k in range(seeds)], context)
     return float(np.mean([outcome.metrics[metric] for outcome in outcomes]))
