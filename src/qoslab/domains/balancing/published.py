@@ -126,7 +126,9 @@ DELAYED = tuple(
     Delayed(dt, policy, beta, drops)
     for dt, beta, values in (
         (1.0, 2.0, (38.3, 2.45, 3.17)),
+        (3.0, 2.0, (39.9, 17.72, 17.68)),
         (5.0, 0.8, (40.0, 31.3, 28.3)),
+        (7.0, 0.3, (39.8, 41.1, 33.3)),
         (10.0, 0.2, (41.0, 52.8, 37.7)),
     )
     for policy, drops in zip(("rnd", "jsq2", "softmin"), values, strict=True)

@@ -17,7 +17,7 @@ from qoslab.core.check import Check
 from qoslab.core.context import Context
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing import delayed, published, theory
+from qoslab.domains.balancing import delayed_verification, published, theory
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 
@@ -70,7 +70,8 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     level = 1.0 - SUITE_ERROR / len(suite)
     for exact in suite:
         yield _closed_form(exact, level, context, quick=quick)
-    yield from _delayed_information(context, quick=quick)
+    yield from delayed_verification.mean_field(context, quick=quick)
+    yield from delayed_verification.simulated(context, quick=quick)
     for row in published.FAIRNESS:
         yield _fairness(row, context, quick=quick)
     for figure in published.SIMLB:
@@ -282,29 +283,6 @@ def _limits() -> Iterator[Exact]:
         1_400_000,
         double=True,
     )
-
-
-def _delayed_information(context: Context, *, quick: bool) -> Iterator[Check]:
-    """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
-    for row in published.DELAYED:
-        context.check_time()
-        world = delayed.Epochs(row.dt)
-        rng = Seed(0, "verify", "delayed", 0).generator("rates")
-        rates = [delayed.epoch_rates(world, rng) for _ in range(40 if quick else 200)]
-        prefer = {"rnd": delayed.random_choice, "jsq2": delayed.shortest}.get(row.policy) or delayed.softmin(
-            row.beta
-        )
-        values = np.array([delayed.drops(world, prefer, sequence) for sequence in rates])
-        # The table rests on 8 arrival sequences: its own error is that of a mean of 8.
-        half = 3.0 * values.std(ddof=1) * (1 / 8 + 1 / len(values)) ** 0.5
-        yield Check.within(
-            f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",
-            "mean field, our reference computation",
-            expected=row.drops,
-            got=float(values.mean()),
-            low=row.drops - half,
-            high=row.drops + half,
-        )
 
 
 def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Check:
