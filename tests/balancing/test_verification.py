@@ -7,7 +7,7 @@ the simulator, not of luck.
 import pytest
 
 from qoslab.core.context import Context
-from qoslab.domains.balancing import verification
+from qoslab.domains.balancing import delayed_verification, published, verification
 from qoslab.domains.balancing.verification import SUITE_ERROR, exact_checks
 
 CHEAP = {
@@ -42,6 +42,28 @@ def test_a_wrong_value_is_found():
     wrong = replace(exact, expected=exact.expected * 1.06)
     level = 1 - SUITE_ERROR / len(exact_checks())
     assert verification._closed_form(wrong, level, Context(), quick=True).status == "fail"
+
+
+@pytest.fixture
+def one_delayed_row(monkeypatch):
+    row = next(row for row in published.DELAYED if (row.dt, row.policy) == (5.0, "jsq2"))
+    monkeypatch.setattr(published, "DELAYED", (row,))
+
+
+@pytest.mark.usefixtures("one_delayed_row")
+def test_the_simulator_meets_the_table_of_delayed_information():
+    checks = list(delayed_verification.simulated(Context(), quick=True))
+    assert [check.status for check in checks] == ["pass", "pass"], checks
+
+
+@pytest.mark.usefixtures("one_delayed_row")
+def test_another_policy_does_not_meet_the_table(monkeypatch):
+    monkeypatch.setitem(delayed_verification._BETA, "jsq2", 0.0)
+    assert "fail" in {check.status for check in delayed_verification.simulated(Context(), quick=True)}
+
+
+def test_every_age_of_the_table_is_checked():
+    assert {row.dt for row in published.DELAYED} == {1.0, 3.0, 5.0, 7.0, 10.0}
 
 
 @pytest.mark.full

@@ -2,14 +2,17 @@
 
 import importlib.util
 from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from qoslab.core.domain import Command, FigureEntry
 from qoslab.core.method import MethodEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
+from qoslab.core.seeds import Seed
 from qoslab.testing import ContractError, domain_checks, method_checks, registered_methods
 from qoslab.testing import domains as domain_contract
 from qoslab.testing import methods as contract
@@ -120,6 +123,43 @@ class Restless(Base):
         return [int(i) for i in fresh.choice(len(opinions.gain), opinions.followers, replace=False)]
 
 
+@dataclass(frozen=True)
+class Credulous(Base):
+    """Takes whatever it is given.
+
+    Attributes:
+        size: a size.
+    """
+
+    size: Any = 1
+
+
+@dataclass(frozen=True)
+class Vague(Base):
+    """Refuses a value without saying which.
+
+    Attributes:
+        size: a size.
+    """
+
+    size: Any = 1
+
+    def __post_init__(self):
+        if self.size != 1:
+            raise ValueError("no")
+
+
+@dataclass(frozen=True)
+class Lax(Base):
+    """Declares a limit that its type takes back.
+
+    Attributes:
+        size: a size.
+    """
+
+    size: Annotated[float, Field(ge=0)] | float = 1.0
+
+
 _CALLS: list[int] = []
 
 
@@ -139,6 +179,9 @@ class Remembers(Base):
         (contract.has_a_page_to_show, Unexplained, "does not explain size"),
         (contract.constructor_only_stores, NoDefault, "has no default"),
         (contract.constructor_only_stores, Keeps, "keeps \\['secret'\\]"),
+        (contract.rejects_bad_values, Credulous, "'size' accepts a value of no fitting type"),
+        (contract.rejects_bad_values, Vague, "does not name 'size'"),
+        (contract.rejects_bad_values, Lax, "'size' accepts -1"),
         (contract.is_deterministic, Restless, "two runs of one seed differ"),
         (contract.does_not_depend_on_the_list_of_seeds, Remembers, "lists of 2 and 64|alone and one of 64"),
     ],
@@ -146,6 +189,16 @@ class Remembers(Base):
 def test_a_broken_method_is_named(check, cls, message):
     with pytest.raises(ContractError, match=f"influence/broken: .*({message})"):
         check(entry(cls))
+
+
+def test_a_method_that_ignores_its_seed_is_named(monkeypatch):
+    """The influence domain's run, with every seed replaced by the first."""
+    from qoslab.domains.influence import model
+
+    real = model.run
+    monkeypatch.setattr(model, "run", lambda s, m, seeds, c: real(s, m, [Seed()] * len(list(seeds)), c))
+    with pytest.raises(ContractError, match="ignores its seed"):
+        contract.is_deterministic(entry(Base))
 
 
 def test_what_cannot_be_pickled_is_named():

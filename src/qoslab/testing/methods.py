@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import pickle
 import time
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.domain import Domain
@@ -25,6 +27,10 @@ MethodCheck = Callable[[MethodEntry], None]
 
 _MANY = 64
 """Length of the longest list of seeds that a run is called with."""
+
+
+_DRAWS = 4
+"""Seeds among which not all may give the same numbers."""
 
 
 class ContractError(AssertionError):
@@ -70,6 +76,7 @@ def method_checks() -> list[MethodCheck]:
         constructor_only_stores,
         survives_pickling,
         rejects_unknown_parameters,
+        rejects_bad_values,
         gives_one_outcome_per_seed,
         reports_only_declared_metrics,
         is_deterministic,
@@ -125,6 +132,20 @@ def rejects_unknown_parameters(entry: MethodEntry) -> None:
         _demand(False, entry, "an unknown parameter is accepted")  # noqa: FBT003
 
 
+def rejects_bad_values(entry: MethodEntry) -> None:
+    """A value of no fitting type, no number, or just past a declared limit is refused by its parameter's name."""
+    from qoslab.core.located import validate_dataclass
+
+    for name, hint in get_type_hints(entry.cls, include_extras=True).items():
+        for value in _bad_values(hint):
+            try:
+                validate_dataclass(entry.cls, {name: value})
+            except BadInput as error:
+                _demand(name in str(error), entry, f"the refusal of {value!r} does not name {name!r}")
+            else:
+                _demand(False, entry, f"parameter {name!r} accepts {value!r}")  # noqa: FBT003
+
+
 def gives_one_outcome_per_seed(entry: MethodEntry) -> None:
     """As many outcomes as seeds, in their order."""
     given = sample(entry)
@@ -145,8 +166,10 @@ def reports_only_declared_metrics(entry: MethodEntry) -> None:
 def is_deterministic(entry: MethodEntry) -> None:
     """The same seed gives the same numbers; another seed is another draw of the world."""
     given = sample(entry)
+    drawn = _numbers(given.run(seeds(_DRAWS)))
+    _demand(drawn == _numbers(given.run(seeds(_DRAWS))), entry, "two runs of one seed differ")
     _demand(
-        _numbers(given.run(seeds(1))) == _numbers(given.run(seeds(1))), entry, "two runs of one seed differ"
+        any(one != drawn[0] for one in drawn), entry, f"{_DRAWS} seeds give one outcome: it ignores its seed"
     )
 
 
@@ -187,6 +210,45 @@ def keeps_its_time_limit(entry: MethodEntry) -> None:
     except TimeLimitExceeded:
         return
     _demand(False, entry, "a run whose time is over goes on: call context.check_time()")  # noqa: FBT003
+
+
+class _Nothing:
+    """A value that fits no type."""
+
+    def __repr__(self) -> str:
+        return "a value of no fitting type"
+
+
+def _bad_values(hint: Any) -> Iterator[Any]:
+    """Values that a parameter of this annotation must refuse."""
+    yield _Nothing()
+    bounds: list[Any] = []
+    kinds = set(_parts(hint, bounds))
+    if float in kinds:
+        yield math.nan
+    if kinds & {int, float} and str not in kinds:
+        yield "no number"
+    if any(get_origin(kind) is Literal for kind in kinds):
+        yield "no such choice"
+    for bound in bounds:
+        for attribute, step in (("gt", 0), ("lt", 0), ("ge", -1), ("le", 1)):
+            limit = getattr(bound, attribute, None)
+            if isinstance(limit, int | float):
+                yield limit + step
+
+
+def _parts(hint: Any, bounds: list[Any]) -> Iterator[Any]:
+    """The alternatives of an annotation; limits that hold for its only alternative are collected on the way."""
+    if get_origin(hint) is Annotated:
+        inner, *extras = get_args(hint)
+        for extra in extras:
+            bounds.extend([extra, *getattr(extra, "metadata", ())])
+        yield from _parts(inner, bounds)
+    elif get_origin(hint) in {Union, types.UnionType}:
+        for inner in get_args(hint):
+            yield from _parts(inner, bounds)
+    else:
+        yield hint
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

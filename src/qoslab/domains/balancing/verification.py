@@ -17,7 +17,7 @@ from qoslab.core.check import Check
 from qoslab.core.context import Context
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing import delayed, published, theory
+from qoslab.domains.balancing import delayed_verification, published, theory
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 
@@ -70,7 +70,8 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     level = 1.0 - SUITE_ERROR / len(suite)
     for exact in suite:
         yield _closed_form(exact, level, context, quick=quick)
-    yield from _delayed_information(context, quick=quick)
+    yield from delayed_verification.mean_field(context, quick=quick)
+    yield from delayed_verification.simulated(context, quick=quick)
     for row in published.FAIRNESS:
         yield _fairness(row, context, quick=quick)
     for figure in published.SIMLB:
@@ -119,7 +120,7 @@ def _single_server() -> Iterator[Exact]:
     one = {"servers": {"count": 1}}
     shared = {"servers": {"count": 1, "discipline": {"kind": "ps"}}}
     two_phase = {"sizes": {"law": "hyperexponential", "scv": 4.0}}
-    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 60_000, 1_000_000), (0.9, 260_000, 6_000_000)):
+    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 60_000, 1_000_000), (0.9, 260_000, 7_500_000)):
         name = f"M/M/1 mean response time, rho = {rho}"
         yield Exact(name, "1 / (mu - lambda)", theory.mm1(rho), one | {"load": rho}, "random", quick, full)
     yield Exact(
@@ -129,7 +130,7 @@ def _single_server() -> Iterator[Exact]:
         one | {"load": 0.8},
         "random",
         200_000,
-        4_500_000,
+        8_000_000,
         metric="response_time_p99_s",
     )
     deterministic = one | {"load": 0.8, "sizes": {"law": "deterministic"}}
@@ -221,7 +222,7 @@ def _splits() -> Iterator[Exact]:
         eight,
         "round_robin",
         40_000,
-        600_000,
+        1_000_000,
     )
     speeds = (4.0, 2.0, 1.0, 0.5)
     split = theory.heterogeneous_split(0.7 * sum(speeds), speeds)
@@ -243,7 +244,7 @@ def _splits() -> Iterator[Exact]:
 
 
 def _policies() -> Iterator[Exact]:
-    for rho, quick, full in ((0.5, 20_000, 200_000), (0.8, 50_000, 900_000), (0.9, 200_000, 4_500_000)):
+    for rho, quick, full in ((0.5, 20_000, 280_000), (0.8, 50_000, 900_000), (0.9, 200_000, 6_000_000)):
         yield Exact(
             f"JSQ over two servers, rho = {rho}",
             "balance equations of the chain",
@@ -259,7 +260,7 @@ def _limits() -> Iterator[Exact]:
     for d, rho, quick, full in (
         (2, 0.7, 20_000, 200_000),
         (2, 0.9, 60_000, 1_000_000),
-        (3, 0.9, 60_000, 700_000),
+        (3, 0.9, 60_000, 1_000_000),
     ):
         yield Exact(
             f"JSQ({d}) as servers grow without bound, rho = {rho}",
@@ -279,38 +280,16 @@ def _limits() -> Iterator[Exact]:
         {"servers": {"count": 200}, "balancers": 20, "load": 0.9},
         "jiq",
         60_000,
-        700_000,
+        1_400_000,
         double=True,
     )
-
-
-def _delayed_information(context: Context, *, quick: bool) -> Iterator[Check]:
-    """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
-    for row in published.DELAYED:
-        context.check_time()
-        world = delayed.Epochs(row.dt)
-        rng = Seed(0, "verify", "delayed", 0).generator("rates")
-        rates = [delayed.epoch_rates(world, rng) for _ in range(40 if quick else 200)]
-        prefer = {"rnd": delayed.random_choice, "jsq2": delayed.shortest}.get(row.policy) or delayed.softmin(
-            row.beta
-        )
-        values = np.array([delayed.drops(world, prefer, sequence) for sequence in rates])
-        # The table rests on 8 arrival sequences: its own error is that of a mean of 8.
-        half = 3.0 * values.std(ddof=1) * (1 / 8 + 1 / len(values)) ** 0.5
-        yield Check.within(
-            f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",
-            "mean field, our reference computation",
-            expected=row.drops,
-            got=float(values.mean()),
-            low=row.drops - half,
-            high=row.drops + half,
-        )
 
 
 def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Check:
     """Two servers of 4 and 2 cores, identical tasks; mean Jain index of residual work."""
     raw = published.two_servers(row.load) | {"requests": 6_000 if quick else 60_000}
-    got = _mean(raw, row.policy, "fairness_jain", f"table A {row.policy} {row.load}", context)
+    name = f"table A {row.policy} {row.load}"
+    got = _mean(raw, row.policy, "fairness_jain", name, context, parameters=row.parameters)
     return Check.within(
         f"Jain index, 4 + 2 cores, load {row.load:g}, {row.policy}",
         "SimLB, run by us, one seed",
@@ -318,7 +297,7 @@ def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Chec
         got=got,
         low=row.index - 0.03,
         high=row.index + 0.03,
-        note=f"RLB poster, table A: {row.poster}" if row.poster else "",
+        note=f"RLB poster, table A: {row.poster}" if row.poster else row.note,
     )
 
 
@@ -338,9 +317,16 @@ def _simlb(row: published.SimLb, context: Context, *, quick: bool) -> Check:
 
 
 def _mean(
-    raw: Mapping[str, Any], policy: str, metric: str, name: str, context: Context, *, seeds: int = 10
+    raw: Mapping[str, Any],
+    policy: str,
+    metric: str,
+    name: str,
+    context: Context,
+    *,
+    seeds: int = 10,
+    parameters: Mapping[str, Any] | None = None,
 ) -> float:
     world = BalancingScenario.model_validate(dict(raw))
-    method = registry.method("balancing", policy).cls()
+    method = registry.method("balancing", policy).cls(**(parameters or {}))
     outcomes = run(world, method, [Seed(0, "verify", name, k) for k in range(seeds)], context)
     return float(np.mean([outcome.metrics[metric] for outcome in outcomes]))

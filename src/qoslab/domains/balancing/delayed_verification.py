@@ -1,0 +1,123 @@
+"""Checks of load balancing on old information: the mean field against its table, the simulator against both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.check import Check
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing import delayed, published
+from qoslab.domains.balancing.methods.softmin import Softmin
+from qoslab.domains.balancing.model import run
+from qoslab.domains.balancing.scenario import BalancingScenario
+
+__all__ = ["mean_field", "simulated"]
+
+FloatArray = NDArray[np.float64]
+
+TABLE_SEQUENCES = 8
+"""Arrival sequences that the table rests on: its own error is that of a mean of so many."""
+SUITE_ERROR = 0.01
+"""Chance that any paired row fails although the simulator is right."""
+REMAINDER = 0.01
+"""Relative error left by 2 D(2n) - D(n), whose terms of order 1/n cancel and those of order 1/n^2 do not."""
+_BETA = {"rnd": 0.0, "jsq2": 1e6}
+"""The two ends of softmin: the lot and the shorter of two queues."""
+
+
+def mean_field(context: Context, *, quick: bool) -> Iterator[Check]:
+    """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
+    for row in published.DELAYED:
+        context.check_time()
+        values = _limits(row, _rates(row, 40 if quick else 200))
+        half = _table_error(values)
+        yield Check.within(
+            f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",
+            "mean field, our reference computation",
+            expected=row.drops,
+            got=float(values.mean()),
+            low=row.drops - half,
+            high=row.drops + half,
+        )
+
+
+def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
+    """The same by simulation with servers that report every dt, on the first arrival sequences of `mean_field`.
+
+    Two rows for each entry of the table. One holds the simulator against the table; its tolerance is three standard
+    errors of the difference of two means over different arrival sequences, and so wide. The other is the sharp one: on
+    each sequence the simulator, with the term of order 1/n removed, is held against the mean field of that very
+    sequence. Its tolerance is Student's half-width of the mean difference plus `REMAINDER` of the value.
+    """
+    from scipy.special import stdtrit
+
+    servers, count = (64, 8) if quick else (256, 20)
+    rank = 1.0 - 0.5 * SUITE_ERROR / len(published.DELAYED)
+    for row in published.DELAYED:
+        rates = _rates(row, count)
+        small = np.array([_drops(row, servers, rate, k, context) for k, rate in enumerate(rates)])
+        large = np.array([_drops(row, 2 * servers, rate, k, context) for k, rate in enumerate(rates)])
+        got, exact = 2.0 * large - small, _limits(row, rates)
+        name = f"delayed information, dt = {row.dt:g}, {row.policy}, simulated: drops per queue"
+        half = _table_error(got)
+        yield Check.within(
+            f"{name}, against the table",
+            f"our reference computation; 2 D(2n) - D(n), n = {servers}",
+            expected=row.drops,
+            got=float(got.mean()),
+            low=row.drops - half,
+            high=row.drops + half,
+        )
+        expected = float(exact.mean())
+        error = float((got - exact).std(ddof=1)) / count**0.5
+        half = float(stdtrit(count - 1, rank)) * error + REMAINDER * expected
+        yield Check.within(
+            f"{name}, same arrivals",
+            f"mean field; 2 D(2n) - D(n), n = {servers}",
+            expected=expected,
+            got=float(got.mean()),
+            low=expected - half,
+            high=expected + half,
+        )
+
+
+def _rates(row: published.Delayed, count: int) -> list[FloatArray]:
+    """Arrival rates per queue, one array for each sequence; a longer list begins with the shorter one."""
+    rng = Seed(0, "verify", "delayed", 0).generator("rates")
+    return [delayed.epoch_rates(delayed.Epochs(row.dt), rng) for _ in range(count)]
+
+
+def _limits(row: published.Delayed, rates: list[FloatArray]) -> FloatArray:
+    """Drops per queue of infinitely many queues, one number for each sequence."""
+    prefer = {"rnd": delayed.random_choice, "jsq2": delayed.shortest}.get(row.policy) or delayed.softmin(
+        row.beta
+    )
+    return np.array([delayed.drops(delayed.Epochs(row.dt), prefer, sequence) for sequence in rates])
+
+
+def _drops(row: published.Delayed, servers: int, rates: FloatArray, number: int, context: Context) -> float:
+    """Drops per queue of so many servers with five places, all reporting every dt."""
+    world = delayed.Epochs(row.dt)
+    scenario = BalancingScenario.model_validate(
+        {
+            "servers": {"count": servers, "limit": world.places},
+            "arrivals": {"kind": "rates", "rates": tuple(map(float, rates)), "step_s": row.dt},
+            "rate_per_s": servers * float(rates.mean()),
+            "duration_s": world.count * row.dt,
+            "warmup": {"fraction": 0.0},
+            "metrics": "mean",
+        }
+    )
+    method = Softmin(beta=_BETA.get(row.policy, row.beta), period_s=row.dt)
+    seed = Seed(0, "verify", f"delayed {row.dt:g} {row.policy} {servers}", number)
+    outcome = next(run(scenario, method, [seed], context))
+    return outcome.counters["rejected"] / servers
+
+
+def _table_error(values: FloatArray) -> float:
+    """Three standard errors of the difference between a mean of these values and one of the table's."""
+    return float(3.0 * values.std(ddof=1) * (1 / TABLE_SEQUENCES + 1 / len(values)) ** 0.5)
