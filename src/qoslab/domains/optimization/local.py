@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,24 @@ class Measurements:
         std: Standard deviation.
         streams: One generator per row.
         dimension: Numbers per measurement.
+
+    Attributes:
+        drawn: Draws so far.
     """
 
     def __init__(self, std: float, streams: list[np.random.Generator], dimension: int) -> None:
         self._std, self._streams, self._dimension = std, streams, dimension
         self._block, self._next = np.zeros((0, len(streams), dimension)), 0
+        self.drawn = 0
+
+    def rows(self, agents: Sequence[int]) -> Measurements:
+        """The noise of some agents alone, from its beginning; nothing may have been drawn yet."""
+        assert self.drawn == 0
+        return Measurements(self._std, [self._streams[i] for i in agents], self._dimension)
 
     def draw(self) -> FloatArray:
         """One draw for every agent, shape (rows, dimension)."""
+        self.drawn += 1
         if self._next == len(self._block):
             shape = (_BLOCK, self._dimension)
             self._block = self._std * np.stack([one.standard_normal(shape) for one in self._streams], axis=1)
@@ -52,7 +62,7 @@ class Known:
         start: Where they start, shape (rows, p) or (rows, d).
         perron: pi_i of the row-stochastic weights, for methods that may know it, shape (rows,).
         smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
-        measurements: Gives the noise of gradient measurements; None for exact ones.
+        measurements: The noise of gradient measurements; None for exact ones.
         own_smoothness: The largest second derivative of any own cost at the start.
         least_share: The smallest pi_i of all agents, which they can find by passing on minima.
         share_norm: The largest norm of any agent's share of the constraints.
@@ -64,10 +74,32 @@ class Known:
     start: FloatArray
     perron: FloatArray
     smoothness: float
-    measurements: Callable[[], FloatArray] | None = None
+    measurements: Measurements | None = None
     own_smoothness: float = 1.0
     share_norm: float = 1.0
     least_share: float = 1.0
+
+    def rows(self, agents: Sequence[int]) -> Known:
+        """What some agents know, with nothing of the others' data."""
+        at = list(agents)
+        return replace(
+            self,
+            agents=self.agents[at],
+            costs=self.costs.rows(at),
+            coupled=None if self.coupled is None else self.coupled.rows(at),
+            start=self.start[at],
+            perron=self.perron[at],
+            measurements=None if self.measurements is None else self.measurements.rows(at),
+        )
+
+    def drawn(self) -> int:
+        """Noisy measurements so far."""
+        return 0 if self.measurements is None else self.measurements.drawn
+
+    def seek(self, drawn: int) -> None:
+        """Go on after so many noisy measurements, in a process that takes up a lost agent's work."""
+        while self.measurements is not None and self.measurements.drawn < drawn:
+            self.measurements.draw()
 
     def gradient(self, x: FloatArray, k: int) -> FloatArray:
         """Measured (sub)gradients of the shared decision's costs, shape (rows, p).
@@ -90,7 +122,7 @@ class Known:
         """Measured costs of the agents' own decisions, entry by entry, shape (rows, d)."""
         assert self.coupled is not None
         exact = self.coupled.own.value(x)
-        return exact if self.measurements is None else exact + self.measurements()
+        return exact if self.measurements is None else exact + self.measurements.draw()
 
     def _measured(self, exact: FloatArray, x: FloatArray, k: int) -> FloatArray:
         wrong = ~np.isfinite(exact).all(axis=1) & np.isfinite(x).all(axis=1)
@@ -98,4 +130,4 @@ class Known:
             row = int(np.flatnonzero(wrong)[0])
             message = f"round {k}, agent {self.agents[row]}: the gradient at {x[row].tolist()} is {exact[row].tolist()}"
             raise BadInput(Problem(field="scenario.problem", message=message))
-        return exact if self.measurements is None else exact + self.measurements()
+        return exact if self.measurements is None else exact + self.measurements.draw()

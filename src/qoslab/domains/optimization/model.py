@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from qoslab.agents.channel import Channel
-from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own, Program
 from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
@@ -17,6 +15,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
+from qoslab.domains.optimization.apart import follow_apart, refuse_apart
 from qoslab.domains.optimization.asymptotics import (
     Asymptotics,
     Predictable,
@@ -27,11 +26,11 @@ from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_
 from qoslab.domains.optimization.metrics import error, judged, measured_rate
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
+from qoslab.domains.optimization.trace import Trace, grown
 
 __all__ = ["Method", "Trace", "follow", "prepare", "run"]
 
 _SLICE = 200
-_GROWTH = 1e9
 _SHOWN = 400
 
 
@@ -48,25 +47,6 @@ class Method(Program, Protocol):
     projects: ClassVar[bool]
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What a run left.
-
-    Attributes:
-        x: The agents' last state, shape (n, p) or (n, d).
-        errors: Error at first and after each round, shape (rounds + 1,).
-        messages: Messages sent.
-        bytes: Their size.
-        diverged: Whether it was stopped because the error grew without bound.
-    """
-
-    x: FloatArray
-    errors: FloatArray
-    messages: int
-    bytes: int
-    diverged: bool
-
-
 def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, context: Context) -> Trace:
     """Run rounds and note the error after each; stops where it grows without bound."""
     errors: list[float] = []
@@ -78,7 +58,7 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
                 context.check_time()
             x = state["x"]
             errors.append(error(task, x, program.decision))
-            if not errors[-1] <= _GROWTH * (1.0 + errors[0]):
+            if grown(errors[-1], errors[0]):
                 return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=True)
     return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=False)
 
@@ -133,6 +113,10 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     steady = scenario.link_up == 1.0
     rate = prepare(method, task, refuse=scenario.unstable == "refuse" and steady)
     own = own_of(task, scenario, seed, method.decision)
+    if scenario.agents != "arrays":
+        refuse_apart(scenario, task.n)
+        trace = follow_apart(method, task, own, scenario.rounds, context)
+        return _outcome(scenario, task, method, trace, rate, context)
     taps = _taps(scenario, task)
     table = scenario.channel
     wire = Wire(
@@ -143,11 +127,22 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         taps,
     )
     trace = follow(method, task, own, wire, scenario.rounds, context)
-    metrics = _metrics(scenario, task, method, trace)
-    if rate is not None and steady:
+    found = _leakage(scenario, taps[0], wire) if taps and not trace.diverged else {}
+    return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
+
+
+def _outcome(
+    scenario: OptimizationScenario,
+    task: Task,
+    method: Any,
+    trace: Trace,
+    rate: float | None,
+    context: Context,
+    more: Mapping[str, float] | None = None,
+) -> Outcome:
+    metrics = _metrics(scenario, task, method, trace) | dict(more or {})
+    if rate is not None:
         metrics["rate_predicted"] = rate
-    if taps and not trace.diverged:
-        metrics |= _leakage(scenario, taps[0], wire)
     counters = {"rounds": len(trace.errors) - 1, "messages": trace.messages, "bytes": trace.bytes}
     return Outcome(metrics, counters, _series(trace, rate) if context.keep_series else {})
 

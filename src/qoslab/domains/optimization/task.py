@@ -109,8 +109,8 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         known = replace(known, own_smoothness=curvature, share_norm=norm)
     if scenario.measurement_noise > 0:
         streams = [seed.generator("measurement", i) for i in range(task.n)]
-        draw = Measurements(scenario.measurement_noise, streams, shape[1]).draw
-        known = replace(known, measurements=draw)
+        noise = Measurements(scenario.measurement_noise, streams, shape[1])
+        known = replace(known, measurements=noise)
     return Own(agents, task.n, known)
 
 

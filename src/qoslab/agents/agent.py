@@ -1,0 +1,194 @@
+"""One agent alone: what it holds, what it has said and heard, and how it takes up again after a loss.
+
+Nothing here sends anything; `qoslab.agents.local` and `qoslab.agents.ray` carry the frames.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray, Message, MessageType
+from qoslab.agents.program import Own, Program
+from qoslab.agents.weights import Weights
+from qoslab.core.errors import BadInput, Problem
+
+__all__ = ["Agent", "Seat", "seats"]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An agent's place in the network: whom it hears, who hears it, and the weights that are its to choose.
+
+    Attributes:
+        agent: Which one.
+        speakers: Whom it hears, rising.
+        hearers: Who hears it, rising.
+        taken: By part, the weight on what each speaker, and last it itself, says; shape (speakers + 1,).
+        given: By part, the factor on what it says to each hearer; shape (hearers,). Column-stochastic weights
+            are the speaker's to choose: it sends its value times the hearer's share.
+    """
+
+    agent: int
+    speakers: tuple[int, ...]
+    hearers: tuple[int, ...]
+    taken: dict[str, FloatArray]
+    given: dict[str, FloatArray]
+
+
+def seats(weights: Weights, kind: MessageType) -> list[Seat]:
+    """The places of all agents of a network.
+
+    Args:
+        weights: The weights, the same in every round.
+        kind: What is said.
+    """
+    arcs, n = weights.network.arcs, weights.network.n
+    found = []
+    for i in range(n):
+        speakers = np.unique(arcs.tails[arcs.heads == i])
+        hearers = np.unique(arcs.heads[arcs.tails == i])
+        taken, given = {}, {}
+        for part in kind.parts:
+            matrix = weights.of(part.mixing)
+            row = np.asarray([matrix[i, j] for j in speakers], np.float64)
+            column = np.asarray([matrix[j, i] for j in hearers], np.float64)
+            speaks = part.mixing == "column"
+            taken[part.name] = np.append(np.ones(len(row)) if speaks else row, matrix[i, i])
+            given[part.name] = column if speaks else np.ones(len(column))
+        found.append(Seat(i, tuple(map(int, speakers)), tuple(map(int, hearers)), taken, given))
+    return found
+
+
+class Agent:
+    """An agent's state and post: frames that are not yet safe with their hearers, and frames not yet used.
+
+    A frame is the parts of one message in their declared order, as little-endian doubles: only what is of the
+    declared type has bytes at all.
+
+    Args:
+        program: What agents do.
+        own: What this one knows by itself; one row.
+        seat: Its place.
+        kind: What may be said.
+        count: Rounds to work.
+
+    Attributes:
+        round: Rounds done.
+        durable: Rounds that a loss of the agent would not undo.
+        outbox: Frames by hearer and round.
+    """
+
+    def __init__(self, program: Program, own: Own, seat: Seat, kind: MessageType, count: int) -> None:
+        self._program, self._own, self._kind, self._count = program, own, kind, count
+        self.seat, self.round, self.durable = seat, 0, 0
+        self.outbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.hearers}
+        self._inbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.speakers}
+        self._said: Message = {}
+        self.state = program.start(own)
+        self._say()
+
+    @property
+    def done(self) -> bool:
+        """Whether all rounds are worked."""
+        return self.round >= self._count
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that this round needs was heard."""
+        return not self.done and all(self.round in box for box in self._inbox.values())
+
+    def receive(self, speaker: int, k: int, frame: bytes) -> None:
+        """Take in what a speaker said in round k; what is over already, or came twice, is left.
+
+        Raises:
+            BadInput: The frame has not the declared size, or comes from somebody this agent does not hear.
+        """
+        if speaker not in self._inbox or len(frame) != self._kind.bytes:
+            message = f"agent {self.seat.agent} got {len(frame)} bytes from {speaker}, not {self._kind.bytes}"
+            raise BadInput(Problem(field="message", message=message + " from one whom it hears"))
+        if k >= self.round:
+            self._inbox[speaker][k] = frame
+
+    def forget(self, hearer: int, durable: int) -> None:
+        """A hearer's rounds before `durable` are safe: it will not ask for them again."""
+        box = self.outbox[hearer]
+        for k in [k for k in box if k < durable]:
+            del box[k]
+
+    def step(self) -> None:
+        """Work one round; `ready` must hold.
+
+        Raises:
+            BadInput: What it would say next is not of the declared type, or its data gave no number.
+        """
+        k = self.round
+        heard = self._mix([self._parts(self._inbox[j].pop(k)) for j in self.seat.speakers])
+        self.state = self._program.hear(self.state, heard, self._own, k)
+        self.round += 1
+        self._say()
+
+    def _say(self) -> None:
+        if self.done:
+            return
+        self._said = dict(self._program.say(self.state, self._own))
+        self._kind.check(self._said, 1)
+        for at, hearer in enumerate(self.seat.hearers):
+            parts = [
+                (self.seat.given[part.name][at] * self._said[part.name][0]).astype("<f8").tobytes()
+                for part in self._kind.parts
+            ]
+            self.outbox[hearer][self.round] = b"".join(parts)
+
+    def _parts(self, frame: bytes) -> dict[str, FloatArray]:
+        numbers, at, found = np.frombuffer(frame, "<f8"), 0, {}
+        for part in self._kind.parts:
+            size = int(np.prod(part.shape, dtype=np.int64))
+            found[part.name] = numbers[at : at + size].reshape(part.shape)
+            at += size
+        return found
+
+    def _mix(self, frames: list[dict[str, FloatArray]]) -> Message:
+        mixed: dict[str, FloatArray] = {}
+        for part in self._kind.parts:
+            weight = self.seat.taken[part.name]
+            total = weight[-1] * self._said[part.name][0]
+            for share, frame in zip(weight, frames, strict=False):
+                total = total + share * frame[part.name]
+            mixed[part.name] = np.asarray(total, np.float64)[None]
+        return mixed
+
+    def save(self, file: Path) -> None:
+        """Write all that a new process needs to go on from here; the file is whole or not there."""
+        table: dict[str, Any] = {f"state/{name}": value for name, value in self.state.items()}
+        for hearer, box in self.outbox.items():
+            for k, frame in box.items():
+                table[f"out/{hearer}/{k}"] = np.frombuffer(frame, np.uint8)
+        drawn = self._own.data.drawn() if hasattr(self._own.data, "drawn") else 0
+        table["at"] = np.array([self.round, drawn])
+        part = file.with_suffix(".part")
+        with part.open("wb") as stream:
+            np.savez(stream, **table)
+        os.replace(part, file)
+        self.durable = self.round
+
+    def load(self, file: Path) -> None:
+        """Go on from what was saved; a missing file leaves the agent at its start."""
+        if not file.is_file():
+            return
+        with np.load(file, allow_pickle=False) as table:
+            self.round, drawn = (int(value) for value in table["at"])
+            self.state = {name[6:]: table[name] for name in table.files if name.startswith("state/")}
+            self.outbox = {j: {} for j in self.seat.hearers}
+            for name in table.files:
+                if name.startswith("out/"):
+                    _, hearer, k = name.split("/")
+                    self.outbox[int(hearer)][int(k)] = table[name].tobytes()
+        self.durable = self.round
+        if hasattr(self._own.data, "seek"):
+            self._own.data.seek(drawn)
+        self._say()
