@@ -71,3 +71,10 @@ def test_version(capsys):
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == qoslab.__version__
+
+
+def test_the_package_can_be_run_as_a_module():
+    words = [sys.executable, "-m", "qoslab"]
+    shown = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip()
+    assert subprocess.run([*words, "nonsense"], capture_output=True, check=False).returncode == 2

@@ -32,12 +32,33 @@ def test_a_committed_table_is_small_whole_and_belongs_to_its_study(table):
     assert rows["versions"].null_count() == 0
 
 
+SMALL_CASES = {
+    "azure-llm-code": {"scenario.servers.count": "{ grid = [16] }"},
+    "azure-llm-conv": {"scenario.servers.count": "{ grid = [32] }"},
+    "azure-vm-drift": {
+        "scenario.load": "{ grid = [0.7] }",
+        "scenario.drift.dataset": '{ grid = ["azure-vm-noise/redis_get_50conn_long_eastus_B8ms.csv"] }',
+    },
+    "flow-sizes": {"scenario.sizes.dataset": '{ grid = ["flow-sizes/FbHdp_distribution.txt"] }'},
+    "nasa-rates": {"scenario.load": "{ grid = [0.3] }"},
+    "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
+}
+"""Of each study with recorded input, one case."""
+
+
+def test_every_study_with_recorded_input_has_its_table():
+    studies = {path.stem for path in (STUDIES / "balancing").glob("*.toml")}
+    tables = {path.stem for path in TABLES if path.parents[1].name == "balancing"}
+    assert studies == tables == set(SMALL_CASES)
+
+
 @needs_data
-def test_a_real_trace_gives_the_committed_numbers(tmp_path):
-    """One seed of the smallest case; numbers agree to 1e-9, which any change of the simulator would break."""
-    table = pl.read_parquet(STUDIES / "balancing" / "results" / "azure-llm-code.parquet")
-    overrides = {"study.seeds": "1", "scenario.servers.count": "{ grid = [16] }", "study.series": '"none"'}
-    study = Study.from_file(STUDIES / "balancing" / "azure-llm-code.toml", overrides)
+@pytest.mark.parametrize("name", sorted(SMALL_CASES))
+def test_a_real_trace_gives_the_committed_numbers(name, tmp_path):
+    """One seed of one case; numbers agree to 1e-9, which any change of the simulator would break."""
+    table = pl.read_parquet(STUDIES / "balancing" / "results" / f"{name}.parquet")
+    overrides = {"study.seeds": "1", "study.series": '"none"'} | SMALL_CASES[name]
+    study = Study.from_file(STUDIES / "balancing" / f"{name}.toml", overrides)
     again = study.run(tmp_path / "again", workers=0, quiet=True).table
     key = ["scenario", "method", "replication"]
     metrics = ["response_time_mean_s", "response_time_p99_s", "fairness_jain", "utilisation"]

@@ -65,6 +65,13 @@ class Scenario(Part):
     fields at once, and rejects a world that cannot be.
     """
 
+    def recorded(self) -> str:
+        """What every seed replays instead of drawing it, such as `arrivals`; empty where each seed is a new world.
+
+        A verdict says so: its intervals then speak of this record alone.
+        """
+        return ""
+
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from qoslab.report.amounts import effect, level, name, than
 from qoslab.report.contrast import Contrast
 from qoslab.report.evidence import Evidence, Loss
@@ -12,7 +14,7 @@ from qoslab.report.standing import Rival, Standing
 from qoslab.report.stats import student
 from qoslab.report.words import count, enumerate_words, metric_phrase, span
 
-__all__ = ["ENOUGH", "losses", "needed", "oracle", "round_up", "undecided"]
+__all__ = ["ENOUGH", "losses", "needed", "oracle", "recorded", "round_up", "undecided"]
 
 ENOUGH = 10_000
 """Above this many seeds a difference is called too small to chase rather than undecided."""
@@ -46,6 +48,8 @@ def _identical(rival: Rival) -> bool:
 
 
 _TOLD = 3
+_SAME, _NEARLY = 1e-9, 1e-3
+"""Relative spread over seeds below which a method gave the same number every time, or, of recorded input, nearly so."""
 
 
 def _difference(evidence: Evidence, found: Contrast, comparisons: int) -> str:
@@ -122,6 +126,40 @@ def _loss(evidence: Evidence, group: Sequence[Loss]) -> str:
     names = enumerate_words([name(evidence, method) for method in methods], limit=4)
     reason = f" ({group[0].reason.rstrip('.')})" if group[0].reason else ""
     return f"{names} {_HAPPENED.get(group[0].status, group[0].status)} in {lost:,} of {of:,}{at}{reason}"
+
+
+def recorded(evidence: Evidence, parts: Sequence[str]) -> str:
+    """That seeds vary little or nothing: input is replayed, or a method gave one number on all its seeds.
+
+    Args:
+        evidence: The evidence, of two seeds or more.
+        parts: What the scenarios replay, such as `arrivals`.
+
+    Returns:
+        One or two sentences; empty where neither holds.
+    """
+    same = [m for m in range(len(evidence.methods)) if _constant(evidence, m, _NEARLY if parts else _SAME)]
+    names = enumerate_words([name(evidence, method) for method in same], limit=4)
+    nearly = "nearly " if parts else ""
+    constant = f"{names} gave {nearly}the same {metric_phrase(evidence.metric)} on every seed"
+    if parts:
+        also = f" {constant}, at least in one case: more seeds change nothing there." if same else ""
+        return (
+            f"Every seed replays the same recorded {enumerate_words(list(parts))}: seeds differ only in what is still "
+            f"drawn by lot, so intervals speak of this record, not of other days.{also}"
+        )
+    if same:
+        return f"{constant}, at least in one case: its interval has no width, and more seeds change nothing there."
+    return ""
+
+
+def _constant(evidence: Evidence, method: int, spread: float) -> bool:
+    """Whether the method gave one number up to a relative spread, not 0, on two or more seeds of a case."""
+    for case in range(len(evidence.cases)):
+        own = evidence.own(case, method)
+        if len(own) > 1 and np.abs(own).max() > 0.0 and np.ptp(own) <= spread * np.abs(own).max():
+            return True
+    return False
 
 
 def oracle(evidence: Evidence, standings: Sequence[Standing]) -> str:

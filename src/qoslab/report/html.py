@@ -38,6 +38,7 @@ _LABELS: dict[Kind, str] = {
     "oracle": "Out of reach",
     "undecided": "Undecided",
     "lost": "Lost trials",
+    "recorded": "What seeds vary",
     "certainty": "How sure",
     "next": "Next",
 }

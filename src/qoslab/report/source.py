@@ -29,6 +29,7 @@ __all__ = [
     "entry_of",
     "measured",
     "metric_of",
+    "recorded_parts",
     "run_command",
     "study_file",
 ]
@@ -123,6 +124,11 @@ class ResultsLike(Protocol):
 
     def series(self, name: str) -> pl.DataFrame:
         """A kept series: its columns behind `scenario`, `method` and `replication`; no rows where none was kept."""
+
+
+def recorded_parts(study: StudyLike) -> list[str]:
+    """What scenarios of the study replay for every seed, without repeats."""
+    return list(dict.fromkeys(part for part in getattr(study, "recorded", ()) if part))
 
 
 def axis_names(table: pl.DataFrame) -> list[str]:

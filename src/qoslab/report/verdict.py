@@ -11,14 +11,16 @@ from qoslab.report import answers, doubts, takeover
 from qoslab.report.amounts import SUPERLATIVE, level, name
 from qoslab.report.evidence import Evidence
 from qoslab.report.places import places
-from qoslab.report.source import ResultsLike, run_command, study_file
+from qoslab.report.source import ResultsLike, recorded_parts, run_command, study_file
 from qoslab.report.standing import Standing, Standings, stand
 from qoslab.report.stats import Interval
 from qoslab.report.words import count, enumerate_words, metric_phrase
 
 __all__ = ["Kind", "Line", "Verdict", "verdict"]
 
-Kind = Literal["question", "answer", "margin", "crossing", "oracle", "undecided", "lost", "certainty", "next"]
+Kind = Literal[
+    "question", "answer", "margin", "crossing", "oracle", "undecided", "lost", "recorded", "certainty", "next"
+]
 _MOST_LINES = 4
 _USUAL_SEEDS = 20
 
@@ -155,6 +157,7 @@ def verdict(results: ResultsLike, metric: str | None = None, baseline: str | Non
         Line("question", results.study.report.question or _question(evidence)),
         *_answer(evidence, standings),
         *_limits(evidence, standings),
+        *_recorded(results, evidence),
         *_next(results, evidence, standings),
     ]
     return Verdict(tuple(lines), evidence, standings)
@@ -260,6 +263,11 @@ def _limits(evidence: Evidence, standings: Standings) -> Iterator[Line]:
         and _seeds(evidence) > 1
     ):
         yield Line("certainty", _certainty(evidence, standings))
+
+
+def _recorded(results: ResultsLike, evidence: Evidence) -> Iterator[Line]:
+    if _seeds(evidence) > 1 and (text := doubts.recorded(evidence, recorded_parts(results.study))):
+        yield Line("recorded", text)
 
 
 def _undecided(evidence: Evidence, standings: Standings) -> Iterator[str]:

@@ -239,6 +239,7 @@ def _scenario_record(case: ScenarioCase, parts: Parts) -> Record:
         "scenario": case.scenario.model_dump(mode="json"),
         "inputs": {str(path): digest_of(path) for path in input_files(case.scenario)},
         "datasets": dataset_names(case.scenario),
+        "recorded": case.scenario.recorded(),
     }
 
 

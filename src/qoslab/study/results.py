@@ -38,6 +38,7 @@ class StudySummary:
         methods: The methods.
         text: The study file.
         overrides: Values that were set from outside the file.
+        recorded: What each scenario replays for every seed; empty where it draws everything.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StudySummary:
     methods: tuple[MethodCase, ...]
     text: bytes = field(repr=False)
     overrides: Mapping[str, str]
+    recorded: tuple[str, ...] = ()
 
 
 def default_results(study_file: str | Path) -> Path:
@@ -135,6 +137,7 @@ class Results:
             methods=tuple(_method(self.path, study["domain"], case) for case in plan["methods"]),
             text=path.read_bytes() if path.is_file() else b"",
             overrides=study["overrides"],
+            recorded=tuple(case.get("recorded", "") for case in plan["scenarios"]),
         )
 
     def records(self) -> list[tuple[Record, Record, Record]]:

@@ -27,10 +27,22 @@ METRICS = (
     Metric("fairness_bossaer", "", "higher", "Bossaer's index of residual work over servers, mean over time"),
     Metric("residual_work_mean_s", "s", "lower", "time a server needs to finish what it holds, mean"),
     Metric("residual_work_max_s", "s", "lower", "longest time any server needed to finish what it held"),
-    Metric("utilisation", "", "neither", "work done per capacity"),
-    Metric("utilisation_max", "", "lower", "utilisation of the most used server"),
+    Metric(
+        "utilisation",
+        "",
+        "neither",
+        "work done per capacity that servers had at the start, whatever became of it",
+    ),
+    Metric(
+        "utilisation_max", "", "lower", "work done by the most used server per capacity it had at the start"
+    ),
     Metric("queue_mean", "", "lower", "requests in a server, mean over time and servers"),
-    Metric("throughput_per_s", "1/s", "higher", "answered requests per second"),
+    Metric(
+        "throughput_per_s",
+        "1/s",
+        "higher",
+        "requests of the measured time that were answered, also after it, per second of it",
+    ),
     Metric("rejected_share", "", "lower", "rejections per request"),
     Metric("timed_out_share", "", "lower", "share of requests that the client gave up"),
     Metric("lost_share", "", "lower", "share of requests never answered"),
@@ -38,7 +50,7 @@ METRICS = (
         "share_spread",
         "",
         "lower",
-        "largest deviation of a server's share of requests from its share of speed",
+        "largest deviation of a server's share of requests from its share of the capacity at the start",
     ),
 )
 

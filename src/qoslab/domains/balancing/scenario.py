@@ -271,6 +271,12 @@ class BalancingScenario(Scenario):
             raise ValueError("; ".join(problems))
         return self
 
+    def recorded(self) -> str:
+        """A trace gives the same arrivals to every seed, and with a column of sizes the same requests."""
+        if not isinstance(self.arrivals, Trace):
+            return ""
+        return "arrivals" if self.arrivals.size is None else "arrivals and sizes"
+
 
 def _demand_problems(s: BalancingScenario) -> list[str]:
     problems = []
