@@ -18,6 +18,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.apart import follow_apart
 from qoslab.domains.optimization.instances import a1, c1, d1, ring
+from qoslab.domains.optimization.methods.dextra import Dextra
 from qoslab.domains.optimization.methods.dgd import Dgd
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.methods.frost import Frost
@@ -43,6 +44,7 @@ CASES = [
     (a1, RowStochasticTracking(0.01)),
     (a1, Frost(0.01)),
     (a1, PushDiging(0.01)),
+    (a1, Dextra(0.1)),
     (a1, PushPull(0.01)),
     (a1, SubgradientPush()),
     (a1, ProjectedSubgradient()),
