@@ -11,6 +11,13 @@ from pydantic import Field
 
 from qoslab.core.method import method
 from qoslab.domains.federation.methods.fedavg import FedAvg
+from qoslab.domains.federation.methods.fedavg_momentum import FedAvgMomentum
+from qoslab.domains.federation.methods.feddyn import FedDyn
+from qoslab.domains.federation.methods.fedprox import FedProx
+from qoslab.domains.federation.methods.krum import Krum
+from qoslab.domains.federation.methods.median import Median
+from qoslab.domains.federation.methods.scaffold import Scaffold
+from qoslab.domains.federation.methods.trimmed_mean import TrimmedMean
 from qoslab.domains.federation.network import FloatArray, IntArray
 from qoslab.domains.federation.strategy import Guide, Needs, Round, State, Strategy
 
@@ -24,7 +31,16 @@ CITATION = """@article{mai2024server,
   doi = {10.1109/TAI.2024.3430250}
 }"""
 
-_BASES: dict[str, Callable[[], Any]] = {"fedavg": FedAvg}
+_BASES: dict[str, Callable[[], Any]] = {
+    "fedavg": FedAvg,
+    "fedavg_momentum": FedAvgMomentum,
+    "fedprox": FedProx,
+    "scaffold": Scaffold,
+    "feddyn": FedDyn,
+    "median": Median,
+    "trimmed_mean": TrimmedMean,
+    "krum": Krum,
+}
 
 
 @method(
@@ -49,7 +65,9 @@ class ServerLearning:
         gamma_last: The weight in the last round, for `cosine`.
     """
 
-    on: Literal["fedavg"] = "fedavg"
+    on: Literal[
+        "fedavg", "fedavg_momentum", "fedprox", "scaffold", "feddyn", "median", "trimmed_mean", "krum"
+    ] = "fedavg"
     variant: Literal["incremental", "simultaneous"] = "incremental"
     gamma: Annotated[float, Field(ge=0)] = 1.0
     schedule: Literal["constant", "cosine"] = "constant"
