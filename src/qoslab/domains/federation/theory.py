@@ -70,7 +70,7 @@ def _nothing_learned(context: Context) -> Check:
 
 
 def _digits(*, quick: bool, context: Context) -> Iterator[Check]:
-    """Margins are about half of the gains that the reference instance showed, with its own seeds."""
+    """Expected are the gains that the reference instance showed with its own seeds; margins stand well below them."""
     plain, learned = FedAvg(), ServerLearning()
     base = _means(digits_instance(0.05), plain, context)
     best = _means(digits_instance(0.05), learned, context)
