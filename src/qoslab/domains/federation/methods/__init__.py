@@ -1,0 +1,1 @@
+"""Ways to make one model of clients' updates, one per file."""

@@ -1,0 +1,162 @@
+"""Whose data, how it is divided, how clients train, what the server holds, and who cannot be relied upon."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from qoslab.core.scenario import Part, Scenario
+
+__all__ = [
+    "Digits",
+    "Dirichlet",
+    "Faults",
+    "FederationScenario",
+    "Iid",
+    "Planted",
+    "Quantity",
+    "ServerData",
+    "Shards",
+    "Training",
+    "example",
+]
+
+
+class Digits(Part):
+    """Handwritten digits of 8 x 8 pixels that scikit-learn carries: 1,797 samples, 10 classes."""
+
+    kind: Literal["digits"]
+
+
+class Planted(Part):
+    """Samples of a normal distribution around one centre per class: nothing is loaded."""
+
+    kind: Literal["planted"]
+    samples: int = Field(600, ge=10, description="number of samples")
+    features: int = Field(8, ge=1, description="features of a sample")
+    classes: int = Field(4, ge=2, description="number of classes")
+    separation: float = Field(2.0, ge=0, description="length of a class's centre, in standard deviations")
+
+
+class Dirichlet(Part):
+    """Each class is divided by proportions drawn from a symmetric Dirichlet distribution."""
+
+    kind: Literal["dirichlet"]
+    alpha: float = Field(0.1, gt=0, description="concentration: small gives each client few classes")
+    min_samples: int = Field(
+        1,
+        ge=0,
+        description="divisions that leave a client fewer samples are drawn again; 0 lets some be empty",
+    )
+
+
+class Shards(Part):
+    """Samples sorted by class, cut into equal shards, dealt out by lot."""
+
+    kind: Literal["shards"]
+    per_client: int = Field(2, ge=1, description="shards that each client gets")
+
+
+class Quantity(Part):
+    """Clients hold the same mix of classes and different amounts, drawn from a symmetric Dirichlet distribution."""
+
+    kind: Literal["quantity"]
+    beta: float = Field(0.5, gt=0, description="concentration: small gives few clients most of the samples")
+    min_samples: int = Field(
+        1,
+        ge=0,
+        description="divisions that leave a client fewer samples are drawn again; 0 lets some be empty",
+    )
+
+
+class Iid(Part):
+    """Samples dealt out by lot, in equal amounts."""
+
+    kind: Literal["iid"]
+
+
+class ServerData(Part):
+    """The small set of samples that the server holds and may learn from."""
+
+    reserve: int = Field(60, ge=1, description="samples that no client holds; the server's are among them")
+    samples: int = Field(60, ge=1, description="how many of the reserve the server holds, at most")
+    classes: int = Field(0, ge=0, description="only the first so many classes reach the server; 0 for all")
+    steps: int = Field(10, ge=1, description="steps of gradient descent on the server per round")
+    batch: int = Field(16, ge=1, description="samples in each of these steps")
+    rate: float = Field(0.05, gt=0, description="step size of the server")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.samples > self.reserve:
+            message = f"samples = {self.samples} is more than the reserve of {self.reserve}"
+            raise ValueError(message)
+        return self
+
+
+class Training(Part):
+    """How a client trains between two messages."""
+
+    steps: int = Field(10, ge=1, description="steps of gradient descent per round")
+    batch: int = Field(16, ge=1, description="samples in each step, drawn with replacement")
+    rate: float = Field(0.1, gt=0, description="step size in the first round")
+    rate_decay: float = Field(1.0, gt=0, le=1, description="factor of the step size from round to round")
+
+
+class Faults(Part):
+    """Clients that fail, and clients that mean harm."""
+
+    dropout: float = Field(
+        0.0, ge=0, le=1, description="probability that a client of a round never answers, each on its own"
+    )
+    malicious: float = Field(0.0, ge=0, lt=1, description="share of the clients that attack")
+    attack: Literal["label_flip", "scaled"] = Field(
+        "label_flip", description="train on class C - 1 - y instead of y, or multiply the update"
+    )
+    scale: float = Field(-4.0, description="factor of the update in the attack `scaled`")
+
+
+class FederationScenario(Scenario):
+    """Clients that train one classifier together without showing their samples."""
+
+    data: Digits | Planted = Field(discriminator="kind", description="what is learned")
+    partition: Dirichlet | Shards | Quantity | Iid = Field(
+        Dirichlet(kind="dirichlet"), discriminator="kind", description="which client holds which samples"
+    )
+    clients: int = Field(100, ge=1, description="number of clients")
+    sampled: int = Field(10, ge=1, description="clients that take part in a round, drawn by lot")
+    rounds: int = Field(200, ge=1, description="number of rounds")
+    hidden: tuple[int, ...] = Field((64,), description="widths of hidden layers; none for softmax regression")
+    test: int = Field(360, ge=1, description="samples held back for measuring; nobody learns from them")
+    target: float = Field(0.85, gt=0, le=1, description="test accuracy that `rounds_to_target` waits for")
+    training: Training = Field(Training(), description="the clients' training")
+    server: ServerData = Field(ServerData(), description="the server's samples and training")
+    faults: Faults = Field(Faults(), description="unreliable and malicious clients")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.sampled > self.clients:
+            message = f"sampled = {self.sampled} of clients = {self.clients} cannot take part in a round"
+            raise ValueError(message)
+        if any(width < 1 for width in self.hidden):
+            message = f"hidden = {list(self.hidden)}: every layer has at least one unit"
+            raise ValueError(message)
+        return self
+
+
+def example() -> FederationScenario:
+    """A small world for contract tests."""
+    return FederationScenario.model_validate(
+        {
+            "data": {"kind": "planted", "samples": 200, "features": 4, "classes": 3},
+            "partition": {"kind": "dirichlet", "alpha": 0.5},
+            "clients": 6,
+            "sampled": 4,
+            "rounds": 5,
+            "hidden": [4],
+            "test": 40,
+            "training": {"steps": 3, "batch": 4},
+            "server": {"reserve": 20, "samples": 20, "steps": 3, "batch": 4},
+            "faults": {"dropout": 0.1, "malicious": 0.2},
+        }
+    )
