@@ -77,7 +77,7 @@ def test_purification_is_what_the_circuit_does(rotate: bool, gate: float, readou
     rng = np.random.default_rng(1)
     for _ in range(3):
         kept, spent, out = vector(rng), vector(rng), np.zeros(4)
-        success = states.purify(kept, spent, rotate=rotate, gate=gate, readout=readout, out=out)
+        success = states.purify(kept, spent, int(rotate), gate, readout, out)
         expected, pair = circuit(kept, spent, rotate=rotate, gate=gate, readout=readout)
         assert success == pytest.approx(expected, abs=1e-12)
         np.testing.assert_allclose(out, pair, atol=1e-12)
@@ -88,7 +88,7 @@ def test_bbpssw_is_the_general_round_on_werner_pairs(f: float, g: float, gate: f
     a, b = states.werner_of_fidelity(f), states.werner_of_fidelity(g)
     success, w = states.bbpssw_werner(a, b, gate, readout)
     out = np.zeros(4)
-    expected = states.purify(werner(a), werner(b), rotate=False, gate=gate, readout=readout, out=out)
+    expected = states.purify(werner(a), werner(b), states.BBPSSW, gate, readout, out)
     assert success == pytest.approx(expected, abs=1e-12)
     assert w == pytest.approx(states.twirl(out), abs=1e-12)
 
@@ -159,6 +159,6 @@ def test_depolarising_multiplies_the_werner_parameter() -> None:
 def test_compiled_and_plain_agree_to_the_bit() -> None:
     rng = np.random.default_rng(2)
     kept, spent, plain, fast = vector(rng), vector(rng), np.zeros(4), np.zeros(4)
-    first = states.purify(kept, spent, rotate=True, gate=0.98, readout=0.99, out=plain)
-    second = compiled(states.purify)(kept, spent, rotate=True, gate=0.98, readout=0.99, out=fast)
+    first = states.purify(kept, spent, states.DEJMPS, 0.98, 0.99, plain)
+    second = compiled(states.purify)(kept, spent, states.DEJMPS, 0.98, 0.99, fast)
     assert (first, plain.tolist()) == (second, fast.tolist())

@@ -19,7 +19,9 @@ from qoslab.engine.kernel import kernel
 
 __all__ = [
     "AMPLITUDE_DAMPING",
+    "BBPSSW",
     "BIT_FLIP",
+    "DEJMPS",
     "DEPHASING",
     "DEPOLARISING",
     "PERFECT",
@@ -41,6 +43,9 @@ Pair = NDArray[np.float64]
 
 PERFECT, DEPHASING, DEPOLARISING, BIT_FLIP, AMPLITUDE_DAMPING = range(5)
 """What a memory does to a stored qubit."""
+
+BBPSSW, DEJMPS = range(2)
+"""Schemes of purification."""
 
 
 @kernel(inline=True)
@@ -119,24 +124,24 @@ def werner_factor(errors: Pair) -> float:
 
 
 @kernel(inline=True)
-def _rotated(place: int, *, rotate: bool) -> int:
+def _rotated(place: int, scheme: int) -> int:
     """Where DEJMPS finds the probability of a place: its rotations exchange Z and Y."""
-    return place ^ 2 if rotate and place & 1 else place
+    return place ^ 2 if scheme == DEJMPS and place & 1 else place
 
 
 @kernel
-def purify(kept: Pair, spent: Pair, *, rotate: bool, gate: float, readout: float, out: Pair) -> float:
+def purify(kept: Pair, spent: Pair, scheme: int, gate: float, readout: float, out: Pair) -> float:
     """One round of two-to-one purification by bilateral CNOTs on any two Bell-diagonal pairs.
 
-    With `rotate` this is DEJMPS (Deutsch et al. 1996), without and on Werner pairs it is BBPSSW (Bennett et al.
-    1996) before its final twirl. A CNOT is replaced by white noise on its two qubits with probability 1 - gate,
+    DEJMPS (Deutsch et al. 1996) begins with rotations; the same without them is, on Werner pairs, BBPSSW (Bennett
+    et al. 1996) before its final twirl. A CNOT is replaced by white noise on its two qubits with probability 1 - gate,
     each of the two read-outs is wrong with probability 1 - readout; a Bell-diagonal pair of pairs is then wholly
     mixed unless both CNOTs were good, and a wrong coincidence is taken with probability 2 readout (1 - readout).
 
     Args:
         kept: The pair that stays.
         spent: The pair that is measured.
-        rotate: Whether the rotations of DEJMPS come first.
+        scheme: `BBPSSW` or `DEJMPS`.
         gate: Probability that a CNOT is good.
         readout: Probability that a read-out is right.
         out: The kept pair after success.
@@ -150,9 +155,9 @@ def purify(kept: Pair, spent: Pair, *, rotate: bool, gate: float, readout: float
     for place in range(4):
         total = 0.0
         for z in range(2):
-            first = kept[_rotated(place & 2 | z, rotate=rotate)]
-            same = _rotated(place & 2 | (z ^ (place & 1)), rotate=rotate)
-            other = _rotated((place & 2) ^ 2 | (z ^ (place & 1)), rotate=rotate)
+            first = kept[_rotated(place & 2 | z, scheme)]
+            same = _rotated(place & 2 | (z ^ (place & 1)), scheme)
+            other = _rotated((place & 2) ^ 2 | (z ^ (place & 1)), scheme)
             total += first * ((1.0 - wrong) * spent[same] + wrong * spent[other])
         out[place] = good * total + (1.0 - good) / 8.0
         success += out[place]
