@@ -64,8 +64,9 @@ def link_timing(
 def single_pair_rate(timing: LinkTiming) -> float:
     """Pairs per second of one memory pair that is freed as soon as both ends know of it, mean.
 
-    Each pair takes a reservation there and back, 1 / p - 1 failed attempts, and the wait for the later notice.
+    The first end asks for the next pair when it knows of this one; the second answers as soon as it is asked and knows
+    of it, too. The answer's way, 1 / p - 1 failed attempts and this notice make up a cycle.
     """
     failed = (1.0 / timing.success - 1.0) * timing.interval_s
-    notice = max(timing.notify_first_s, timing.notify_second_s)
-    return 1.0 / (2.0 * timing.delay_s + failed + notice)
+    notice = max(timing.notify_first_s + timing.delay_s, timing.notify_second_s)
+    return 1.0 / (notice + timing.delay_s + failed)

@@ -18,7 +18,6 @@ __all__ = [
     "NodeHardware",
     "NodeOverride",
     "Request",
-    "Timing",
     "example",
 ]
 
@@ -33,9 +32,6 @@ class LinkHardware(Part):
     attenuation_db_per_km: float = Field(0.2, ge=0, description="loss of the fibre")
     speed_km_per_s: float = Field(200_000.0, gt=0, description="speed of light in the fibre")
     initial_fidelity: float = Field(0.99, ge=0.25, le=1, description="fidelity of a pair when it is created")
-    dark_count: float = Field(
-        0.0, ge=0, lt=1, description="probability that a detector clicks without a photon"
-    )
     pairs: int = Field(1, ge=1, description="memories at each end that serve this link")
 
 
@@ -51,9 +47,7 @@ class NodeHardware(Part):
         0.02, gt=0, description="time constant of a memory, and the age it is dropped at"
     )
     swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
-    swap_s: float = Field(0.0, ge=0, description="duration of a swap")
     gate_fidelity: float = Field(1.0, ge=0, le=1, description="probability that a two-qubit gate is good")
-    readout_fidelity: float = Field(1.0, ge=0.5, le=1, description="probability that a measurement is right")
 
 
 class LinkOverride(Part):
@@ -85,17 +79,6 @@ class Memory(Part):
     )
 
 
-class Timing(Part):
-    """When links may try and nodes may swap."""
-
-    mode: Literal["async", "sync"] = Field(
-        "async", description="at any time, or in phases common to all nodes"
-    )
-    external_s: float = Field(0.00999, gt=0, description="sync: phase in which links try")
-    routing_s: float = Field(2e-5, ge=0, description="sync: phase in which routes are chosen")
-    internal_s: float = Field(0.00999, gt=0, description="sync: phase in which nodes swap")
-
-
 class Request(Part):
     """Two users who want pairs."""
 
@@ -123,10 +106,6 @@ class EntanglementScenario(Scenario):
     nodes: NodeHardware = Field(NodeHardware(), description="what every node has")
     node_overrides: tuple[NodeOverride, ...] = Field((), description="nodes that differ")
     memory: Memory = Field(Memory(), description="what happens to stored qubits")
-    timing: Timing = Field(Timing(), description="when links try and nodes swap")
-    multiplexing: Literal["buffer_space", "statistical", "dynamic_random", "dynamic_weighted"] = Field(
-        "buffer_space", description="how requests share the memories of a link"
-    )
     requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
     horizon_s: float = Field(1.0, gt=0, description="simulated time")
     warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")
