@@ -1,0 +1,51 @@
+"""Entanglement: quantum networks that share pairs over lossy links, store and swap them."""
+
+from qoslab.core.domain import Domain, FigureEntry
+from qoslab.core.metric import Metric
+from qoslab.core.registry import registry
+
+_HERE = "qoslab.domains.entanglement."
+
+registry.add_domain(
+    Domain(
+        name="entanglement",
+        summary="share entangled pairs between users of a quantum network",
+        scenario=_HERE + "scenario:EntanglementScenario",
+        run=_HERE + "model:run",
+        methods=_HERE + "methods",
+        baseline="shortest_path",
+        example=_HERE + "scenario:example",
+        verify=_HERE + "theory:verify",
+        warm=_HERE + "model:warm",
+        quickstart="quickstart.toml",
+        skeleton="skeleton.py.txt",
+        protocol=_HERE + "protocol:Routing",
+        metrics=(
+            Metric(
+                "useful_rate_per_s", "1/s", "higher", "pairs delivered at the fidelity their request wants"
+            ),
+            Metric("rate_per_s", "1/s", "higher", "pairs delivered, whatever their fidelity"),
+            Metric("fidelity", "", "higher", "mean fidelity of delivered pairs"),
+            Metric("key_rate_per_s", "1/s", "higher", "secret bits of BB84 on the pairs' mean Werner state"),
+            Metric(
+                "distillable_rate_per_s", "1/s", "higher", "perfect pairs by hashing their mean Werner state"
+            ),
+            Metric(
+                "latency_s", "s", "lower", "mean time from the first link pair of a delivery to its delivery"
+            ),
+            Metric("demand_met", "", "higher", "mean share of the rates wanted that is delivered"),
+            Metric("decohered_share", "", "lower", "pairs given up by age, per link pair created"),
+            Metric("memory_use", "", "neither", "share of memory time in which a pair is held"),
+        ),
+        figures=(
+            FigureEntry(
+                "rate_over_coherence", _HERE + "figures:rate_over_coherence", "rate over the coherence time"
+            ),
+            FigureEntry(
+                "fidelity_over_coherence",
+                _HERE + "figures:fidelity_over_coherence",
+                "mean fidelity over the coherence time",
+            ),
+        ),
+    )
+)

@@ -1,0 +1,163 @@
+"""One path of repeaters in arrays: what it is made of, and what is stored in it at any time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.engine.heap import Heap, heap
+from qoslab.engine.kernel import kernel
+
+__all__ = [
+    "CONSUMED",
+    "CREATED",
+    "DECOHERED",
+    "DELIVERED",
+    "DROPPED",
+    "FAILED",
+    "JOINED",
+    "KNOWS",
+    "LEFT",
+    "MESSAGES",
+    "OPEN",
+    "RIGHT",
+    "SWAPPED",
+    "WAITS",
+    "WASTED",
+    "Chain",
+    "Store",
+    "make_store",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEFT, RIGHT = 0, 1
+"""The ends of a link's pair; a pair's left end lies nearer to the path's source."""
+
+OPEN, SWAPPED, CONSUMED, DROPPED = range(4)
+"""What became of one end of a link's pair: still stored, measured in a swap, used by its user, given up."""
+
+KNOWS, WAITS = 1, 2
+"""Bits of what the node of an end knows: the pair exists; the end stands in the queue for a swap."""
+
+CREATED, JOINED, FAILED, WASTED, DECOHERED, DELIVERED, MESSAGES = range(7)
+"""Places of the counts: link pairs created; swaps of two live pairs that succeeded, and that failed; live pairs that
+were swapped with one that had ended; pairs that ended by age; pairs delivered; messages."""
+
+
+class Chain(NamedTuple):
+    """A path of n hops, from node 0 to node n.
+
+    Attributes:
+        place_s: Delay from node 0 to each node, s, shape (n + 1,).
+        rank: Order of swapping, lower first, shape (n + 1,).
+        swap: Success probability of each node's swaps, shape (n + 1,).
+        gate: Probability that a node's Bell measurement is good, shape (n + 1,).
+        coherence_s: Time constant of each node's memories, s, shape (n + 1,).
+        success: Success probability of an attempt on each hop, shape (n,).
+        interval_s: Time between attempts, s, shape (n,).
+        notify_s: From a pair's creation until its ends know, s, shape (n, 2).
+        life_s: Age at which a pair of each hop is given up, s, shape (n,).
+        width: Memories at each end of each hop, shape (n,).
+        fidelity: Fidelity of a new pair of each hop, shape (n,).
+    """
+
+    place_s: FloatArray
+    rank: IntArray
+    swap: FloatArray
+    gate: FloatArray
+    coherence_s: FloatArray
+    success: FloatArray
+    interval_s: FloatArray
+    notify_s: FloatArray
+    life_s: FloatArray
+    width: IntArray
+    fidelity: FloatArray
+
+
+class Store(NamedTuple):
+    """Everything that changes. A record is a link's pair; swapped records are joined into lists.
+
+    Attributes:
+        hop: Hop of each record, -1 for a free one, shape (room,).
+        created: When it was or will be created, s, shape (room,).
+        beside: Record that each end was swapped with, -1 for none, shape (2, room).
+        good: Whether the swap of the right end succeeded, shape (room,).
+        state: What became of each end, shape (2, room).
+        knows: What the node of each end knows, in bits, shape (2, room).
+        until: When each end is given up, as far as its node knows, s, shape (2, room).
+        closed: When each end was closed, s, shape (2, room).
+        family: Which records were ever swapped together, shape (room,).
+        claims: Open ends and messages under way of each family, shape (room,).
+        spare: Free records, the last `head[0]` of them in use from the end, shape (room,).
+        head: Free records, deliveries, shape (2,).
+        queue: Records that wait for a swap: node, side of the node's pair, place, shape (n + 1, 2, most).
+        queued: How many, shape (n + 1, 2).
+        idle: When free memories became free: end, hop, ring of places, s, shape (2, n, most).
+        idle_at: Ring start and length of `idle`, shape (2, n, 2).
+        counts: Counts by place, shape (7,).
+        held_s: Time that memories held pairs in the measured time, s, shape (1,).
+        delivered: When, fidelity, age of the oldest part, s, of each delivered pair, shape (3, deliveries).
+        work: Room for four pair vectors, shape (4, 4).
+        heap: Events to come.
+    """
+
+    hop: IntArray
+    created: FloatArray
+    beside: IntArray
+    good: IntArray
+    state: IntArray
+    knows: IntArray
+    until: FloatArray
+    closed: FloatArray
+    family: IntArray
+    claims: IntArray
+    spare: IntArray
+    head: IntArray
+    queue: IntArray
+    queued: IntArray
+    idle: FloatArray
+    idle_at: IntArray
+    counts: IntArray
+    held_s: FloatArray
+    delivered: FloatArray
+    work: FloatArray
+    heap: Heap
+
+
+@kernel
+def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
+    """An empty store.
+
+    Args:
+        hops: Hops of the path.
+        most: Memories at each end of the widest hop.
+        room: How many records there may be at once.
+        deliveries: How many deliveries can be written down.
+    """
+    return Store(
+        np.full(room, -1, np.int64),
+        np.zeros(room),
+        np.full((2, room), -1, np.int64),
+        np.zeros(room, np.int64),
+        np.zeros((2, room), np.int64),
+        np.zeros((2, room), np.int64),
+        np.zeros((2, room)),
+        np.zeros((2, room)),
+        np.zeros(room, np.int64),
+        np.zeros(room, np.int64),
+        np.arange(room),
+        np.array([room, 0]),
+        np.zeros((hops + 1, 2, most), np.int64),
+        np.zeros((hops + 1, 2), np.int64),
+        np.zeros((2, hops, most)),
+        np.zeros((2, hops, 2), np.int64),
+        np.zeros(7, np.int64),
+        np.zeros(1),
+        np.zeros((3, deliveries)),
+        np.zeros((4, 4)),
+        heap(8 * room),
+    )

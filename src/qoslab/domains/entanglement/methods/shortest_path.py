@@ -1,0 +1,81 @@
+"""Each request on its shortest path, with one order of swapping for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.method import method
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
+from qoslab.graphs.shortest import shortest_path
+
+__all__ = ["ShortestPath", "swap_ranks"]
+
+Order = Literal["asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored", "ranks"]
+
+
+def swap_ranks(order: Order, repeaters: int) -> tuple[int, ...]:
+    """Ranks of a path's nodes, both ends highest.
+
+    Args:
+        order: `asap` swaps in any order; `balanced` takes every other node that remains, from the left, again and
+            again; `balanced_mirrored` the same from the right.
+        repeaters: Nodes between the ends.
+    """
+    inner = [0] * repeaters
+    if order == "left_to_right":
+        inner = list(range(repeaters))
+    elif order == "right_to_left":
+        inner = list(range(repeaters))[::-1]
+    elif order in ("balanced", "balanced_mirrored"):
+        left, level = list(range(repeaters)), 0
+        while left:
+            for node in left[::2]:
+                inner[node] = level
+            left, level = left[1::2], level + 1
+        inner = inner[::-1] if order == "balanced_mirrored" else inner
+    top = max(inner, default=0) + 1
+    return (top, *inner, top)
+
+
+@method("entanglement", "shortest_path", summary="the shortest path, with a chosen swap order", origin="ours")
+@dataclass(frozen=True)
+class ShortestPath:
+    """Dijkstra's path for each request; memories of a link are shared equally by the paths over it.
+
+    Attributes:
+        order: Which repeaters swap first.
+        ranks: With order `ranks`, the rank of every node of the path, lower first, both ends highest.
+        cutoff_s: Age at which a pair is dropped, s; 0 for the coherence time alone.
+        cost: What makes a path short.
+    """
+
+    order: Order = "asap"
+    ranks: tuple[int, ...] = ()
+    cutoff_s: Annotated[float, Field(ge=0)] = 0.0
+    cost: Literal["hops", "length_km"] = "hops"
+
+    def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
+        """One path per request.
+
+        Raises:
+            BadInput: A request without a path, or ranks that are missing or not asked for.
+        """
+        if (self.order == "ranks") != bool(self.ranks):
+            message = "ranks belong to order = 'ranks', and that order needs them"
+            raise BadInput(Problem(message=message, field="method.ranks"))
+        paths = []
+        for place, request in enumerate(view.requests):
+            ends = view.network.index(request.source), view.network.index(request.target)
+            found = shortest_path(view.network, *ends, self.cost)
+            if found is None:
+                message = f"there is no path from {request.source!r} to {request.target!r}"
+                raise BadInput(Problem(message=message, field="scenario.requests"))
+            ranks = self.ranks or swap_ranks(self.order, len(found.nodes) - 2)
+            paths.append(PathPlan(place, tuple(found.nodes), ranks, cutoff_s=self.cutoff_s or float("inf")))
+        return Plan(tuple(paths))

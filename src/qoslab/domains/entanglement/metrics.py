@@ -1,0 +1,84 @@
+"""What users get: pairs per second, how good they are, and what becomes of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qoslab.core.outcome import Outcome
+from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.scenario import EntanglementScenario
+
+if TYPE_CHECKING:
+    from qoslab.domains.entanglement.model import PathRun
+
+__all__ = ["hashing_yield", "key_fraction", "outcome_of"]
+
+_COUNTERS = {
+    "pairs_created": CREATED,
+    "swaps_succeeded": JOINED,
+    "swaps_failed": FAILED,
+    "pairs_wasted": WASTED,
+    "pairs_decohered": DECOHERED,
+    "pairs_delivered": DELIVERED,
+    "messages": MESSAGES,
+}
+
+
+def _entropy(probabilities: Sequence[float]) -> float:
+    return -sum(p * float(np.log2(p)) for p in probabilities if p > 0.0)
+
+
+def key_fraction(fidelity: float) -> float:
+    """Key bits per pair of BB84 on a Werner pair: max(0, 1 - 2 h(Q)) with Q = (1 - w) / 2."""
+    error = 2.0 * (1.0 - fidelity) / 3.0
+    return max(0.0, 1.0 - 2.0 * _entropy([error, 1.0 - error])) if error < 0.5 else 0.0
+
+
+def hashing_yield(fidelity: float) -> float:
+    """Perfect pairs per Werner pair by one-way hashing, at least 0: 1 - H(F, (1 - F) / 3 three times)."""
+    rest = (1.0 - fidelity) / 3.0
+    return max(0.0, 1.0 - _entropy([fidelity, rest, rest, rest])) if fidelity > 0.5 else 0.0
+
+
+def outcome_of(scenario: EntanglementScenario, runs: Sequence[PathRun], *, keep: bool) -> Outcome:
+    """All paths together; rates are per second after the warm-up."""
+    window = scenario.horizon_s - scenario.warm_up_s
+    request = np.concatenate(
+        [np.full(len(each.time_s), each.request) for each in runs] or [np.zeros(0, np.int64)]
+    )
+    columns = [
+        np.concatenate([getattr(each, name) for each in runs] or [np.zeros(0)])
+        for name in ("time_s", "fidelity", "age_s")
+    ]
+    late = columns[0] >= scenario.warm_up_s
+    request, (time, fidelity, age) = request[late].astype(np.int64), (column[late] for column in columns)
+    least = np.array([each.fidelity for each in scenario.requests])[request]
+    counts: dict[str, int] = {
+        name: sum(int(each.counts[at]) for each in runs) for name, at in _COUNTERS.items()
+    }
+    mean = float(fidelity.mean()) if len(fidelity) else 0.0
+    useful = np.bincount(request[fidelity >= least], minlength=len(scenario.requests)) / window
+    metrics: dict[str, Any] = {
+        "rate_per_s": len(time) / window,
+        "useful_rate_per_s": float(useful.sum()),
+        "key_rate_per_s": len(time) / window * key_fraction(mean),
+        "distillable_rate_per_s": len(time) / window * hashing_yield(mean),
+    }
+    if len(time):
+        metrics |= {"fidelity": mean, "latency_s": float(age.mean())}
+    wanted = [
+        (got, each.rate_per_s) for got, each in zip(useful, scenario.requests, strict=True) if each.rate_per_s
+    ]
+    if wanted:
+        metrics["demand_met"] = float(np.mean([min(1.0, got / rate) for got, rate in wanted]))
+    if counts["pairs_created"]:
+        metrics["decohered_share"] = counts["pairs_decohered"] / counts["pairs_created"]
+    memories = sum(each.memories for each in runs)
+    if memories:
+        metrics["memory_use"] = sum(each.held_s for each in runs) / (memories * window)
+    counts["pairs_in_memory"] = sum(each.in_memory for each in runs)
+    columns_kept = {"request": request, "time_s": time, "fidelity": fidelity, "age_s": age}
+    return Outcome(metrics, counts, {"deliveries": columns_kept} if keep else {})

@@ -1,0 +1,155 @@
+"""The run function: paths that do not share memories are simulated one after another, each with streams of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.outcome import Outcome
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement import states
+from qoslab.domains.entanglement.chain import (
+    CREATED,
+    DECOHERED,
+    DELIVERED,
+    FAILED,
+    JOINED,
+    WASTED,
+    Chain,
+    FloatArray,
+)
+from qoslab.domains.entanglement.kernels import DONE, simulate
+from qoslab.domains.entanglement.metrics import outcome_of
+from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
+from qoslab.engine.kernel import compiled
+from qoslab.engine.streams import streams
+
+__all__ = ["PathRun", "physics_of", "run", "run_path", "warm"]
+
+_NOISES = {
+    "perfect": states.PERFECT,
+    "dephasing": states.DEPHASING,
+    "depolarising": states.DEPOLARISING,
+    "bit_flip": states.BIT_FLIP,
+    "amplitude_damping": states.AMPLITUDE_DAMPING,
+}
+_MOST_ROOM = 1 << 20
+
+
+@dataclass(frozen=True)
+class PathRun:
+    """What one path gave.
+
+    Attributes:
+        request: Place of the request.
+        counts: See `chain`, shape (7,).
+        in_memory: Pairs that lived at the horizon.
+        held_s: Memory time that held pairs after the warm-up, s.
+        memories: Memories of the path.
+        time_s: When each pair was delivered, shape (pairs,), with those of the warm-up.
+        fidelity: Fidelity of each, shape (pairs,).
+        age_s: Time since the oldest part of each was created, s, shape (pairs,).
+    """
+
+    request: int
+    counts: NDArray[np.int64]
+    in_memory: int
+    held_s: float
+    memories: int
+    time_s: FloatArray
+    fidelity: FloatArray
+    age_s: FloatArray
+
+
+def physics_of(scenario: EntanglementScenario) -> tuple[int, int, int]:
+    """Noise, Bell-diagonal or not, errors as MQNS has them or not."""
+    memory = scenario.memory
+    return _NOISES[memory.noise], int(memory.state == "bell_diagonal"), int(memory.compat == "mqns")
+
+
+def run_path(
+    chain: Chain,
+    banks: tuple[NDArray[np.uint64], NDArray[np.uint64]],
+    span: FloatArray,
+    physics: tuple[int, int, int],
+    request: int = 0,
+) -> PathRun:
+    """Simulate one path and hold it to the law of conservation.
+
+    Args:
+        chain: The path.
+        banks: Streams of its hops and of its nodes; not changed.
+        span: End of the warm-up and horizon, s.
+        physics: See `physics_of`.
+        request: Place of the request, written into the result.
+
+    Raises:
+        RuntimeError: Pairs were lost or made from nothing; an error of this program.
+        BadInput: More pairs than 10**6 in flight.
+    """
+    most = int(chain.width.max())
+    room = 8 * int(chain.width.sum()) + 32
+    while True:
+        copies = (banks[0].copy(), banks[1].copy())
+        status, live, store = compiled(simulate)(chain, copies, span, physics, room, most)
+        if status == DONE:
+            break
+        room *= 2
+        if room > _MOST_ROOM:
+            message = f"the path has more than {_MOST_ROOM // 2} pairs in flight, or too many deliveries"
+            raise BadInput(Problem(message=message, field="scenario.horizon_s"))
+    counts = store.counts
+    ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
+    if counts[CREATED] != ended + live:
+        message = f"{counts[CREATED]} pairs were created, {ended} ended and {live} are left"
+        raise RuntimeError(message)
+    done = int(store.head[1])
+    time, fidelity, age = (row[:done].copy() for row in store.delivered)
+    return PathRun(
+        request, counts, live, float(store.held_s[0]), 2 * int(chain.width.sum()), time, fidelity, age
+    )
+
+
+def _paths(
+    world: World, method: Any, seed: Seed, context: Context
+) -> list[tuple[PathPlan, Chain, list[int]]]:
+    if isinstance(method, Deciding):
+        message = "the method decides during the run, which this model does not offer"
+        raise BadInput(Problem(message=message, field="method", hint="offer `plan` alone"))
+    plan = method.plan(world.view, seed.generator("method"), context)
+    parts = zip(plan.paths, widths(world, plan), strict=True)
+    return [(path, chain_of(world, path, links, share), links) for path, (links, share) in parts]
+
+
+def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
+    """Plan each seed's paths, simulate them, and measure what the users get."""
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    physics = physics_of(scenario)
+    for seed in seeds:
+        context.check_time()
+        world = make_world(scenario, seed, context)
+        runs = []
+        for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
+            context.check_time()
+            banks = (
+                streams(seed.stream("links", place), world.network.m)[links],
+                streams(seed.stream("nodes", place), world.network.n)[list(path.nodes)],
+            )
+            runs.append(run_path(chain, banks, span, physics, path.request))
+        yield outcome_of(scenario, runs, keep=context.keep_series)
+
+
+def warm() -> None:
+    """Compile the kernels once."""
+    from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
+    from qoslab.domains.entanglement.scenario import example
+
+    list(run(example(), ShortestPath(), [Seed()], Context()))

@@ -1,0 +1,172 @@
+"""From a scenario and a plan to paths in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.chain import Chain
+from qoslab.domains.entanglement.links import link_timing
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
+from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
+from qoslab.graphs.network import Network
+from qoslab.graphs.spec import build
+
+__all__ = ["World", "chain_of", "make_world", "widths"]
+
+
+@dataclass(frozen=True)
+class World:
+    """A scenario's network with the hardware of each link and node.
+
+    Attributes:
+        network: The graph, undirected.
+        links: What each link has, in the order of the network's links.
+        nodes: What each node has.
+        index: Link between two nodes, by (lower, higher).
+        view: What a method sees.
+    """
+
+    network: Network
+    links: tuple[LinkHardware, ...]
+    nodes: tuple[NodeHardware, ...]
+    index: dict[tuple[int, int], int]
+    view: View
+
+
+def _refuse(message: str, field: str, hint: str = "") -> BadInput:
+    return BadInput(Problem(message=message, field=field, hint=hint))
+
+
+def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> World:
+    """The network that a seed draws, and its hardware.
+
+    Raises:
+        BadInput: A link without length, a directed network, or an override or request that names what is not there.
+    """
+    network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
+    if network.directed:
+        msg = "pairs have no direction, but the network is directed"
+        raise _refuse(msg, "scenario.network.directed")
+    lengths = network.require("length_km")
+    places = {name: place for place, name in enumerate(network.nodes)}
+    pairs = zip(network.tail, network.head, strict=True)
+    index = {(int(tail), int(head)): link for link, (tail, head) in enumerate(pairs)}
+    nodes = [scenario.nodes] * network.n
+    for node in scenario.node_overrides:
+        nodes[_place(places, node.node, "scenario.node_overrides")] = node.hardware
+    links = [scenario.links] * network.m
+    for each in scenario.link_overrides:
+        ends = sorted(_place(places, name, "scenario.link_overrides") for name in (each.source, each.target))
+        if (ends[0], ends[1]) not in index:
+            message = f"there is no link between {each.source!r} and {each.target!r}"
+            raise _refuse(message, "scenario.link_overrides")
+        links[index[ends[0], ends[1]]] = each.hardware
+    for request in scenario.requests:
+        for name in (request.source, request.target):
+            _place(places, name, "scenario.requests")
+    ends_of = zip(network.tail, network.head, lengths, links, strict=True)
+    timings = tuple(
+        link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends_of
+    )
+    widths = tuple(link.pairs for link in links)
+    view = View(network, timings, widths, tuple(nodes), scenario.requests)
+    return World(network, tuple(links), tuple(nodes), index, view)
+
+
+def _place(places: dict[str, int], name: str, field: str) -> int:
+    if name not in places:
+        msg = f"the network has no node {name!r}"
+        raise _refuse(msg, field)
+    return places[name]
+
+
+def _links_of(world: World, path: PathPlan) -> list[int]:
+    request = world.view.requests[path.request]
+    names = [world.network.nodes[node] for node in path.nodes]
+    if len(names) < 2 or names[0] != request.source or names[-1] != request.target:
+        message = (
+            f"a path of request {path.request} is {names}, not from {request.source!r} to {request.target!r}"
+        )
+        raise _refuse(message, "plan.nodes")
+    links = []
+    for ends in zip(path.nodes, path.nodes[1:], strict=False):
+        link = world.index.get((min(ends), max(ends)))
+        if link is None:
+            named = " and ".join(repr(world.network.nodes[node]) for node in ends)
+            msg = f"a path uses a link between {named}, and there is none"
+            raise _refuse(msg, "plan.nodes")
+        links.append(link)
+    return links
+
+
+def widths(world: World, plan: Plan) -> list[tuple[list[int], list[int]]]:
+    """Links and memories of each path: what it asks for, or an equal share of what its links have.
+
+    Raises:
+        BadInput: A path that cannot be, or more memories than there are.
+    """
+    links = [_links_of(world, path) for path in plan.paths]
+    sharing = np.zeros(world.network.m, np.int64)
+    for each in links:
+        np.add.at(sharing, each, 1)
+    used = np.zeros(world.network.m, np.int64)
+    found = []
+    for path, each in zip(plan.paths, links, strict=True):
+        share = list(path.width) or [world.links[link].pairs // int(sharing[link]) for link in each]
+        if len(share) != len(each) or min(share) < 1:
+            message = f"a path of {len(each)} hops has memories {share}: at least one for each hop is needed"
+            raise _refuse(message, "plan.width", "links.pairs is shared among the paths that use a link")
+        np.add.at(used, each, share)
+        found.append((each, share))
+    over = np.flatnonzero(used > [link.pairs for link in world.links])
+    if len(over):
+        name = world.network.link_name(int(over[0]))
+        message = f"paths use {used[over[0]]} memories of link {name}, which has {world.links[over[0]].pairs}"
+        raise _refuse(message, "plan.width")
+    return found
+
+
+def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence[int]) -> Chain:
+    """A path in arrays.
+
+    Raises:
+        BadInput: Ranks of a wrong number, or something asked for that the model does not have.
+    """
+    hops = len(links)
+    if any(path.rounds):
+        msg = "purification is planned, which this model does not have"
+        raise _refuse(msg, "plan.rounds")
+    if not path.cutoff_s > 0:
+        msg = f"a cut-off of {path.cutoff_s:g} s leaves no pair"
+        raise _refuse(msg, "plan.cutoff_s")
+    ranks = path.ranks or (1, *[0] * (hops - 1), 1)
+    if len(ranks) != hops + 1 or max(ranks) not in (ranks[0], ranks[-1]) or ranks[0] != ranks[-1]:
+        message = f"ranks {list(ranks)} do not fit {hops + 1} nodes: one each, both ends highest"
+        raise _refuse(message, "plan.ranks")
+    nodes = [world.nodes[node] for node in path.nodes]
+    hardware = [world.links[link] for link in links]
+    lengths = world.network.length_km[list(links)]
+    timing = [
+        link_timing(float(km), link, nodes[hop], nodes[hop + 1])
+        for hop, (km, link) in enumerate(zip(lengths, hardware, strict=True))
+    ]
+    coherence = np.array([node.coherence_s for node in nodes])
+    return Chain(
+        place_s=np.concatenate([[0.0], np.cumsum([each.delay_s for each in timing])]),
+        rank=np.array(ranks, np.int64),
+        swap=np.array([node.swap_success for node in nodes]),
+        gate=np.array([node.gate_fidelity for node in nodes]),
+        coherence_s=coherence,
+        success=np.array([each.success for each in timing]),
+        interval_s=np.array([each.interval_s for each in timing]),
+        notify_s=np.array([(each.notify_first_s, each.notify_second_s) for each in timing]),
+        life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
+        width=np.array(share, np.int64),
+        fidelity=np.array([link.initial_fidelity for link in hardware]),
+    )

@@ -1,0 +1,165 @@
+"""Chains against renewal theory, another simulator's figures, and the same program uncompiled."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.kernels import simulate
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath, swap_ranks
+from qoslab.domains.entanglement.model import physics_of, run
+from qoslab.domains.entanglement.protocol import PathPlan, Plan
+from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.theory import THREE_NODES, chain_scenario, mean_and_error, verify
+from qoslab.domains.entanglement.world import chain_of, make_world
+from qoslab.engine.kernel import compiled
+from qoslab.engine.streams import streams
+
+ORDERS = ("asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored")
+
+
+def replicas(scenario: EntanglementScenario, count: int, method: Any = None) -> list:
+    return list(
+        run(scenario, method or ShortestPath(), [Seed(replication=i) for i in range(count)], Context())
+    )
+
+
+def test_all_that_verify_checks_holds() -> None:
+    """Links of five architectures, three nodes at six coherence times, w^n; chance fails it once in 5,000."""
+    checks = list(verify(quick=True, context=Context()))
+    assert len(checks) == 5 + 2 * len(THREE_NODES) + 1
+    assert not [check for check in checks if check.status != "pass"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("state", ["werner", "bell_diagonal"])
+def test_compiled_and_plain_runs_are_the_same(order: Any, state: str) -> None:
+    scenario = chain_scenario([32, 18, 35, 16, 24], pairs=3, horizon_s=0.1, state=state, compat="none")
+    world = make_world(scenario, Seed(), Context())
+    path = PathPlan(0, (0, 1, 2, 3, 4, 5), swap_ranks(order, 4))
+    chain = chain_of(world, path, range(5), [3] * 5)
+    span = np.array([0.0, 0.1])
+    found = []
+    for function in (simulate, compiled(simulate)):
+        banks = streams(1, 5), streams(2, 6)
+        status, live, store = function(chain, banks, span, physics_of(scenario), 256, 3)
+        found.append((status, live, store.counts.tolist(), store.delivered.tolist(), store.held_s.tolist()))
+    assert found[0] == found[1]
+    assert found[0][2][0] > 50
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_conservation_on_random_chains(order: Any) -> None:
+    """Every run counts what is left afresh and raises where a pair was lost; here also within warm-up and cut-offs."""
+    rng = np.random.default_rng(7)
+    for _ in range(8):
+        lengths = rng.uniform(1, 40, rng.integers(1, 8))
+        scenario = chain_scenario(
+            lengths.tolist(),
+            pairs=int(rng.integers(1, 5)),
+            coherence_s=float(rng.uniform(5e-4, 2e-2)),
+            horizon_s=0.3,
+        )
+        for outcome in replicas(scenario, 3, ShortestPath(order, cutoff_s=0.004)):
+            ended = outcome.counters["swaps_succeeded"] + 2 * outcome.counters["swaps_failed"]
+            for name in ("pairs_wasted", "pairs_decohered", "pairs_delivered", "pairs_in_memory"):
+                ended += outcome.counters[name]
+            assert outcome.counters["pairs_created"] == ended
+            assert 0 <= outcome.metrics["memory_use"] <= 1
+
+
+def test_two_links_that_never_forget() -> None:
+    """Swaps that succeed, equal links. From a swap at the repeater: the left link's outer memory is free a delay later
+    and asks with 2 delays, 3 in all; the right one asks at once, but its far memory is free after 1, then 2 in all.
+    So the left link's attempts start after 3 delays, the right's after 2, an interval being 5 delays: by enumeration.
+    """
+    tau, p = 20.0 / 200_000.0, 0.5 * 0.95**4 * 10**-0.4
+    k = np.arange(400)
+    weights = p * (1 - p) ** k
+    left, right = 3 * tau + 5 * tau * k, 2 * tau + 5 * tau * k
+    mean = float((np.maximum.outer(left, right) * np.outer(weights, weights)).sum()) + 4 * tau
+    scenario = chain_scenario([20.0, 20.0], coherence_s=1e6, swap_success=1.0)
+    rate, error = mean_and_error(replicas(scenario, 40), "rate_per_s")
+    assert abs(rate - 1 / mean) < 4.42 * error + 0.4
+
+
+def test_ends_hear_no_sooner_than_light() -> None:
+    """The oldest part of a delivery is at least as old as its notice and the way from the repeater."""
+    outcome = next(iter(run(chain_scenario([32, 18]), ShortestPath(), [Seed()], Context(keep_series=True))))
+    assert outcome.series["deliveries"]["age_s"].min() >= 4 * 9e-5 + 16e-5 - 1e-12
+
+
+def test_same_seed_same_outcome_and_another_differs() -> None:
+    first, second = replicas(chain_scenario([32, 18]), 1)[0], replicas(chain_scenario([32, 18]), 2)
+    assert first.metrics == second[0].metrics
+    assert first.metrics != second[1].metrics
+
+
+def test_bell_diagonal_dephasing_by_hand() -> None:
+    """A link's pair is held 4 delays at each end: F = F0 of I and Z exchanged with the probability of one error."""
+    scenario = chain_scenario([32.0], state="bell_diagonal", compat="none")
+    s = np.exp(-4 * 1.6e-4 / 0.01)
+    odd = (1 - s * s) / 2
+    expected = 0.99 * (1 - odd) + 0.01 / 3 * odd
+    assert replicas(scenario, 1)[0].metrics["fidelity"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_ranks_of_four_repeaters() -> None:
+    assert swap_ranks("asap", 4) == (1, 0, 0, 0, 0, 1)
+    assert swap_ranks("left_to_right", 4) == (4, 0, 1, 2, 3, 4)
+    assert swap_ranks("balanced", 4) == (3, 0, 1, 0, 2, 3)
+    assert swap_ranks("balanced_mirrored", 4) == (3, 2, 0, 1, 0, 3)
+
+
+def test_demand_met_is_the_share_of_the_rate() -> None:
+    raw = chain_scenario([32, 18]).model_dump(exclude_unset=True)
+    raw["requests"] = ({"source": "n0", "target": "n2", "rate_per_s": 1000.0, "fidelity": 0.6},)
+    metrics = replicas(EntanglementScenario.model_validate(raw), 1)[0].metrics
+    assert metrics["demand_met"] == pytest.approx(metrics["useful_rate_per_s"] / 1000)
+    assert 0 < metrics["useful_rate_per_s"] < metrics["rate_per_s"]
+
+
+class Planned:
+    """A method that gives a plan as it stands."""
+
+    def __init__(self, **path: Any) -> None:
+        self.path = PathPlan(0, path.pop("nodes", (0, 1, 2)), **path)
+
+    def plan(self, view: Any, rng: Any, context: Any) -> Plan:
+        return Plan((self.path,))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ({"rounds": (1, 0)}, "purification"),
+        ({"ranks": (1, 0)}, "ranks"),
+        ({"ranks": (0, 1, 0)}, "both ends highest"),
+        ({"width": (2, 1)}, "uses? 2 memories"),
+        ({"width": (0, 1)}, "at least one"),
+        ({"nodes": (0, 2)}, "there is none"),
+        ({"nodes": (0, 1)}, "not from"),
+        ({"cutoff_s": 0.0}, "leaves no pair"),
+    ],
+)
+def test_plans_that_cannot_be(path: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        replicas(chain_scenario([32, 18]), 1, Planned(**path))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"requests": ({"source": "n0", "target": "x"},)}, "no node 'x'"),
+        ({"node_overrides": ({"node": "x", "hardware": {}},)}, "no node 'x'"),
+        ({"link_overrides": ({"source": "n0", "target": "n2", "hardware": {}},)}, "no link between"),
+        ({"network": {"links": ({"source": "n0", "target": "n2"},)}}, "length_km is unknown"),
+    ],
+)
+def test_worlds_that_cannot_be(change: dict[str, Any], words: str) -> None:
+    raw = chain_scenario([32, 18]).model_dump(exclude_unset=True) | change
+    with pytest.raises(BadInput, match=words):
+        replicas(EntanglementScenario.model_validate(raw), 1)
