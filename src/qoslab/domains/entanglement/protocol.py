@@ -1,0 +1,125 @@
+"""Observe, then decide: what a routing method sees of the network and what it may ask for.
+
+A method is a frozen dataclass with `plan`. Proactive methods need no more. One that also has `decide` (see
+`Deciding`) is asked again at every routing phase, with the pairs that live then: reactive methods choose paths among
+them, opportunistic ones advance a request, virtual ones use stocks made before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.domains.entanglement.links import LinkTiming
+from qoslab.domains.entanglement.scenario import NodeHardware, Request
+from qoslab.graphs.network import Network
+
+__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Routing", "Swap", "View"]
+
+
+@dataclass(frozen=True)
+class LivePair:
+    """A pair that the controller knows of.
+
+    Attributes:
+        ident: Its number, unique in a run.
+        first: Node index of one end.
+        second: Node index of the other.
+        fidelity: Fidelity that is expected now.
+        age_s: Time since the older of its parts was created, s.
+    """
+
+    ident: int
+    first: int
+    second: int
+    fidelity: float
+    age_s: float
+
+
+@dataclass(frozen=True)
+class View:
+    """What the controller knows.
+
+    Attributes:
+        network: The graph.
+        timings: Success and timing of each link, in the order of the network's links.
+        pairs: Memories at each end of each link.
+        hardware: What each node has, in the order of the network's nodes.
+        requests: Who wants pairs; a `PathPlan` names a request by its place here.
+        live: Pairs that exist; empty in `plan`.
+        now_s: Simulated time, s.
+    """
+
+    network: Network
+    timings: tuple[LinkTiming, ...]
+    pairs: tuple[int, ...]
+    hardware: tuple[NodeHardware, ...]
+    requests: tuple[Request, ...]
+    live: tuple[LivePair, ...] = ()
+    now_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class PathPlan:
+    """One path of one request.
+
+    Attributes:
+        request: Place of the request in `View.requests`.
+        nodes: Node indices from source to target.
+        ranks: Order of swapping, one per node; lower ranks first, both ends highest. Empty: as soon as possible.
+        width: Memories of each link that the path may use, one per hop. Empty: its share of all.
+        rounds: Rounds of purification of each link's pairs, one per hop. Empty: none.
+        cutoff_s: Age at which a waiting pair is dropped, s; infinite for the coherence time alone.
+    """
+
+    request: int
+    nodes: tuple[int, ...]
+    ranks: tuple[int, ...] = ()
+    width: tuple[int, ...] = ()
+    rounds: tuple[int, ...] = ()
+    cutoff_s: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a method asks the network to do: its paths, several per request where it likes."""
+
+    paths: tuple[PathPlan, ...]
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A swap of two live pairs at the node they share; a request's pair is made of such swaps.
+
+    Attributes:
+        node: Node index.
+        first: `LivePair.ident` of one pair.
+        second: `LivePair.ident` of the other.
+        request: Place of the request that the result is for, -1 for a stock.
+    """
+
+    node: int
+    first: int
+    second: int
+    request: int
+
+
+class Routing(Protocol):
+    """What every method of this domain offers."""
+
+    def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:
+        """The paths to install before the run; may be empty for methods that decide later."""
+        ...
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """What reactive, opportunistic and virtual methods offer beside `plan`."""
+
+    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
+        """The swaps to order now, in this order, each pair used once at most."""
+        ...

@@ -1,0 +1,151 @@
+"""A quantum network: its links and memories, who wants pairs, and for how long it is watched."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from qoslab.core.scenario import Part, Scenario
+from qoslab.graphs.spec import NetworkTable
+
+__all__ = [
+    "Architecture",
+    "EntanglementScenario",
+    "LinkHardware",
+    "LinkOverride",
+    "Memory",
+    "NodeHardware",
+    "NodeOverride",
+    "Request",
+    "Timing",
+    "example",
+]
+
+Architecture = Literal["dim_bk", "dim_bk_sequence", "dim_dual", "sender_receiver", "source_in_midpoint"]
+"""How two memories of a link are entangled; `links` has the success probability and timing of each."""
+
+
+class LinkHardware(Part):
+    """What stands between two neighbours."""
+
+    architecture: Architecture = Field("dim_bk_sequence", description="how a link makes pairs")
+    attenuation_db_per_km: float = Field(0.2, ge=0, description="loss of the fibre")
+    speed_km_per_s: float = Field(200_000.0, gt=0, description="speed of light in the fibre")
+    initial_fidelity: float = Field(0.99, ge=0.25, le=1, description="fidelity of a pair when it is created")
+    dark_count: float = Field(
+        0.0, ge=0, lt=1, description="probability that a detector clicks without a photon"
+    )
+    pairs: int = Field(1, ge=1, description="memories at each end that serve this link")
+
+
+class NodeHardware(Part):
+    """What stands at a node."""
+
+    source_efficiency: float = Field(
+        0.95, gt=0, le=1, description="photon emitted into the fibre per attempt"
+    )
+    detector_efficiency: float = Field(0.95, gt=0, le=1, description="photon seen per photon that arrives")
+    reset_s: float = Field(1e-6, ge=0, description="time before a memory can emit again")
+    coherence_s: float = Field(
+        0.02, gt=0, description="time constant of a memory, and the age it is dropped at"
+    )
+    swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
+    swap_s: float = Field(0.0, ge=0, description="duration of a swap")
+    gate_fidelity: float = Field(1.0, ge=0, le=1, description="probability that a two-qubit gate is good")
+    readout_fidelity: float = Field(1.0, ge=0.5, le=1, description="probability that a measurement is right")
+
+
+class LinkOverride(Part):
+    """A link that differs from the others."""
+
+    source: str = Field(description="identifier of one end")
+    target: str = Field(description="identifier of the other end")
+    hardware: LinkHardware = Field(description="what this link has instead")
+
+
+class NodeOverride(Part):
+    """A node that differs from the others."""
+
+    node: str = Field(description="identifier of the node")
+    hardware: NodeHardware = Field(description="what this node has instead")
+
+
+class Memory(Part):
+    """What happens to stored qubits."""
+
+    noise: Literal["perfect", "dephasing", "depolarising", "bit_flip", "amplitude_damping"] = Field(
+        "dephasing", description="how a stored qubit forgets"
+    )
+    state: Literal["werner", "bell_diagonal"] = Field(
+        "werner", description="how much of a pair's state is kept"
+    )
+    compat: Literal["none", "mqns"] = Field(
+        "none", description="mqns: decay as that simulator has it, so that figures can be compared"
+    )
+
+
+class Timing(Part):
+    """When links may try and nodes may swap."""
+
+    mode: Literal["async", "sync"] = Field(
+        "async", description="at any time, or in phases common to all nodes"
+    )
+    external_s: float = Field(0.00999, gt=0, description="sync: phase in which links try")
+    routing_s: float = Field(2e-5, ge=0, description="sync: phase in which routes are chosen")
+    internal_s: float = Field(0.00999, gt=0, description="sync: phase in which nodes swap")
+
+
+class Request(Part):
+    """Two users who want pairs."""
+
+    source: str = Field(description="identifier of one user's node")
+    target: str = Field(description="identifier of the other's")
+    rate_per_s: float | None = Field(
+        None, gt=0, description="pairs wanted per second; as many as possible if left out"
+    )
+    fidelity: float = Field(0.25, ge=0.25, le=1, description="least fidelity that is of use")
+
+    @model_validator(mode="after")
+    def _two_users(self) -> Request:
+        if self.source == self.target:
+            message = f"a request is between two nodes, not {self.source!r} and itself"
+            raise ValueError(message)
+        return self
+
+
+class EntanglementScenario(Scenario):
+    """A network of repeaters and the requests it serves."""
+
+    network: NetworkTable = Field(description="nodes and links; every link needs a length")
+    links: LinkHardware = Field(LinkHardware(), description="what every link has")
+    link_overrides: tuple[LinkOverride, ...] = Field((), description="links that differ")
+    nodes: NodeHardware = Field(NodeHardware(), description="what every node has")
+    node_overrides: tuple[NodeOverride, ...] = Field((), description="nodes that differ")
+    memory: Memory = Field(Memory(), description="what happens to stored qubits")
+    timing: Timing = Field(Timing(), description="when links try and nodes swap")
+    multiplexing: Literal["buffer_space", "statistical", "dynamic_random", "dynamic_weighted"] = Field(
+        "buffer_space", description="how requests share the memories of a link"
+    )
+    requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
+    horizon_s: float = Field(1.0, gt=0, description="simulated time")
+    warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")
+
+    @model_validator(mode="after")
+    def _times(self) -> EntanglementScenario:
+        if self.warm_up_s >= self.horizon_s:
+            message = (
+                f"nothing is measured: warm_up_s {self.warm_up_s:g} is not below horizon_s {self.horizon_s:g}"
+            )
+            raise ValueError(message)
+        return self
+
+
+def example() -> EntanglementScenario:
+    """Two users and a repeater, 32 and 18 km of fibre."""
+    links = (
+        {"source": "S", "target": "R", "length_km": 32.0},
+        {"source": "R", "target": "D", "length_km": 18.0},
+    )
+    raw = {"network": {"links": links}, "requests": ({"source": "S", "target": "D"},), "horizon_s": 0.2}
+    return EntanglementScenario.model_validate(raw)
