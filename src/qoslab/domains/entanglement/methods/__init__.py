@@ -1,0 +1,1 @@
+"""The methods of this domain, one per file."""
