@@ -51,6 +51,13 @@ def test_yen_by_each_metric(metric, order):
     assert [path.nodes for path in found] == order
 
 
+def test_yen_leaves_out_paths_without_a_memory():
+    view = view_of(diamond(), [("0", "3"), ("1", "2")], pairs=1)
+    found = planned(YenMultipath(paths=3, metric="hops"), view)
+    # The direct link first; then 1-0-2, whose links close both of the other ways of 0-3; 1-3-2 would still fit.
+    assert [(path.request, path.nodes) for path in found] == [(0, (0, 3)), (1, (1, 0, 2)), (1, (1, 3, 2))]
+
+
 def test_flow_uses_all_that_leads_from_source_to_target():
     found = planned(MulticommodityFlow(), view_of(diamond(), [("0", "3")], pairs=3))
     assert {path.nodes for path in found} == {(0, 3), (0, 1, 3), (0, 2, 3)}

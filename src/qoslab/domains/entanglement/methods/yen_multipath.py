@@ -37,6 +37,8 @@ CITATION = """@article{yen1971finding,
 class YenMultipath:
     """The k shortest loopless paths of every request at once; paths that meet share a link's memories.
 
+    A path is left out where those before it need the last memory of one of its links.
+
     Attributes:
         paths: Paths per request, k.
         metric: What a path costs: hops, km, the sum of the links' mean times to a pair, or -ln of their success.
@@ -46,15 +48,23 @@ class YenMultipath:
     metric: Literal["hops", "length_km", "time", "success"] = "hops"
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
-        """The paths, request by request, the cheapest first."""
+        """The paths, first the cheapest of every request, then the second cheapest, and so on."""
         cost = self._cost(view)
-        return Plan(
-            tuple(
-                PathPlan(request, path.nodes)
-                for request, ends in enumerate(ends_of(view))
-                for path in k_shortest_paths(view.network, ends.source, ends.target, self.paths, cost)
-            )
-        )
+        ranked = [
+            k_shortest_paths(view.network, ends.source, ends.target, self.paths, cost)
+            for ends in ends_of(view)
+        ]
+        free, plans = np.array(view.pairs), []
+        for place in range(self.paths):
+            for request, paths in enumerate(ranked):
+                if place >= len(paths):
+                    continue
+                links = paths[place].links(view.network)
+                # A path without a memory of its own on every link could never deliver.
+                if free[links].min() > 0:
+                    free[links] -= 1
+                    plans.append(PathPlan(request, paths[place].nodes))
+        return Plan(tuple(plans))
 
     def _cost(self, view: View) -> Cost:
         if self.metric == "time":
