@@ -1,0 +1,1 @@
+"""Routing planners as plain functions: expected throughput of wide paths, flows with a hop bound, live graphs."""

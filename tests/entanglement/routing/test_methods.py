@@ -1,0 +1,109 @@
+"""Plans of proactive methods: on worlds worked out by hand, and within each link's memories."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
+from qoslab.domains.entanglement.links import link_timing, single_pair_rate
+from qoslab.domains.entanglement.methods.multicommodity_flow import MulticommodityFlow
+from qoslab.domains.entanglement.methods.wide_paths import WidePaths
+from qoslab.domains.entanglement.methods.yen_multipath import YenMultipath
+from qoslab.domains.entanglement.protocol import View
+from qoslab.domains.entanglement.routing.view import slot_successes
+from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
+from qoslab.graphs.network import Network
+from qoslab.graphs.topologies import from_topohub
+
+
+def view_of(network, requests, pairs=2):
+    link, node = LinkHardware(pairs=pairs), NodeHardware()
+    timings = tuple(link_timing(float(km), link, node, node) for km in network.length_km)
+    asked = tuple(Request(source=a, target=b) for a, b in requests)
+    return View(network, timings, (pairs,) * network.m, (node,) * network.n, asked)
+
+
+def diamond():
+    """0-1-3 over 10 km links, 0-2-3 over 20 km links, 0-3 over one of 38 km."""
+    lengths = {(0, 1): 10.0, (1, 3): 10.0, (0, 2): 20.0, (2, 3): 20.0, (0, 3): 38.0}
+    tail, head = zip(*lengths, strict=True)
+    return Network.from_links(4, tail, head, length_km=list(lengths.values()))
+
+
+def planned(method, view):
+    return method.plan(view, np.random.default_rng(0), Context()).paths
+
+
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [
+        ("hops", [(0, 3), (0, 1, 3), (0, 2, 3)]),
+        ("length_km", [(0, 1, 3), (0, 3), (0, 2, 3)]),
+        ("time", [(0, 1, 3), (0, 2, 3), (0, 3)]),
+        ("success", [(0, 3), (0, 1, 3), (0, 2, 3)]),
+    ],
+)
+def test_yen_by_each_metric(metric, order):
+    # Per attempt 0.407 e^(-0.046 km): one hop of 38 km is likelier than two of 10 km, but its pairs come later.
+    found = planned(YenMultipath(paths=3, metric=metric), view_of(diamond(), [("0", "3")]))
+    assert [path.nodes for path in found] == order
+
+
+def test_yen_leaves_out_paths_without_a_memory():
+    view = view_of(diamond(), [("0", "3"), ("1", "2")], pairs=1)
+    found = planned(YenMultipath(paths=3, metric="hops"), view)
+    # The direct link first; then 1-0-2, whose links close both of the other ways of 0-3; 1-3-2 would still fit.
+    assert [(path.request, path.nodes) for path in found] == [(0, (0, 3)), (1, (1, 0, 2)), (1, (1, 3, 2))]
+
+
+def test_flow_uses_all_that_leads_from_source_to_target():
+    found = planned(MulticommodityFlow(), view_of(diamond(), [("0", "3")], pairs=3))
+    assert {path.nodes for path in found} == {(0, 3), (0, 1, 3), (0, 2, 3)}
+    assert all(width == 3 for path in found for width in path.width)
+    assert [
+        path.nodes for path in planned(MulticommodityFlow(most_hops=1), view_of(diamond(), [("0", "3")]))
+    ] == [(0, 3)]
+
+
+@pytest.mark.parametrize(("slot_s", "nodes"), [(0.01, (0, 3)), (0.001, (0, 1, 3))])
+def test_wide_paths_take_the_best_path_whole(slot_s, nodes):
+    # A long slot fills the long link too, and spares a swap; in a short one it makes next to nothing.
+    found = planned(WidePaths(slot_s=slot_s), view_of(diamond(), [("0", "3")], pairs=3))
+    assert found[0].nodes == nodes
+    assert set(found[0].width) == {3}
+
+
+def test_success_in_a_slot():
+    view = view_of(diamond(), [("0", "3")])
+    timing = view.timings[0]
+    attempts = int(0.01 / timing.interval_s)
+    assert attempts > 1
+    assert slot_successes(view, 0.01)[0] == pytest.approx(1 - (1 - timing.success) ** attempts)
+
+
+@pytest.mark.parametrize("method", [MulticommodityFlow(), WidePaths()], ids=["flow", "wide"])
+def test_plans_on_geant_keep_to_the_memories(method):
+    network = from_topohub("topozoo/Geant2012")
+    ends = [(network.nodes[a], network.nodes[b]) for a, b in ((0, 20), (3, 30), (5, 12))]
+    view = view_of(network, ends, pairs=4)
+    arcs, used = network.arcs, np.zeros(network.m, np.int64)
+    place = {(int(t), int(h)): int(k) for t, h, k in zip(arcs.tails, arcs.heads, arcs.link, strict=True)}
+    found = planned(method, view)
+    for path in found:
+        assert (path.nodes[0], path.nodes[-1]) == tuple(map(network.index, ends[path.request]))
+        for hop, width in zip(pairwise(path.nodes), path.width, strict=True):
+            used[place[hop]] += width
+    assert found
+    assert (used <= 4).all()
+
+
+def test_rates_are_those_of_links():
+    view = view_of(diamond(), [("0", "3")])
+    assert single_pair_rate(view.timings[0]) > single_pair_rate(view.timings[2])
+
+
+def test_an_unknown_user_is_named():
+    with pytest.raises(BadInput, match="no node 'x'"):
+        planned(YenMultipath(), view_of(diamond(), [("0", "x")]))
