@@ -104,5 +104,5 @@ def _contexts(torch: Any, known: Known, rank: int, merged: bool, like: Any) -> l
         return found
     means = [graph.mean for graph in found]
     features = sum(graph.features for graph in found) / len(found)
-    # The union of the kinds' edges: a node sees everybody with whom it shares a group of any kind.
+    # A node sees the mean of what its groups of each kind show: the mean of the operators, not a union of edges.
     return [ContextGraph(features, lambda x: sum(mean(x) for mean in means) / len(means))]
