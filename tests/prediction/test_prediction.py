@@ -7,7 +7,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.data import make_task
+from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.neumf import NeuMF
 from qoslab.domains.prediction.methods.user_mean import UserMean
@@ -25,18 +25,23 @@ def world(density=0.3, **data):
 
 
 def test_means_by_hand():
-    known = np.array([[[1.0, NAN, NAN], [3.0, 5.0, NAN]]])
+    known = Known(("q",), np.array([[[1.0, NAN, NAN], [3.0, 5.0, NAN]]]))
     assert ItemMean().predict(known, SEED, Context()).tolist() == [[[2, 5, 3], [2, 5, 3]]]
     assert UserMean().predict(known, SEED, Context()).tolist() == [[[1, 1, 1], [4, 4, 4]]]
 
 
 def test_a_user_without_data_gets_the_overall_mean():
-    known = np.array([[[NAN, NAN], [1.0, 3.0]]])
+    known = Known(("q",), np.array([[[NAN, NAN], [1.0, 3.0]]]))
     assert UserMean().predict(known, SEED, Context())[0, 0].tolist() == [2.0, 2.0]
 
 
 def test_errors_by_hand():
-    found = errors(["a", "b"], np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([[2.0, 4.0], [3.0, 4.0]]))
+    found = errors(
+        ["a", "b"],
+        np.array([[[1.0, 2.0]], [[0.0, 0.0]]]),
+        np.array([[[2.0, 4.0]], [[3.0, 4.0]]]),
+        np.ones((2, 1, 2), bool),
+    )
     assert found["mae[a]"] == 1.5
     assert found["rmse[b]"] == pytest.approx(np.sqrt(12.5))
     assert found["nmae[a]"] == 0.5
@@ -45,12 +50,12 @@ def test_errors_by_hand():
 
 def test_a_split_shares_nothing_and_loses_nothing():
     task = make_task(world(users=20, services=30, density=0.25), Seed(), Context())
-    known = np.isfinite(task.known[0])
-    assert known.sum() == 150
+    known = np.isfinite(task.known.values)
+    assert known.sum(axis=(1, 2)).tolist() == [150, 150]
     assert not (known & task.test).any()
     assert (known | task.test).all()
-    assert (np.isfinite(task.known) == known).all()
-    assert (task.known[:, known] == task.truth[:, known]).all()
+    assert (known[0] == known[1]).all()
+    assert (task.known.values[known] == task.truth[known]).all()
 
 
 def test_methods_meet_the_same_split():

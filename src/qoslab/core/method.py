@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from qoslab.core.context import Context
@@ -34,6 +34,7 @@ class MethodEntry:
         information: What the method may see, where the domain draws that line; else None.
         extra: The optional dependency a run needs, such as `learn`; None for the core install.
         origin: Where its definition comes from.
+        example: Parameters that make it small enough for contract tests, which run it some seventy times.
     """
 
     domain: str
@@ -44,6 +45,7 @@ class MethodEntry:
     information: Information | None
     extra: str | None
     origin: Origin
+    example: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -78,6 +80,7 @@ def method(
     information: Information | None = None,
     extra: str | None = None,
     origin: Origin = "paper",
+    example: Mapping[str, Any] | None = None,
 ) -> Callable[[_C], _C]:
     """Register a frozen dataclass as the method `DOMAIN/NAME`.
 
@@ -89,6 +92,7 @@ def method(
         information: What the method may see.
         extra: The optional dependency that a run needs.
         origin: Where its definition comes from.
+        example: Parameters for contract tests, where the default ones would take seconds on a small scenario.
 
     Returns:
         A class decorator that registers the class and returns it unchanged.
@@ -101,7 +105,7 @@ def method(
 
     def register(cls: _C) -> _C:
         _check_class(cls, f"{domain}/{name}")
-        entry = MethodEntry(domain, name, cls, summary, citation, information, extra, origin)
+        entry = MethodEntry(domain, name, cls, summary, citation, information, extra, origin, example or {})
         from qoslab.core.registry import registry
 
         registry.add_method(entry)

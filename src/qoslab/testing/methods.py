@@ -52,7 +52,7 @@ class Sample:
 
 
 def sample(entry: MethodEntry) -> Sample:
-    """The method with its default parameters on its domain's small scenario.
+    """The method with its example's parameters (else its defaults) on its domain's small scenario.
 
     Raises:
         ContractError: A parameter has no default, so nobody can try the method without reading about it.
@@ -60,7 +60,7 @@ def sample(entry: MethodEntry) -> Sample:
     domain = registry.domain(entry.domain)
     required = [f.name for f in dataclasses.fields(entry.cls) if _required(f)]
     _demand(not required, entry, f"parameter {', '.join(required)} has no default: give every parameter one")
-    return Sample(domain, domain.example_scenario(), entry.cls())
+    return Sample(domain, domain.example_scenario(), entry.cls(**entry.example))
 
 
 def registered_methods(domain: str | None = None) -> list[MethodEntry]:

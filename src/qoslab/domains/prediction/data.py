@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,49 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.scenario import Dataset, Planted, PredictionScenario
 
-__all__ = ["Task", "make_task"]
+__all__ = ["BoolArray", "Codes", "FloatArray", "Known", "Task", "make_task"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a method may learn from.
+
+    Attributes:
+        parameters: Names of the P QoS parameters.
+        values: Measurements, shape (P, users, services), NaN where nothing is known.
+        user_context: For each kind of context ("country", "as") one code per user, shape (users,); -1 is unknown.
+        service_context: The same for services, shape (services,). A kind means the same codes on both sides.
+    """
+
+    parameters: tuple[str, ...]
+    values: FloatArray
+    user_context: Mapping[str, Codes] = field(default_factory=dict)
+    service_context: Mapping[str, Codes] = field(default_factory=dict)
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return int(self.values.shape[1])
+
+    @property
+    def services(self) -> int:
+        """Number of services."""
+        return int(self.values.shape[2])
+
+    def cells(self, parameter: int) -> tuple[Codes, Codes, FloatArray]:
+        """Users, services and values of the known cells of one parameter, in the order of the table."""
+        table = self.values[parameter]
+        users, services = np.nonzero(np.isfinite(table))
+        return users, services, table[users, services]
+
+    def copy(self) -> Known:
+        """The same with arrays of its own."""
+        contexts = [{k: v.copy() for k, v in c.items()} for c in (self.user_context, self.service_context)]
+        return Known(self.parameters, self.values.copy(), *contexts)
 
 
 @dataclass(frozen=True)
@@ -24,14 +64,12 @@ class Task:
     """One instance of the problem.
 
     Attributes:
-        parameters: Names of the P QoS parameters.
-        known: What a method may learn from, shape (P, users, services), NaN where it is not known.
-        truth: All measurements, same shape, NaN where nobody measured.
-        test: Which cells are asked, shape (users, services): measured in every parameter, and not known.
+        known: What a method may learn from.
+        truth: All measurements, shape (P, users, services), NaN where nobody measured.
+        test: Which cells are asked, same shape: measured, and not known.
     """
 
-    parameters: tuple[str, ...]
-    known: FloatArray
+    known: Known
     truth: FloatArray
     test: BoolArray
 
@@ -56,7 +94,8 @@ def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Tas
     test = np.zeros(users * services, bool)
     test[measured] = True
     known = np.where(train.reshape(users, services), truth, np.nan)
-    return Task(names, known, truth, (test & ~train).reshape(users, services))
+    asked = np.broadcast_to((test & ~train).reshape(users, services), truth.shape)
+    return Task(Known(names, known), truth, asked)
 
 
 def _measurements(

@@ -11,21 +11,27 @@ __all__ = ["errors"]
 
 
 def errors(
-    parameters: Sequence[str], predicted: NDArray[np.float64], truth: NDArray[np.float64]
+    parameters: Sequence[str],
+    predicted: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    test: NDArray[np.bool_],
 ) -> dict[str, float]:
     """MAE, RMSE and NMAE of each parameter, and each averaged over the parameters.
 
     Args:
         parameters: Names, length P.
-        predicted: Predictions at the test cells, shape (P, cells).
-        truth: Measurements at the test cells, shape (P, cells).
+        predicted: Predictions, shape (P, users, services).
+        truth: Measurements, same shape.
+        test: Which cells are asked, same shape.
 
     Returns:
         `mae[NAME]`, `rmse[NAME]`, `nmae[NAME]` and the plain averages `mae`, `rmse`, `nmae`.
     """
-    mae = np.abs(predicted - truth).mean(axis=1)
-    rmse = np.sqrt(((predicted - truth) ** 2).mean(axis=1))
-    values = {"mae": mae, "rmse": rmse, "nmae": mae / np.abs(truth).mean(axis=1)}
+    off = [np.abs(p[asked] - t[asked]) for p, t, asked in zip(predicted, truth, test, strict=True)]
+    mae = np.array([o.mean() for o in off])
+    rmse = np.array([np.sqrt((o**2).mean()) for o in off])
+    level = np.array([np.abs(t[asked]).mean() for t, asked in zip(truth, test, strict=True)])
+    values = {"mae": mae, "rmse": rmse, "nmae": mae / level}
     found = {name: float(column.mean()) for name, column in values.items()}
     for name, column in values.items():
         found |= {f"{name}[{parameter}]": float(x) for parameter, x in zip(parameters, column, strict=True)}

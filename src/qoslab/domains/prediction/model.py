@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from qoslab.core.context import Context
-from qoslab.core.outcome import Outcome
+from qoslab.core.outcome import Outcome, Series
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.data import FloatArray, make_task
+from qoslab.domains.prediction.data import FloatArray, Known, make_task
 from qoslab.domains.prediction.metrics import errors
 
-__all__ = ["Predictor", "run"]
+__all__ = ["Prediction", "Predictor", "run"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A completed table and what a method may tell besides.
+
+    Attributes:
+        values: Predictions for every cell, shape (P, users, services), finite.
+        lower: Lower ends of intervals that hold the value with the probability `level`, or None.
+        upper: Upper ends, or None.
+        level: Probability that an interval promises.
+        series: Columns for figures by name (losses by epoch, gates, weights); kept where the study asks.
+    """
+
+    values: FloatArray
+    lower: FloatArray | None = None
+    upper: FloatArray | None = None
+    level: float = 0.9
+    series: Mapping[str, Series] = field(default_factory=dict)
 
 
 class Predictor(Protocol):
     """What a method of this domain offers."""
 
-    def predict(self, known: FloatArray, seed: np.random.SeedSequence, context: Context) -> FloatArray:
+    def predict(
+        self, known: Known, seed: np.random.SeedSequence, context: Context
+    ) -> FloatArray | Prediction:
         """Learn from a table and complete it.
 
         Args:
-            known: Shape (P, users, services), NaN where nothing is known.
+            known: The known measurements and the context of users and services; not to be changed.
             seed: Where the method's random numbers come from.
-            context: Time limit and progress.
+            context: Time limit, and whether series are wanted.
 
         Returns:
-            Predictions for every cell, same shape, finite.
+            Predictions for every cell, shape (P, users, services), finite; or these as a `Prediction` with
+            intervals or series.
         """
         ...
 
@@ -38,8 +61,11 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     for seed in seeds:
         context.check_time()
         task = make_task(scenario, seed, context)
-        predicted = method.predict(task.known.copy(), seed.stream("method"), context)
-        metrics = errors(task.parameters, predicted[:, task.test], task.truth[:, task.test])
-        yield Outcome(
-            metrics, {"known": int(np.isfinite(task.known[0]).sum()), "asked": int(task.test.sum())}
-        )
+        found = method.predict(task.known.copy(), seed.stream("method"), context)
+        prediction = found if isinstance(found, Prediction) else Prediction(found)
+        metrics = errors(task.known.parameters, prediction.values, task.truth, task.test)
+        counters = {
+            "known": int(np.isfinite(task.known.values).sum()),
+            "asked": int(task.test.sum()),
+        }
+        yield Outcome(metrics, counters, prediction.series if context.keep_series else {})

@@ -8,7 +8,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.domains.prediction.data import FloatArray
+from qoslab.domains.prediction.data import FloatArray, Known
 
 __all__ = ["ItemMean", "mean_along"]
 
@@ -22,12 +22,12 @@ class ItemMean:
 
     def predict(
         self,
-        known: FloatArray,
+        known: Known,
         seed: np.random.SeedSequence,  # noqa: ARG002
         context: Context,  # noqa: ARG002
     ) -> FloatArray:
         """The service's mean in every cell of its column."""
-        return mean_along(known, axis=1)
+        return mean_along(known.values, axis=1)
 
 
 def mean_along(known: FloatArray, axis: int) -> FloatArray:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.domains.prediction.data import FloatArray
+from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.learning.session import deterministic
 from qoslab.learning.training import Schedule, fit
 
@@ -62,10 +62,12 @@ class NeuMF:
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     patience: Annotated[int, Field(ge=1)] = 8
 
-    def predict(self, known: FloatArray, seed: np.random.SeedSequence, context: Context) -> FloatArray:
+    def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> FloatArray:
         """Train one network per parameter and complete its table; predictions are not negative."""
-        children = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key).spawn(len(known))
-        return np.stack([self._one(table, s, context) for table, s in zip(known, children, strict=True)])
+        children = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key).spawn(len(known.values))
+        return np.stack(
+            [self._one(table, s, context) for table, s in zip(known.values, children, strict=True)]
+        )
 
     def _one(self, table: FloatArray, seed: np.random.SeedSequence, context: Context) -> FloatArray:
         users, services = np.nonzero(np.isfinite(table))

@@ -8,7 +8,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.domains.prediction.data import FloatArray
+from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.methods.item_mean import mean_along
 
 __all__ = ["UserMean"]
@@ -21,9 +21,9 @@ class UserMean:
 
     def predict(
         self,
-        known: FloatArray,
+        known: Known,
         seed: np.random.SeedSequence,  # noqa: ARG002
         context: Context,  # noqa: ARG002
     ) -> FloatArray:
         """The user's mean in every cell of its row."""
-        return mean_along(known, axis=2)
+        return mean_along(known.values, axis=2)

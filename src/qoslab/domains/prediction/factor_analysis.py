@@ -1,0 +1,143 @@
+"""Factor analysis of tables with holes: every service is a point in a small space, every row a line through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.domains.prediction.data import FloatArray
+
+__all__ = ["Factors", "Scale", "factorise", "scale_of"]
+
+_PRIOR_CELLS = 20.0
+"""Weight of the common noise variance in a row's own, in cells."""
+
+_MEAN_RIDGE = 0.1
+"""Prior precision of a row's mean; that of its loadings is 1."""
+
+_LEAST_NOISE = 1e-4
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Standardised logarithms of each parameter, and the way back.
+
+    Attributes:
+        floor: Smallest value that is told apart from zero, shape (P, 1, 1).
+        mean: Mean of the logarithms, shape (P, 1, 1).
+        std: Their standard deviation, shape (P, 1, 1), positive.
+    """
+
+    floor: FloatArray
+    mean: FloatArray
+    std: FloatArray
+
+    def forward(self, values: FloatArray) -> FloatArray:
+        """Values to standardised logarithms."""
+        return np.asarray((np.log(np.maximum(values, self.floor)) - self.mean) / self.std)
+
+    def backward(self, logs: FloatArray) -> FloatArray:
+        """Standardised logarithms to values."""
+        return np.asarray(np.exp(logs * self.std + self.mean))
+
+
+def scale_of(values: FloatArray) -> Scale:
+    """The scale of a table of shape (P, users, services), NaN where unknown; each parameter has a known cell."""
+    positive = np.where(values > 0, values, np.inf)
+    floor = positive.min(axis=(1, 2), keepdims=True)
+    floor = np.where(np.isfinite(floor), floor, 1.0)
+    logs = np.log(np.maximum(values, floor))
+    std = np.nanstd(logs, axis=(1, 2), keepdims=True)
+    return Scale(floor, np.nanmean(logs, axis=(1, 2), keepdims=True), np.where(std > 0, std, 1.0))
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A fitted factor analysis.
+
+    Attributes:
+        mean: Mean of each row, shape (rows,).
+        loadings: Shape (rows, rank).
+        noise: Noise variance of each row, shape (rows,).
+        points: Posterior mean of each service's factors, shape (services, rank).
+        covariances: Their posterior covariances, shape (services, rank, rank).
+    """
+
+    mean: FloatArray
+    loadings: FloatArray
+    noise: FloatArray
+    points: FloatArray
+    covariances: FloatArray
+
+    def predict(self) -> FloatArray:
+        """Posterior mean of every cell, shape (rows, services)."""
+        return np.asarray(self.mean[:, None] + self.loadings @ self.points.T)
+
+    def deviation(self) -> FloatArray:
+        """Posterior standard deviation of every cell without its noise, shape (rows, services)."""
+        rows, rank = self.loadings.shape
+        outer = (self.loadings[:, :, None] * self.loadings[:, None, :]).reshape(rows, rank * rank)
+        variance = outer @ self.covariances.reshape(-1, rank * rank).T
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def factorise(
+    table: FloatArray, rank: int, sweeps: int, rng: np.random.Generator, context: Context
+) -> Factors:
+    """Fit y[d, s] = mean[d] + loadings[d] . z[s] + noise, z ~ N(0, I), to the known cells by EM.
+
+    The E step gives each service its exact Gaussian posterior from the rows that know it; the M step is a ridge
+    regression per row (a standard normal prior on loadings); noise variances are shrunk to their common mean.
+    Rows without a known cell get zero, services without one the prior.
+
+    Args:
+        table: Shape (rows, services), NaN where unknown; on a scale with mean about 0 and variance about 1.
+        rank: Number of factors.
+        sweeps: Number of EM steps.
+        rng: Draws the loadings of the start.
+        context: Its time limit is kept between sweeps.
+    """
+    mask = np.isfinite(table)
+    filled = np.where(mask, table, 0.0)
+    count = mask.sum(axis=1)
+    mean = filled.sum(axis=1) / np.maximum(count, 1)
+    loadings = 0.3 * rng.standard_normal((len(table), rank))
+    noise = np.full(len(table), max(float(np.var(table[mask])) if mask.any() else 1.0, _LEAST_NOISE))
+    weight = np.ascontiguousarray(mask.T, np.float64)
+    for _ in range(sweeps):
+        context.check_time()
+        points, covariances = _posterior(filled, weight, mean, loadings, noise)
+        mean, loadings, noise = _rows(filled, weight, points, covariances)
+    points, covariances = _posterior(filled, weight, mean, loadings, noise)
+    return Factors(mean, loadings, noise, points, covariances)
+
+
+def _posterior(
+    filled: FloatArray, weight: FloatArray, mean: FloatArray, loadings: FloatArray, noise: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    rows, rank = loadings.shape
+    scaled = loadings / noise[:, None]
+    outer = (scaled[:, :, None] * loadings[:, None, :]).reshape(rows, rank * rank)
+    covariances = np.linalg.inv((weight @ outer).reshape(-1, rank, rank) + np.eye(rank))
+    drive = (filled.T - weight * mean) @ scaled
+    return (covariances @ drive[:, :, None])[:, :, 0], covariances
+
+
+def _rows(
+    filled: FloatArray, weight: FloatArray, points: FloatArray, covariances: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    rank = points.shape[1]
+    extended = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    second = extended[:, :, None] * extended[:, None, :]
+    second[:, :rank, :rank] += covariances
+    gram = (weight.T @ second.reshape(len(points), -1)).reshape(-1, rank + 1, rank + 1)
+    cross = filled @ extended
+    ridge = np.diag(np.append(np.ones(rank), _MEAN_RIDGE))
+    found = np.linalg.solve(gram + ridge, cross[:, :, None])[:, :, 0]
+    explained = 2 * (found * cross).sum(axis=1) - np.einsum("di,dij,dj->d", found, gram, found)
+    squares, count = (filled**2).sum(axis=1) - explained, weight.sum(axis=0)
+    common = max(float(squares.sum() / max(count.sum(), 1.0)), _LEAST_NOISE)
+    noise = np.maximum((squares + _PRIOR_CELLS * common) / (count + _PRIOR_CELLS), _LEAST_NOISE)
+    return found[:, rank], found[:, :rank], noise

@@ -1,0 +1,155 @@
+"""Gradient boosting on what factor analyses and neighbours say of a cell they did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from qoslab.core.context import Context
+from qoslab.core.errors import MissingExtra
+from qoslab.core.method import method
+from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.factor_analysis import scale_of
+from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold
+from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+
+__all__ = ["BoostedFactors"]
+
+_SLICE = 50
+"""Trees between two looks at the clock."""
+
+_LEAST_LEAVES = 4
+"""Known cells, in smallest leaves, below which trees are too coarse to add anything."""
+
+_CHUNK = 200_000
+"""Cells that are predicted at a time."""
+
+_SCALES: tuple[tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]], ...] = (
+    (lambda x: x, lambda y: y),
+    (np.sqrt, lambda y: np.maximum(y, 0.0) ** 2),
+    (np.log, np.exp),
+)
+"""Values, roots and logarithms: the median is the same on each, what its approximation misses is not."""
+
+
+@method(
+    "prediction",
+    "boosted_factors",
+    summary="L1 gradient boosting on out-of-fold factor analyses, neighbours and margins of all parameters",
+    extra="learn",
+    origin="ours",
+)
+@dataclass(frozen=True)
+class BoostedFactors:
+    """Trees that learn the median of a cell from features of the table without the cell's fold.
+
+    Features of a cell: means and deviations of joint factor analyses of all parameters at three ranks, factor
+    analyses of roots, means over similar users and over similar services, quantiles of service and user. For a known
+    cell they come from the table without its fold; for an unknown cell from the whole table. For every parameter
+    three boosters with absolute error, on values, roots and logarithms, are averaged. Predictions are bounded by the
+    smallest and largest known value. With fewer known cells than four of the smallest leaves the middle
+    factor analysis answers alone.
+
+    Attributes:
+        rank: Factors of the middle analysis; the others have half and one and a half times as many.
+        sweeps: EM steps of each analysis.
+        folds: Number of folds.
+        trees: Trees of each booster.
+        leaves: Leaves of a tree at most.
+        leaf_cells: Cells in a leaf at least.
+        learning_rate: Shrinkage of each tree.
+        feature_share: Share of the features that a split may choose from.
+    """
+
+    rank: Annotated[int, Field(ge=2, le=100)] = 8
+    sweeps: Annotated[int, Field(ge=1)] = 25
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    trees: Annotated[int, Field(ge=1)] = 200
+    leaves: Annotated[int, Field(ge=2)] = 63
+    leaf_cells: Annotated[int, Field(ge=1)] = 40
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.06
+    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+    def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> FloatArray:
+        """Make features out of fold, boost, and complete the tables."""
+        _require_sklearn()
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        rng = np.random.default_rng(seed)
+        users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
+        if len(users) < _LEAST_LEAVES * self.leaf_cells:
+            return FactorAnalysis(self.rank, self.sweeps).predict(known, seed, context)
+        # One thread: a study runs one trial on each core.
+        with threadpool_limits(1):
+            scale = scale_of(known.values)
+            ranks = (self.rank // 2, self.rank, self.rank * 3 // 2)
+            recipe = Recipe(ranks, self.sweeps, int(rng.integers(2**63)))
+            folds = rng.permutation(len(users)) % self.folds
+            x = out_of_fold(known.values, (users, services), folds, scale, recipe, context)
+            asked = features(known.values, scale, recipe, context)
+            out = np.empty(known.values.shape)
+            for table, target, floor in zip(known.values, out, scale.floor[:, 0, 0], strict=True):
+                y = table[users, services]
+                has = np.isfinite(y)
+                target[...] = self._boost(x[has], y[has], asked, float(floor), rng, context)
+        return out
+
+    def _boost(
+        self,
+        x: NDArray[np.float32],
+        y: FloatArray,
+        asked: NDArray[np.float32],
+        floor: float,
+        rng: np.random.Generator,
+        context: Context,
+    ) -> FloatArray:
+        """The average of three boosters for one parameter, in every cell."""
+        total = np.zeros(asked.shape[1:])
+        for forward, backward in _SCALES:
+            with np.errstate(over="ignore"):
+                model = self._fit(x, forward(np.maximum(y, floor)), int(rng.integers(2**31)), context)
+                found = backward(_everywhere(model, asked, context))
+            total += np.clip(found, y.min(), y.max())
+        return total / len(_SCALES)
+
+    def _fit(self, x: NDArray[np.float32], y: FloatArray, seed: int, context: Context) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        model = HistGradientBoostingRegressor(
+            loss="absolute_error",
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=self.leaves,
+            min_samples_leaf=self.leaf_cells,
+            max_features=self.feature_share,
+            early_stopping=False,
+            warm_start=True,
+            random_state=seed,
+        )
+        for trees in [*range(_SLICE, self.trees, _SLICE), self.trees]:
+            context.check_time()
+            model.set_params(max_iter=trees).fit(x, y)
+        return model
+
+
+def _everywhere(model: Any, asked: NDArray[np.float32], context: Context) -> FloatArray:
+    """The model's prediction for every cell, shape (users, services)."""
+    cells = asked.reshape(len(asked), -1)
+    out = np.empty(cells.shape[1])
+    for start in range(0, len(out), _CHUNK):
+        context.check_time()
+        part = slice(start, start + _CHUNK)
+        out[part] = model.predict(np.ascontiguousarray(cells[:, part].T))
+    return out.reshape(asked.shape[1:])
+
+
+def _require_sklearn() -> None:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        what = "prediction/boosted_factors"
+        raise MissingExtra(what, "learn") from None

@@ -1,0 +1,1 @@
+"""The parts of SHARP-QoS: features, structure, encoder, routing, balancing of losses, training."""

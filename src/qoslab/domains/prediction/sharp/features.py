@@ -1,0 +1,118 @@
+"""Features of users and services before any graph is seen: NMF of each table, autoencoded context."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.errors import MissingExtra
+
+__all__ = ["autoencoded", "nmf_features"]
+
+FloatArray = NDArray[np.float64]
+
+_USER_WIDTHS = (120, 80)
+_SERVICE_WIDTHS = (1024, 256)
+_DROPOUT = 0.4
+_EPOCHS, _PATIENCE, _STEP = 500, 5, 1e-3
+_NMF_SWEEPS = 100
+
+
+def nmf_features(table: FloatArray, rank: int) -> FloatArray:
+    """Non-negative factors of one table, users above services; unknown cells count as zero.
+
+    The factorisation starts from NNDSVDa (zeros filled with the mean), which draws nothing at random. The factors of
+    a component are given the same norm and rows are scaled to a root mean square length of one, where the
+    exponential map is far from its saturation.
+
+    Args:
+        table: Shape (users, services), NaN where nothing is known.
+        rank: Components; fewer where the table is smaller.
+
+    Returns:
+        Shape (users + services, rank), zero rows for who has no measurement, and zero columns beyond the
+        smaller side of the table.
+    """
+    try:
+        from sklearn.decomposition import NMF
+    except ImportError:
+        what = "NMF features"
+        raise MissingExtra(what, "learn") from None
+    filled = np.maximum(np.nan_to_num(table, nan=0.0), 0.0)
+    out = np.zeros((sum(table.shape), rank))
+    used = min(rank, *table.shape)
+    if not filled.any():
+        return out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the number of sweeps is the limit by design
+        model = NMF(used, init="nndsvda", max_iter=_NMF_SWEEPS, tol=1e-4, random_state=0)
+        left = model.fit_transform(filled / filled.max())
+    both = _balanced(left, model.components_.T)
+    out[:, :used] = both / (np.sqrt((both**2).sum(axis=1).mean()) or 1.0)
+    return out
+
+
+def _balanced(left: FloatArray, right: FloatArray) -> FloatArray:
+    a, b = np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((a > 0) & (b > 0), np.sqrt(b / a), 0.0)
+        inverse = np.where(ratio > 0, 1 / ratio, 0.0)
+    return np.concatenate([left * ratio, right * inverse])
+
+
+def autoencoded(torch: Any, users: NDArray[np.int64], services: NDArray[np.int64], width: int) -> Any:
+    """Codes of one kind of context: an autoencoder over one-hot groups for users, another for services.
+
+    Members of a group have the same input, so that the groups are what is learned, each weighted by its size.
+
+    Args:
+        torch: The torch module of a deterministic session.
+        users: Group of each user; -1 is unknown and has the code of an empty input.
+        services: The same for services; a group has the same number on both sides.
+        width: Width of the code.
+
+    Returns:
+        A float32 tensor, shape (users + services, width).
+    """
+    groups = int(max(users.max(initial=-1), services.max(initial=-1))) + 1
+    sides = ((users, _USER_WIDTHS), (services, _SERVICE_WIDTHS))
+    return torch.cat([_encode(torch, codes, groups, widths, width) for codes, widths in sides])
+
+
+def _encode(torch: Any, codes: NDArray[np.int64], groups: int, widths: tuple[int, ...], width: int) -> Any:
+    present, member, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    one_hot = torch.zeros(len(present), max(groups, 1))
+    for row, code in enumerate(present):
+        if code >= 0:
+            one_hot[row, code] = 1.0
+    encoder, decoder = _networks(torch, one_hot.shape[1], widths, width)
+    weight = torch.from_numpy(sizes / sizes.sum()).float()[:, None]
+    optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=_STEP)
+    best, waited = float("inf"), 0
+    for _ in range(_EPOCHS):
+        optimiser.zero_grad(set_to_none=True)
+        loss = (weight * (decoder(encoder(one_hot)) - one_hot) ** 2).sum()
+        loss.backward()
+        optimiser.step()
+        now = float(loss.detach())
+        best, waited = (now, 0) if now < best else (best, waited + 1)
+        if waited >= _PATIENCE:
+            break
+    encoder.eval()
+    with torch.no_grad():
+        return encoder(one_hot)[torch.from_numpy(member.reshape(-1))]
+
+
+def _networks(torch: Any, inputs: int, widths: tuple[int, ...], width: int) -> tuple[Any, Any]:
+    nn = torch.nn
+    down: list[Any] = []
+    for a, b in zip((inputs, *widths), widths, strict=False):
+        down += [nn.Linear(a, b), nn.Tanh(), nn.Dropout(_DROPOUT)]
+    up: list[Any] = []
+    for a, b in zip((width, *widths[::-1]), widths[::-1], strict=False):
+        up += [nn.Linear(a, b), nn.Tanh(), nn.Dropout(_DROPOUT)]
+    encoder = nn.Sequential(*down, nn.Linear(widths[-1], width))
+    return encoder, nn.Sequential(*up, nn.Linear(widths[0], inputs))

@@ -1,0 +1,254 @@
+"""The network of SHARP-QoS: weights by name, and the pass from graphs to predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
+from qoslab.domains.prediction.sharp.structure import ContextGraph, Structure, TaskGraph
+from qoslab.learning.poincare import exp0, log0, shift_tangent
+
+__all__ = ["Architecture", "Encoder", "Routed", "forward", "initial_weights"]
+
+Encoder = Literal["hhgcn", "hygcn", "gcn"]
+
+_BRANCHES: dict[Encoder, tuple[str, ...]] = {
+    "hhgcn": ("bipartite", "hyper"),
+    "hygcn": ("bipartite",),
+    "gcn": ("bipartite",),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes and switches of the network; see the attributes of the method `sharp_qos`."""
+
+    encoder: Encoder = "hhgcn"
+    snr: bool = True
+    cross_snr: bool = True
+    rank: int = 50
+    hidden: int = 128
+    width: int = 64
+    layers: int = 2
+    context_layers: int = 2
+    context_blocks: int = 4
+    task_blocks: int = 4
+    curvature: float = 1.0
+    trainable_curvature: bool = False
+    embedding: int = 0
+    biases: bool = False
+
+
+@dataclass(frozen=True)
+class Routed:
+    """One pass.
+
+    Attributes:
+        predictions: Per task, shape (users, services), in scaled units.
+        l0: Expected number of open gates.
+        gates: Per task, its gates, shape (K,).
+    """
+
+    predictions: list[Any]
+    l0: Any
+    gates: list[Any]
+
+
+def initial_weights(torch: Any, a: Architecture, structure: Structure) -> Any:
+    """A `ParameterDict` of all weights (Glorot matrices, zero biases, gates open at first).
+
+    Args:
+        torch: The torch module of a deterministic session.
+        a: The architecture.
+        structure: Its counts of tasks and kinds of context size the weights.
+    """
+    made: dict[str, Any] = {}
+    tasks, kinds = len(structure.tasks), len(structure.contexts)
+
+    def matrix(name: str, *shape: int) -> None:
+        made[name] = torch.nn.init.xavier_uniform_(torch.empty(*shape))
+
+    def zeros(name: str, *shape: int) -> None:
+        made[name] = torch.zeros(*shape)
+
+    for p in range(tasks):
+        _encoder_weights(matrix, zeros, a, f"task{p}", a.layers, a.rank + a.embedding)
+        _task_weights(torch, made, matrix, zeros, a, p, tasks, kinds, structure.count)
+    if a.snr:
+        for g in range(kinds):
+            _chain(matrix, zeros, a, f"context{g}", a.context_layers, a.rank)
+        for k in range(a.context_blocks if kinds else 0):
+            matrix(f"block/context{k}", a.hidden, kinds * a.hidden)
+            zeros(f"block/context{k}/bias", a.hidden)
+    if a.trainable_curvature:
+        made["curvature"] = torch.log(torch.expm1(torch.tensor(float(a.curvature))))
+    return torch.nn.ParameterDict({name: torch.nn.Parameter(value) for name, value in made.items()})
+
+
+def _chain(matrix: Any, zeros: Any, a: Architecture, name: str, layers: int, inputs: int) -> None:
+    for layer in range(layers):
+        matrix(f"{name}/{layer}", a.hidden, inputs if layer == 0 else a.hidden)
+        zeros(f"{name}/{layer}/bias", a.hidden)
+
+
+def _encoder_weights(matrix: Any, zeros: Any, a: Architecture, name: str, layers: int, inputs: int) -> None:
+    for branch in _BRANCHES[a.encoder]:
+        parts = ("users", "services") if branch == "hyper" else ("bipartite",)
+        for part in parts:
+            _chain(matrix, zeros, a, f"{name}/{part}", layers, inputs)
+
+
+def _task_weights(
+    torch: Any,
+    made: dict[str, Any],
+    matrix: Any,
+    zeros: Any,
+    a: Architecture,
+    p: int,
+    tasks: int,
+    kinds: int,
+    count: tuple[int, int],
+) -> None:
+    routes = _routes(a, tasks, kinds)
+    if a.cross_snr and tasks > 1:
+        for k in range(a.task_blocks):
+            matrix(f"block/task{p}/{k}", a.hidden, a.hidden)
+            zeros(f"block/task{p}/{k}/bias", a.hidden)
+    if routes:
+        made[f"task{p}/transforms"] = torch.nn.init.xavier_uniform_(torch.empty(routes, a.hidden, a.hidden))
+        made[f"task{p}/transforms"] /= routes**0.5
+        zeros(f"task{p}/log_alpha", routes)
+        made[f"task{p}/log_alpha"] += 2.0
+        matrix(f"task{p}/fusion", a.hidden, 2 * a.hidden)
+        zeros(f"task{p}/fusion/bias", a.hidden)
+    for side in ("users", "services"):
+        matrix(f"task{p}/head/{side}/0", a.hidden, a.hidden)
+        zeros(f"task{p}/head/{side}/0/bias", a.hidden)
+        matrix(f"task{p}/head/{side}/1", a.width, a.hidden)
+        zeros(f"task{p}/head/{side}/1/bias", a.width)
+    if a.embedding:
+        made[f"task{p}/embedding"] = 0.1 * torch.randn(sum(count), a.embedding)
+    if a.biases:
+        zeros(f"task{p}/bias/users", count[0])
+        zeros(f"task{p}/bias/services", count[1])
+
+
+def _routes(a: Architecture, tasks: int, kinds: int) -> int:
+    context = a.context_blocks if a.snr and kinds else 0
+    return context + (a.task_blocks * (tasks - 1) if a.cross_snr else 0)
+
+
+def forward(
+    weights: Any, a: Architecture, structure: Structure, noise: Sequence[Any] | None = None
+) -> Routed:
+    """Predict every cell of every task.
+
+    Args:
+        weights: See `initial_weights`.
+        a: The architecture.
+        structure: Features and operators.
+        noise: Uniform numbers for each task's gates, of the shape of its `log_alpha`; None at test.
+    """
+    import torch
+
+    c = torch.nn.functional.softplus(weights["curvature"]) if a.trainable_curvature else a.curvature
+    own = [
+        _encode_task(weights, a, f"task{p}", graph, structure.count[0], c)
+        for p, graph in enumerate(structure.tasks)
+    ]
+    context = _context_blocks(weights, a, structure.contexts, c)
+    blocks = _task_blocks(weights, a, own)
+    predictions, gates, l0 = [], [], own[0].new_zeros(())
+    for p, y in enumerate(own):
+        others = [block for q in range(len(own)) if q != p for block in blocks[q]]
+        received = [*context, *others]
+        if received:
+            log_alpha = weights[f"task{p}/log_alpha"]
+            z = gate(log_alpha, None if noise is None else noise[p])
+            y = _fused(weights, p, y, route(z, received, weights[f"task{p}/transforms"]))
+            l0 = l0 + open_probability(log_alpha).sum()
+            gates.append(z.detach())
+        predictions.append(_predict(weights, a, p, y, structure.count[0]))
+    return Routed(predictions, l0, gates)
+
+
+def _encode_task(weights: Any, a: Architecture, name: str, graph: TaskGraph, users: int, c: Any) -> Any:
+    """H' = exp_0(act(sum over branches of A log_0(W (x) H (+) b))), held in the tangent space between layers."""
+    import torch
+
+    x = graph.features
+    if a.embedding:
+        x = torch.cat([x, weights[f"{name}/embedding"]], dim=1)
+    for layer in range(a.layers):
+        x = x if a.encoder == "gcn" else log0(exp0(x, c), c)
+        seen = graph.bipartite(_linear(weights, a, f"{name}/bipartite/{layer}", x, c))
+        if a.encoder == "hhgcn":
+            user_part = graph.users(_linear(weights, a, f"{name}/users/{layer}", x[:users], c))
+            service_part = graph.services(_linear(weights, a, f"{name}/services/{layer}", x[users:], c))
+            seen = seen + torch.cat([user_part, service_part])
+        x = torch.nn.functional.leaky_relu(seen)
+    return x if a.encoder == "gcn" else log0(exp0(x, c), c)
+
+
+def _linear(weights: Any, a: Architecture, name: str, x: Any, c: Any) -> Any:
+    """log_0(W (x) H (+) b) of tangent vectors; a plain W x + b without hyperbolic space."""
+    product = x @ weights[name].T
+    bias = weights[f"{name}/bias"]
+    return product + bias if a.encoder == "gcn" else shift_tangent(product, bias, c)
+
+
+def _context_blocks(weights: Any, a: Architecture, graphs: Sequence[ContextGraph], c: Any) -> list[Any]:
+    import torch
+
+    if not a.snr or not graphs:
+        return []
+    encoded = []
+    for g, graph in enumerate(graphs):
+        x = graph.features
+        for layer in range(a.context_layers):
+            x = x if a.encoder == "gcn" else log0(exp0(x, c), c)
+            x = torch.nn.functional.leaky_relu(graph.mean(_linear(weights, a, f"context{g}/{layer}", x, c)))
+        encoded.append(x if a.encoder == "gcn" else log0(exp0(x, c), c))
+    both = torch.cat(encoded, dim=1)
+    return [_block(weights, f"block/context{k}", both) for k in range(a.context_blocks)]
+
+
+def _task_blocks(weights: Any, a: Architecture, own: Sequence[Any]) -> list[list[Any]]:
+    if not a.cross_snr or len(own) < 2:
+        return [[] for _ in own]
+    return [
+        [_block(weights, f"block/task{p}/{k}", y) for k in range(a.task_blocks)] for p, y in enumerate(own)
+    ]
+
+
+def _block(weights: Any, name: str, x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.leaky_relu(x @ weights[name].T + weights[f"{name}/bias"])
+
+
+def _fused(weights: Any, p: int, own: Any, received: Any) -> Any:
+    """Z_p = g * Y_p + (1 - g) * Y_p^scs with g = sigmoid(W [Y_p; Y_p^scs] + b)."""
+    import torch
+
+    both = torch.cat([own, received], dim=1)
+    g = (both @ weights[f"task{p}/fusion"].T + weights[f"task{p}/fusion/bias"]).sigmoid()
+    return g * own + (1 - g) * received
+
+
+def _predict(weights: Any, a: Architecture, p: int, z: Any, users: int) -> Any:
+    left = _head(weights, f"task{p}/head/users", z[:users])
+    right = _head(weights, f"task{p}/head/services", z[users:])
+    values = left @ right.T
+    if a.biases:
+        values = values + weights[f"task{p}/bias/users"][:, None] + weights[f"task{p}/bias/services"][None, :]
+    return values
+
+
+def _head(weights: Any, name: str, z: Any) -> Any:
+    import torch
+
+    hidden = torch.nn.functional.leaky_relu(z @ weights[f"{name}/0"].T + weights[f"{name}/0/bias"])
+    return hidden @ weights[f"{name}/1"].T + weights[f"{name}/1/bias"]

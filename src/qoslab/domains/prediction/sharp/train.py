@@ -1,0 +1,220 @@
+"""Training of SHARP-QoS: all cells at each step, a tenth held out, the best weights kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.context import Context
+from qoslab.core.outcome import Series
+from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.sharp.balance import Balance, Balancer
+from qoslab.domains.prediction.sharp.network import Architecture, Routed, forward, initial_weights
+from qoslab.domains.prediction.sharp.structure import Structure, make_structure
+from qoslab.learning.training import Schedule, fit
+
+__all__ = ["Recipe", "complete"]
+
+_HELD_OUT = 0.1
+STEPS_PER_CHECK = 5
+"""Steps between two looks at the held-out cells."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything of a training that is not the network; see the attributes of the method `sharp_qos`."""
+
+    balance: Balance
+    beta: float
+    l0: float
+    scaling: str
+    context: str
+    self_loops: str
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    device: str
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of one parameter: users, services, and values in scaled units."""
+
+    users: Any
+    services: Any
+    values: Any
+
+    def loss(self, table: Any) -> Any:
+        """Mean absolute error of a completed table at these cells; zero where there are none."""
+        if not len(self.values):
+            return table.new_zeros(())
+        return (table[self.users, self.services] - self.values).abs().mean()
+
+
+@dataclass
+class _Log:
+    """What is written down at every check."""
+
+    losses: list[NDArray[np.float64]] = field(default_factory=list)
+    weights: list[NDArray[np.float64]] = field(default_factory=list)
+    gates: list[list[NDArray[np.float64]]] = field(default_factory=list)
+
+
+def complete(
+    torch: Any, known: Known, architecture: Architecture, recipe: Recipe, context: Context
+) -> tuple[FloatArray, dict[str, Series]]:
+    """Train on what is known and predict every cell.
+
+    Args:
+        torch: The torch module of a deterministic session.
+        known: The table and its context.
+        architecture: The network.
+        recipe: How it is trained.
+        context: Time limit.
+
+    Returns:
+        Predictions in raw units, shape (P, users, services), not below zero where nothing known is; and the series
+        `training`.
+    """
+    held = _held_out(torch, known)
+    kept = Known(
+        known.parameters, np.where(held, np.nan, known.values), known.user_context, known.service_context
+    )
+    device = _device(torch, recipe.device)
+    structure = make_structure(
+        torch,
+        kept,
+        architecture.rank,
+        renormalised=recipe.self_loops == "renormalised",
+        merged=recipe.context == "merged",
+        contexts=recipe.context != "none" and architecture.snr,
+        device=device,
+    )
+    scales = _scales(known, recipe.scaling)
+    train = _cells(torch, kept, scales, device)
+    validation = _cells(torch, known, scales, device, held)
+    weights = initial_weights(torch, architecture, structure)
+    balancer = Balancer(recipe.balance, len(scales), recipe.beta)
+    if recipe.balance == "huw":
+        weights["log_variance"] = torch.nn.Parameter(torch.zeros(len(scales)))
+    weights = weights.to(device)
+    balancer.log_variance = weights["log_variance"] if recipe.balance == "huw" else None
+    log = _train(torch, weights, architecture, structure, train, validation, balancer, recipe, context)
+    with torch.no_grad():
+        tables = forward(weights, architecture, structure).predictions
+    values = np.stack([table.double().cpu().numpy() * s for table, s in zip(tables, scales, strict=True)])
+    lowest = np.array([np.nanmin(table, initial=np.inf) for table in known.values])
+    floor = np.where(lowest >= 0, 0.0, -np.inf)
+    return np.maximum(values, floor[:, None, None]), {"training": _series(known.parameters, log)}
+
+
+def _train(
+    torch: Any,
+    weights: Any,
+    architecture: Architecture,
+    structure: Structure,
+    train: Sequence[_Cells],
+    validation: Sequence[_Cells],
+    balancer: Balancer,
+    recipe: Recipe,
+    context: Context,
+) -> _Log:
+    log = _Log()
+
+    def loss(_: Any) -> Any:
+        routed = forward(weights, architecture, structure, _noise(torch, weights, len(train)))
+        losses = torch.stack([cells.loss(t) for cells, t in zip(train, routed.predictions, strict=True)])
+        log.losses.append(losses.detach().double().cpu().numpy())
+        total = balancer.total(losses) + recipe.l0 * routed.l0
+        log.weights.append(balancer.weights.copy())
+        return total
+
+    def held_out() -> float:
+        routed = forward(weights, architecture, structure)
+        log.gates.append(_open(routed))
+        asked = validation if any(len(cells.values) for cells in validation) else train
+        return float(sum(cells.loss(t) for cells, t in zip(asked, routed.predictions, strict=True)))
+
+    checks = max(1, recipe.steps // STEPS_PER_CHECK)
+    patience = max(1, recipe.patience // STEPS_PER_CHECK)
+    schedule = Schedule(checks, 1, recipe.learning_rate, recipe.weight_decay, patience)
+    fit(weights, loss, STEPS_PER_CHECK, held_out, schedule, context)
+    return log
+
+
+def _noise(torch: Any, weights: Any, tasks: int) -> list[Any] | None:
+    """Uniform numbers for the gates, drawn on the CPU so that every device gets the same ones."""
+    if "task0/log_alpha" not in weights:
+        return None
+    places = [weights[f"task{p}/log_alpha"] for p in range(tasks)]
+    return [torch.rand(place.shape).to(place.device) for place in places]
+
+
+def _open(routed: Routed) -> list[NDArray[np.float64]]:
+    return [gates.double().cpu().numpy() for gates in routed.gates]
+
+
+def _held_out(torch: Any, known: Known) -> NDArray[np.bool_]:
+    """A tenth of the cells where anything is known, the same cells for all parameters; none of fewer than two."""
+    anywhere = np.flatnonzero(np.isfinite(known.values).any(axis=0))
+    count = max(1, round(_HELD_OUT * len(anywhere))) if len(anywhere) > 1 else 0
+    chosen = np.zeros(known.users * known.services, bool)
+    chosen[anywhere[torch.randperm(len(anywhere)).numpy()[:count]]] = True
+    return np.broadcast_to(chosen.reshape(known.users, known.services), known.values.shape)
+
+
+def _device(torch: Any, name: str) -> Any:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _scales(known: Known, scaling: str) -> list[float]:
+    if scaling == "none":
+        return [1.0 for _ in known.values]
+    return [float(np.abs(known.cells(p)[2]).mean()) or 1.0 for p in range(len(known.values))]
+
+
+def _cells(
+    torch: Any, known: Known, scales: Sequence[float], device: Any, only: NDArray[np.bool_] | None = None
+) -> list[_Cells]:
+    found = []
+    for p, scale in enumerate(scales):
+        users, services, values = known.cells(p)
+        if only is not None:
+            inside = only[p, users, services]
+            users, services, values = users[inside], services[inside], values[inside]
+        rows, columns = (torch.from_numpy(x).to(device) for x in (users, services))
+        found.append(_Cells(rows, columns, torch.from_numpy(values / scale).float().to(device)))
+    return found
+
+
+def _series(parameters: Sequence[str], log: _Log) -> Series:
+    """One row per check: scaled losses and weights of its last step, and how each task routes.
+
+    `open` is the share of a task's gates that are not shut, `entropy` that of its gates as shares of their sum, over
+    its largest possible value: one when all blocks are used alike, zero when routing has collapsed onto one.
+    """
+    rows = len(log.gates)
+    last = [min(len(log.losses), (row + 1) * STEPS_PER_CHECK) - 1 for row in range(rows)]
+    columns: dict[str, NDArray[Any]] = {"step": np.array(last, np.int64) + 1}
+    for p, name in enumerate(parameters):
+        columns[f"loss[{name}]"] = np.array([log.losses[k][p] for k in last])
+        columns[f"weight[{name}]"] = np.array([log.weights[k][p] for k in last])
+        if log.gates and log.gates[0]:
+            columns[f"open[{name}]"] = np.array([float((g[p] > 0).mean()) for g in log.gates])
+            columns[f"entropy[{name}]"] = np.array([_entropy(g[p]) for g in log.gates])
+    return columns
+
+
+def _entropy(gates: NDArray[np.float64]) -> float:
+    total = gates.sum()
+    if total <= 0 or len(gates) < 2:
+        return 0.0
+    shares = gates[gates > 0] / total
+    return float(-(shares * np.log(shares)).sum() / np.log(len(gates)))

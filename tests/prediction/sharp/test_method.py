@@ -1,0 +1,113 @@
+"""SHARP-QoS as a method: it learns, its switches change it, its log adds up, nothing known leaks."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from qoslab.core.context import Context
+from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.methods.sharp_qos import SharpQos
+from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK
+
+SMALL = {"hidden": 16, "width": 16, "rank": 8, "context_blocks": 2, "task_blocks": 2}
+
+
+def _world(users: int = 30, services: int = 40, parameters: int = 2, seed: int = 0) -> Known:
+    rng = np.random.default_rng(seed)
+    left, right = rng.random((users, 3)), rng.random((services, 3))
+    truth = np.stack([left @ right.T * (p + 1) for p in range(parameters)])
+    known = np.where(rng.random((users, services)) < 0.3, truth, np.nan)
+    codes = {"country": rng.integers(0, 4, users)}, {"country": rng.integers(0, 4, services)}
+    return Known(tuple(f"q{p}" for p in range(parameters)), known, *codes)
+
+
+def _fit(known: Known, **changes: object):
+    method = SharpQos(**(SMALL | {"steps": 10} | changes))
+    return method.predict(known, np.random.SeedSequence(3), Context(keep_series=True))
+
+
+def test_training_brings_the_loss_of_every_parameter_down():
+    series = _fit(_world(), steps=60, patience=60, learning_rate=1e-2).series["training"]
+    for name in ("loss[q0]", "loss[q1]"):
+        assert series[name][-3:].mean() < 0.8 * series[name][0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoder": "hygcn"},
+        {"encoder": "gcn"},
+        {"snr": False},
+        {"cross_snr": False},
+        {"snr": False, "cross_snr": False},
+        {"contexts": "none"},
+        {"balance": "huw"},
+        {"curvature": 0.3},
+        {"self_loops": "renormalised"},
+        {"scaling": "none"},
+        {"trainable_curvature": True},
+        {"l0": 1.0},
+    ],
+    ids=str,
+)
+def test_every_switch_changes_the_predictions(changes):
+    known = _world()
+    base, other = _fit(known), _fit(known, **changes)
+    assert np.isfinite(other.values).all()
+    assert other.values.shape == known.values.shape
+    assert not np.array_equal(base.values, other.values)
+
+
+def test_balance_matters_once_losses_differ():
+    known = _world()
+    tables = [_fit(known, balance=kind, steps=15).values for kind in ("ema", "dwa", "equal")]
+    assert not np.array_equal(tables[0], tables[2])
+    assert not np.array_equal(tables[1], tables[2])
+
+
+def test_merged_context_differs_from_separate_graphs():
+    known = _world()
+    rng = np.random.default_rng(1)
+    users = {**known.user_context, "as": rng.integers(0, 9, known.users)}
+    services = {**known.service_context, "as": rng.integers(0, 9, known.services)}
+    both = Known(known.parameters, known.values, users, services)
+    assert not np.array_equal(_fit(both).values, _fit(both, contexts="merged").values)
+
+
+def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
+    series = _fit(_world(), steps=4 * STEPS_PER_CHECK).series["training"]
+    assert list(series["step"]) == [STEPS_PER_CHECK * (k + 1) for k in range(4)]
+    np.testing.assert_allclose(series["weight[q0]"] + series["weight[q1]"], 2.0)
+    for name in ("open[q0]", "entropy[q1]"):
+        assert ((series[name] >= 0) & (series[name] <= 1 + 1e-9)).all()
+
+
+def test_a_strong_l0_shuts_gates():
+    strong = _fit(_world(), steps=100, l0=10.0, learning_rate=0.05, patience=100).series["training"]
+    assert strong["open[q0]"][-1] < strong["open[q0]"][0]
+
+
+def test_cold_users_and_services_are_predicted():
+    known = _world()
+    known.values[:, 0, :] = np.nan
+    known.values[:, :, 0] = np.nan
+    assert np.isfinite(_fit(known).values).all()
+
+
+def test_one_parameter_alone():
+    assert _fit(_world(parameters=1)).values.shape == (1, 30, 40)
+
+
+def test_predictions_are_not_below_zero_where_nothing_known_is():
+    assert _fit(_world()).values.min() >= 0.0
+
+
+def test_cuda_is_used_where_it_is():
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    known = _world()
+    on_cpu, on_gpu = (_fit(known, device=name).values for name in ("cpu", "cuda"))
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=0.05, atol=0.05)

@@ -1,0 +1,67 @@
+"""The parts of SHARP-QoS: features, gates, balancing, and one pass of the network with its gradient."""
+
+import numpy as np
+import pytest
+
+from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.sharp.balance import Balancer
+from qoslab.domains.prediction.sharp.features import nmf_features
+from qoslab.domains.prediction.sharp.network import Architecture, forward, initial_weights
+from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
+from qoslab.domains.prediction.sharp.structure import make_structure
+from qoslab.learning.session import deterministic
+
+torch = pytest.importorskip("torch", reason="needs the extra 'learn'")
+
+
+def known():
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random((2, 8, 12)) < 0.5, rng.random((2, 8, 12)), np.nan)
+    codes = {"country": np.arange(8) % 3, "as": np.arange(8) % 4}
+    return Known(("a", "b"), values, codes, {"country": np.arange(12) % 3, "as": np.arange(12) % 4 - 1})
+
+
+def test_factors_rebuild_a_full_table_of_their_rank():
+    rng = np.random.default_rng(1)
+    table = rng.random((10, 2)) @ rng.random((2, 14))
+    found = nmf_features(table, 2)
+    product = found[:10] @ found[10:].T
+    assert np.corrcoef(product.ravel(), table.ravel())[0, 1] > 0.99
+
+
+def test_gates_open_as_often_as_the_penalty_says():
+    alpha = torch.full((200_000,), -0.5)
+    share = float(
+        (gate(alpha, torch.rand(alpha.shape, generator=torch.Generator().manual_seed(1))) > 0).float().mean()
+    )
+    assert share == pytest.approx(float(open_probability(alpha[0])), abs=0.006)  # 5 standard errors
+
+
+def test_routing_is_the_sum_over_blocks():
+    z, t = torch.rand(3), torch.randn(3, 4, 4)
+    blocks = [torch.randn(5, 4) for _ in range(3)]
+    expected = sum(z[k] * blocks[k] @ t[k] for k in range(3))
+    assert torch.allclose(route(z, blocks, t), expected, atol=1e-5)
+
+
+def test_moving_averages_weigh_by_the_inverse_loss():
+    balancer = Balancer("ema", 2, beta=0.5)
+    balancer.total(torch.tensor([1.0, 3.0]))
+    assert balancer.weights == pytest.approx([1.5, 0.5])
+    balancer.total(torch.tensor([3.0, 3.0]))  # averages 2 and 3
+    assert balancer.weights == pytest.approx([1.2, 0.8])
+
+
+@pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
+@pytest.mark.parametrize("merged", [False, True])
+def test_every_weight_gets_a_gradient(encoder, merged):
+    a = Architecture(encoder=encoder, rank=4, hidden=6, width=3, trainable_curvature=encoder != "gcn")
+    with deterministic(np.random.SeedSequence(2)):
+        s = make_structure(torch, known(), 4, renormalised=True, merged=merged, contexts=True, device="cpu")
+        weights = initial_weights(torch, a, s)
+        out = forward(weights, a, s)
+        (sum((q**2).sum() for q in out.predictions) + out.l0).backward()
+    assert [tuple(q.shape) for q in out.predictions] == [(8, 12)] * 2
+    assert all(
+        w.grad is not None and w.grad.isfinite().all() and w.grad.abs().sum() > 0 for w in weights.values()
+    )

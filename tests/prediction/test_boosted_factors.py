@@ -1,0 +1,180 @@
+"""Factor analysis against exact Gaussian conditionals; boosting against leakage and against what it must beat."""
+
+import os
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context, TimeLimitExceeded
+from qoslab.core.seeds import Seed
+from qoslab.datasets.locate import locate
+from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.factor_analysis import factorise, scale_of
+from qoslab.domains.prediction.fold_features import Recipe, out_of_fold
+from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
+from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.methods.item_mean import ItemMean
+from qoslab.domains.prediction.model import run
+from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.theory import BAR, check_bar
+
+SEED = np.random.SeedSequence(0)
+SMALL = BoostedFactors(rank=4, sweeps=10, folds=3, trees=60, leaves=15, leaf_cells=10)
+
+
+def table_with_holes(rows, services, rank, noise, share, seed=0):
+    rng = np.random.default_rng(seed)
+    full = rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, services))
+    noisy = full + noise * rng.standard_normal(full.shape)
+    return full, np.where(rng.random(full.shape) < share, noisy, np.nan)
+
+
+def test_posterior_is_the_exact_gaussian_conditional():
+    """E[z | y] = W' (W W' + Psi)^-1 (y - mean) on the rows that are known, and its covariance."""
+    _, table = table_with_holes(9, 30, 2, 0.3, 0.5)
+    fit = factorise(table, 3, 5, np.random.default_rng(1), Context())
+    for s in range(30):
+        rows = np.isfinite(table[:, s])
+        w = fit.loadings[rows]
+        gain = w.T @ np.linalg.inv(w @ w.T + np.diag(fit.noise[rows]))
+        assert fit.points[s] == pytest.approx(gain @ (table[rows, s] - fit.mean[rows]), abs=1e-9)
+        covariance = np.eye(3) - gain @ w
+        variance = np.einsum("di,ij,dj->d", fit.loadings, covariance, fit.loadings)
+        assert fit.deviation()[:, s] ** 2 == pytest.approx(variance, abs=1e-9)
+
+
+def test_em_never_lowers_the_posterior_probability():
+    """Each sweep raises log p(table | rows) + log p(loadings, mean), where noise is not shrunk.
+
+    The shrinkage of noise variances is no part of that objective; with many cells per row it moves them little.
+    """
+    _, table = table_with_holes(6, 800, 2, 0.5, 0.7)
+
+    def objective(sweeps):
+        fit = factorise(table, 2, sweeps, np.random.default_rng(1), Context())
+        total = -0.5 * (fit.loadings**2).sum() - 0.05 * (fit.mean**2).sum()
+        for s in range(table.shape[1]):
+            rows = np.isfinite(table[:, s])
+            cov = fit.loadings[rows] @ fit.loadings[rows].T + np.diag(fit.noise[rows])
+            rest = table[rows, s] - fit.mean[rows]
+            total -= 0.5 * (np.linalg.slogdet(cov)[1] + rest @ np.linalg.solve(cov, rest))
+        return total
+
+    values = [objective(n) for n in (1, 2, 4, 8)]
+    assert all(late > early for early, late in pairwise(values))
+
+
+def test_planted_factors_are_found():
+    """Unknown cells of a rank-2 table: the error is a small part of the signal, which has variance 2."""
+    full, table = table_with_holes(30, 200, 2, 0.1, 0.4)
+    fit = factorise(table, 2, 40, np.random.default_rng(1), Context())
+    hidden = ~np.isfinite(table)
+    assert np.sqrt(((fit.predict() - full)[hidden] ** 2).mean()) < 0.1
+
+
+def test_a_cell_does_not_speak_for_itself():
+    rng = np.random.default_rng(3)
+    values = np.exp(rng.standard_normal((2, 8, 20)))
+    values[:, rng.random((8, 20)) < 0.3] = np.nan
+    users, services = np.nonzero(np.isfinite(values[0]))
+    folds = np.arange(len(users)) % 4
+    scale, recipe = scale_of(values), Recipe((2, 3, 4), 5, 7)
+    before = out_of_fold(values, (users, services), folds, scale, recipe, Context())
+    changed = values.copy()
+    changed[:, users[5], services[5]] *= 50
+    after = out_of_fold(changed, (users, services), folds, scale, recipe, Context())
+    same_fold = folds == folds[5]
+    np.testing.assert_array_equal(before[same_fold], after[same_fold])
+    assert not np.array_equal(before[~same_fold], after[~same_fold], equal_nan=True)
+
+
+def step_world(seed=0):
+    """Ten where user and service add up to more than zero, one elsewhere: a step that few factors cannot follow."""
+    rng = np.random.default_rng(seed)
+    up = rng.standard_normal((40, 1)) + rng.standard_normal(150) > 0
+    truth = np.where(up, 10.0, 1.0)[None] * np.exp(0.05 * rng.standard_normal((1, 40, 150)))
+    return truth, np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
+
+
+def test_boosting_follows_a_step_that_factors_smear():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    truth, values = step_world()
+    known, hidden = Known(("q",), values), ~np.isfinite(values)
+    errors = [
+        np.abs(m.predict(known, SEED, Context()) - truth)[hidden].mean()
+        for m in (SMALL, FactorAnalysis(rank=4), ItemMean())
+    ]
+    assert errors[0] < 0.8 * errors[1] < 0.8 * errors[2]
+
+
+@pytest.mark.parametrize("method", [SMALL, FactorAnalysis()], ids=["boosted", "factors"])
+def test_predictions_stay_within_what_was_seen(method):
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    rng = np.random.default_rng(2)
+    values = np.exp(2 * rng.standard_normal((2, 10, 30)))
+    values[:, rng.random((10, 30)) < 0.6] = np.nan
+    values[0, 0, 0], values[1, 0, 0] = 0.0, 3.0
+    found = method.predict(Known(("a", "b"), values), SEED, Context())
+    assert np.isfinite(found).all()
+    for table, known in zip(found, values, strict=True):
+        assert table.min() >= np.nanmin(known)
+        assert table.max() <= np.nanmax(known)
+
+
+def test_empty_users_and_services_are_predicted():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    _, values = step_world()
+    values[:, 3], values[:, :, 5] = np.nan, np.nan
+    for method in (SMALL, FactorAnalysis()):
+        assert np.isfinite(method.predict(Known(("q",), values), SEED, Context())).all()
+
+
+def test_a_parameter_may_lack_cells_that_another_has():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    _, first = step_world()
+    _, second = step_world(seed=1)
+    known = Known(("a", "b"), np.concatenate([first, second]))
+    assert np.isfinite(SMALL.predict(known, SEED, Context())).all()
+
+
+def test_few_cells_are_left_to_the_factors():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    values = np.full((1, 4, 9), np.nan)
+    values[0, 1, :5] = [1, 2, 3, 4, 5]
+    known = Known(("q",), values)
+    found = BoostedFactors().predict(known, SEED, Context())
+    np.testing.assert_array_equal(found, FactorAnalysis().predict(known, SEED, Context()))
+
+
+def test_boosting_repeats_and_stops_in_time():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    known = Known(("q",), step_world()[1])
+    first, second = (SMALL.predict(known, SEED, Context()) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(TimeLimitExceeded):
+        SMALL.predict(known, SEED, Context(time_limit_s=0.0))
+
+
+def test_planted_data_in_a_whole_run():
+    data = {"kind": "planted", "users": 60, "services": 150, "rank": 2, "noise": 0.1}
+    scenario = PredictionScenario.model_validate({"data": data, "density": 0.3})
+    got, means = (
+        next(run(scenario, m, [Seed()], Context())).metrics["nmae"] for m in (FactorAnalysis(), ItemMean())
+    )
+    assert got < 0.4 * means
+
+
+@pytest.mark.data
+@pytest.mark.full
+@pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
+def test_the_outside_bar_is_beaten_on_real_data():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    checks = list(check_bar(Context(dataset=lambda name: locate(name).path), densities=(0.1,)))
+    assert [check.expected for check in checks] == [BAR[0.1]["mae[rt]"], BAR[0.1]["mae[tp]"]]
+    assert {check.status for check in checks} == {"pass"}
+
+
+def test_the_bar_says_why_it_did_not_run():
+    checks = list(check_bar(Context(), densities=(0.05, 0.2)))
+    assert [check.status for check in checks] == ["not run"] * 4
