@@ -1,1 +1,1 @@
-"""Where balancing leaves the laboratory: a controller that sets a real proxy's weights, tried in the simulator first."""
+"""Where balancing leaves the laboratory: a controller of a proxy's weights, tried in the simulator first."""
