@@ -166,7 +166,7 @@ class BlindCapacity:
         done, busy = self._slow[:, window.up].sum(axis=1)
         if done < self._enough * max(int(window.up.sum()), 1) or busy <= 0.0:
             return None
-        return (self._slow[0] + self._prior) / (self._slow[1] + self._prior * busy / done)
+        return np.asarray((self._slow[0] + self._prior) / (self._slow[1] + self._prior * busy / done))
 
     def _forget_changed(self) -> None:
         """Let the slow pair start anew where the fast one disagrees for long enough."""
