@@ -93,6 +93,11 @@ registry.add_domain(
                 _HERE + "traces.capacity:plan_capacity",
                 "the fewest servers, or the highest load, that keeps a metric within a limit",
             ),
+            Command(
+                "steer",
+                _HERE + "deploy.steer:steer",
+                "the weights of a running HAProxy, set from what the proxy itself sees",
+            ),
         ),
     )
 )
