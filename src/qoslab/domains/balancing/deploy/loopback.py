@@ -129,7 +129,8 @@ class Loopback:
         places = asyncio.Semaphore(server.places)
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            # A connection cut short by the end of the site is no event that asyncio should report.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await reader.readuntil(b"\r\n\r\n")
                 async with places:
                     await asyncio.sleep(self._random.expovariate(1.0 / server.mean_s))

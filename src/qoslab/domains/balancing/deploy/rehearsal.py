@@ -8,6 +8,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.located import validate
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
@@ -108,19 +109,22 @@ def rehearse_command(
         requests: Requests per run.
         seeds: Runs, with common random numbers.
     """
+    if seeds < 1:
+        raise BadInput(Problem(message="must be at least 1", field="seeds"))
     rows: list[dict[str, object]] = []
     for name, told, chosen in (
         ("equal weights", "equal", "sed"),
         (policy, "equal", policy),
         ("right weights", "capacity", "sed"),
     ):
-        scenario = BalancingScenario.model_validate(
+        scenario = validate(
+            BalancingScenario,
             {
                 "servers": {"count": servers, "speeds": _numbers(speeds), "weights": told},
                 "load": load,
                 "balancers": balancers,
                 "requests": requests,
-            }
+            },
         )
         runs = [rehearse(scenario, chosen, Seed(0, "rehearsal", "", k)).metrics for k in range(seeds)]
         keys = ("response_time_mean_s", "response_time_p95_s", "response_time_p99_s")
