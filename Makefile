@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test test-full bench lint types imports docs clean
+.PHONY: demo demo-haproxy test test-full bench lint types imports docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(VENV)/.core
 	$(BIN)/qoslab demo
+
+# Needs Debian's package haproxy, and says so where it is missing; takes about two minutes.
+demo-haproxy: $(VENV)/.core
+	$(BIN)/python studies/balancing/haproxy_demo.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not full"

@@ -38,6 +38,12 @@ COMMANDS = (
     ),
     CommandLine("schema", _HERE + "schema:schema", "JSON Schema of study files, for editors", "Knowledge"),
     CommandLine("verify", _HERE + "verify:verify", "closed forms and published figures", "Knowledge"),
+    CommandLine(
+        "steer",
+        "qoslab.domains.balancing.deploy.steer:steer",
+        "weights of a running HAProxy, from what it sees",
+        "House",
+    ),
     CommandLine("data", _HERE + "data:app", "list, fetch, import or find datasets", "House"),
     CommandLine("doctor", _HERE + "doctor:doctor", "what is installed, and what is missing", "House"),
 )

@@ -105,6 +105,16 @@ registry.add_domain(
                 _HERE + "traces.capacity:plan_capacity",
                 "the fewest servers, or the highest load, that keeps a metric within a limit",
             ),
+            Command(
+                "rehearse",
+                _HERE + "deploy.rehearsal:rehearse_command",
+                "a steering policy on a simulated site, before it touches a proxy",
+            ),
+            Command(
+                "steer",
+                _HERE + "deploy.steer:steer",
+                "the weights of a running HAProxy, set from what the proxy itself sees",
+            ),
         ),
     )
 )

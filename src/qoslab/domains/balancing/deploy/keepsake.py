@@ -1,0 +1,99 @@
+"""The keepsake: a proxy's original weights in a file, so that they can be put back even after a crash."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_state_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qoslab.core.errors import BadInput, Problem
+
+__all__ = ["Keepsake"]
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    socket: str
+    backend: str
+    weights: dict[str, int] = Field(max_length=10_000)
+
+
+class Keepsake:
+    """Original weights of one backend, kept while it is steered.
+
+    Args:
+        socket: The proxy's socket.
+        backend: The backend's name.
+        folder: Where the file lies; the user's state folder by default.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, socket: Path, backend: str, folder: Path | None = None) -> None:
+        self._socket, self._backend = str(socket.resolve()), backend
+        key = hashlib.sha256(f"{self._socket}\n{backend}".encode()).hexdigest()[:16]
+        self.path = (folder or user_state_path("qoslab")) / f"steer-{key}.json"
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Make sure that nobody else steers this backend; the lock ends with the process.
+
+        Raises:
+            BadInput: Somebody does.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.unlock()
+            message = f"backend {self._backend!r} is being steered already"
+            raise BadInput(Problem(message=message, field="backend")) from None
+
+    def unlock(self) -> None:
+        """Let others steer."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def read(self) -> dict[str, int] | None:
+        """The weights that an earlier run left to be put back; None where there are none.
+
+        Raises:
+            BadInput: The file cannot be read as such.
+        """
+        try:
+            kept = _Kept.model_validate_json(self.path.read_bytes(), strict=True)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            message = f"no readable record of weights: {str(error).splitlines()[0]}"
+            hint = "put the weights right by hand, then delete the file"
+            raise BadInput(Problem(message=message, path=self.path, hint=hint)) from None
+        return kept.weights
+
+    def write(self, weights: Mapping[str, int]) -> None:
+        """Keep weights; the file is there whole or not at all."""
+        kept = {"socket": self._socket, "backend": self._backend, "weights": dict(weights)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(kept, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """The weights have been put back."""
+        self.path.unlink(missing_ok=True)

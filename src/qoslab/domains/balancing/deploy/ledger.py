@@ -1,0 +1,160 @@
+"""The ledger: a proxy's log lines, one datagram per request, become the counters that a controller may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.domains.balancing.deploy.observation import Observation
+from qoslab.domains.balancing.traces.logclock import Clock
+
+__all__ = ["MOST_BYTES", "Ledger"]
+
+MOST_BYTES = 8192
+"""Bytes of a datagram that are read; HAProxy's own lines end at 1,024 unless configured otherwise."""
+
+_LINE = re.compile(
+    rb"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3})\] [^ ]{1,256} ([^ /]{1,256})/([^ /]{1,256}) "
+    rb"(-?\d{1,9})/(-?\d{1,9})/(-?\d{1,9})/(-?\d{1,9})/(-?\d{1,9}) (-?\d{1,4}) "
+)
+_QUARTER_S, _ZONE_S = 900.0, 15 * 3600.0
+_LATE_S, _EARLY_S = 60.0, 2.0
+_SEGMENTS = 64
+_NEW = 0.02
+
+
+class Ledger:
+    """Counts answers, busy time and request-seconds of one backend's servers from HAProxy's HTTP log.
+
+    A request occupied its server from `end - (Ta - TR - Tw)` to `end`, `end` being the logged time plus `Ta`. Busy
+    time is the length of the union of these intervals. An answer of class 5xx, or none, is no completion, and counts
+    as busy for no less time than a good answer takes: a server that fails at once must not look fast.
+
+    Args:
+        backend: The backend's name.
+        servers: Its servers' names; they give the order of all arrays.
+
+    Attributes:
+        lines: Lines taken in.
+        odd: Datagrams that were no usable line.
+        failures: Answers of class 5xx or none, shape (n,).
+    """
+
+    def __init__(self, backend: str, servers: Sequence[str]) -> None:
+        n = len(servers)
+        self._backend = backend.encode()
+        self._index = {name.encode(): k for k, name in enumerate(servers)}
+        self._clock = Clock()
+        self._done, self._busy, self._area = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._covered: list[list[tuple[float, float]]] = [[] for _ in servers]
+        self._held_since = np.full(n, np.nan)
+        self._usual_s = 0.0
+        self.lines = 0
+        self.odd = 0
+        self.failures = np.zeros(n)
+
+    @property
+    def answered(self) -> float:
+        """Lines of answers, good and failed, of all servers."""
+        return float(self._done.sum() + self.failures.sum())
+
+    def take(self, datagram: bytes, wall_s: float) -> bool:
+        """Take one datagram in, whatever its bytes.
+
+        Args:
+            datagram: One log line, with or without a syslog header.
+            wall_s: When it was read, s since 1970.
+
+        Returns:
+            Whether it was a request that one of the servers answered.
+        """
+        found = _LINE.search(datagram[:MOST_BYTES])
+        if found is None:
+            self.odd += 1
+            return False
+        if found[2] != self._backend:
+            return False
+        k = self._index.get(found[3])
+        if k is None:
+            return False
+        try:
+            began = self._clock.seconds(found[1].decode("ascii"))
+        except ValueError:
+            self.odd += 1
+            return False
+        request_ms, queue_ms, total_ms = int(found[4]), int(found[5]), int(found[8])
+        end = _in_utc(began + max(total_ms, 0) / 1e3, wall_s)
+        if not -_EARLY_S <= wall_s - end <= _LATE_S:
+            self.odd += 1
+            return False
+        length = max(total_ms - max(request_ms, 0) - max(queue_ms, 0), 0) / 1e3
+        self._count(k, end, length, good=100 <= int(found[9]) < 500)
+        return True
+
+    def _count(self, k: int, end: float, length: float, *, good: bool) -> None:
+        self.lines += 1
+        if good:
+            self._done[k] += 1.0
+            self._usual_s += _NEW * (length - self._usual_s)
+            self._area[k] += length
+            self._busy[k] += self._cover(k, end - length, end)
+        else:
+            self.failures[k] += 1.0
+            length = max(length, self._usual_s)
+            self._area[k] += length
+            self._busy[k] += length
+
+    def _cover(self, k: int, start: float, end: float) -> float:
+        """Add an interval to a server's union; by how much its length grows, s."""
+        segments, known = self._covered[k], 0.0
+        # Lines come nearly in the order of their ends, so what overlaps stands at the end of the list.
+        while segments and segments[-1][1] >= start:
+            low, high = segments.pop()
+            known += high - low
+            start, end = min(start, low), max(end, high)
+        segments.append((start, end))
+        if len(segments) > _SEGMENTS:
+            del segments[0]
+        return end - start - known
+
+    def observe(
+        self,
+        wall_s: float,
+        now_s: float,
+        active: NDArray[np.float64],
+        up: NDArray[np.bool_],
+        *,
+        complete: bool,
+    ) -> Observation:
+        """The counters at this instant; requests still in flight count provisionally.
+
+        Args:
+            wall_s: Now, s since 1970.
+            now_s: Now, s on a clock that does not go back.
+            active: Requests in flight, shape (n,).
+            up: Whether a server takes requests, shape (n,).
+            complete: Whether all lines since the observation before have come.
+        """
+        held = active > 0
+        self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
+        self._held_since[~held] = np.nan
+        last = np.array([segments[-1][1] if segments else -np.inf for segments in self._covered])
+        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, last), 0.0), 0.0)
+        return Observation(
+            time_s=now_s,
+            active=active,
+            done=self._done.copy(),
+            busy_s=self._busy + open_s,
+            area_s=self._area + open_s * active,
+            up=up,
+            complete=complete,
+        )
+
+
+def _in_utc(time_s: float, wall_s: float) -> float:
+    """A logged local time as s since 1970: zones lie whole quarters of an hour apart."""
+    apart = min(max(wall_s - time_s, -_ZONE_S), _ZONE_S)
+    return time_s + _QUARTER_S * round(apart / _QUARTER_S)

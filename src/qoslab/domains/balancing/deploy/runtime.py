@@ -1,0 +1,153 @@
+"""HAProxy's runtime API over its stats socket: read counters and weights, set weights."""
+
+from __future__ import annotations
+
+import csv
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qoslab.core.errors import BadInput, Problem
+
+__all__ = ["ProxyGone", "ProxyRefused", "Runtime", "Server", "check_name"]
+
+_MOST_BYTES = 8 * 2**20
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+
+
+class ProxyGone(OSError):
+    """The proxy does not answer on its socket; it may come back."""
+
+
+class ProxyRefused(Exception):
+    """The proxy answered that it will not do what was asked."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server of a backend, as the proxy counts it.
+
+    Attributes:
+        name: Its name.
+        active: Requests in flight.
+        total: Requests sent to it since the proxy started.
+        weight: The weight in force, 0 to 256.
+        up: Whether it takes requests.
+        agent: Whether an agent-check may set its weight.
+    """
+
+    name: str
+    active: int
+    total: int
+    weight: int
+    up: bool
+    agent: bool
+
+
+class Runtime:
+    """A client that connects for each command, so a proxy that was reloaded is found again by itself.
+
+    Args:
+        path: The stats socket; it must be of level admin for weights to be set.
+        timeout_s: Longest wait for each answer, s.
+    """
+
+    def __init__(self, path: Path, timeout_s: float = 2.0) -> None:
+        self._path, self._timeout_s = path, timeout_s
+
+    def ask(self, command: str) -> str:
+        """Send one line and read the whole answer.
+
+        Raises:
+            ProxyGone: Nobody listens, or the answer did not come in time or was too long.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+                line.settimeout(self._timeout_s)
+                line.connect(str(self._path))
+                line.sendall(command.encode() + b"\n")
+                return _all_of(line).decode("utf-8", "replace")
+        except OSError as error:
+            raise ProxyGone(str(error)) from error
+
+    def servers(self, backend: str) -> tuple[int, list[Server]]:
+        """The proxy's process number and the servers of a backend.
+
+        Raises:
+            ProxyGone: The proxy does not answer, or answers with something else than its counters.
+            BadInput: It has no such backend, or the backend has no servers.
+        """
+        answer = self.ask(f"show info;show stat {check_name(backend, 'backend')} 4 -1")
+        info, _, table = answer.partition("# pxname")
+        process = re.search(r"^Pid: (\d+)", info, re.MULTILINE)
+        if process is None or not table:
+            if "Can't find" in answer or "No such" in answer:
+                raise BadInput(Problem(message=f"the proxy has no backend {backend!r}", field="backend"))
+            message = f"unexpected answer: {answer.strip()[:100]!r}"
+            raise ProxyGone(message)
+        try:
+            found = [_server(row) for row in csv.DictReader(("pxname" + table).strip().splitlines())]
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            message = f"a table of counters that cannot be read: {error}"
+            raise ProxyGone(message) from error
+        if not found:
+            raise BadInput(
+                Problem(message=f"the proxy has no servers in a backend {backend!r}", field="backend")
+            )
+        return int(process[1]), found
+
+    def set_weights(self, backend: str, weights: Mapping[str, int]) -> None:
+        """Set weights in one batch.
+
+        Raises:
+            ProxyGone: The proxy does not answer.
+            ProxyRefused: It will not set one of them, with its own words.
+        """
+        if not weights:
+            return
+        place = check_name(backend, "backend")
+        batch = [
+            f"set server {place}/{check_name(name, 'server')} weight {w:d}" for name, w in weights.items()
+        ]
+        for start in range(0, len(batch), 64):
+            answer = self.ask(";".join(batch[start : start + 64])).strip()
+            if answer:
+                raise ProxyRefused(" ".join(answer.split())[:300])
+
+
+def check_name(name: str, field: str) -> str:
+    """A name that can stand in a command and end nothing.
+
+    Raises:
+        BadInput: It holds other characters than HAProxy's names do.
+    """
+    if not _NAME.fullmatch(name):
+        hint = "letters, digits and _ . : - only"
+        raise BadInput(Problem(message=f"{name!r} is no name of HAProxy's", field=field, hint=hint))
+    return name
+
+
+def _all_of(line: socket.socket) -> bytes:
+    parts, size = [], 0
+    while part := line.recv(65536):
+        parts.append(part)
+        size += len(part)
+        if size > _MOST_BYTES:
+            message = "the answer is too long"
+            raise OSError(message)
+    return b"".join(parts)
+
+
+def _server(row: Mapping[str, str]) -> Server:
+    weight = int(row.get("uweight") or row["weight"] or 0)
+    up = row["status"].startswith("UP") or row["status"] == "no check"
+    return Server(
+        name=row["svname"],
+        active=int(row["scur"] or 0),
+        total=int(row["stot"] or 0),
+        weight=weight,
+        up=up and weight > 0,
+        agent=bool(row.get("agent_status")),
+    )

@@ -1,0 +1,185 @@
+"""`qoslab balancing steer haproxy`: set the weights of a running proxy from what it sees by itself."""
+
+from __future__ import annotations
+
+import signal
+import socket as sockets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event, current_thread, main_thread
+from typing import Literal
+
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.balancing.deploy.controller import Limits
+from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
+from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.ledger import MOST_BYTES
+from qoslab.domains.balancing.deploy.runtime import Runtime, check_name
+from qoslab.domains.balancing.deploy.steering import Steering
+
+__all__ = ["steer"]
+
+_DRAIN_S = 0.05
+_MOST_AT_ONCE = 20_000
+_BUFFER = 4 * 2**20
+_RESTORE_TRIES = 5
+
+
+def steer(
+    proxy: Literal["haproxy"],
+    /,
+    *,
+    socket: Path,
+    backend: str,
+    policy: Literal["ours", "littles_law", "ewma", "sed"] = "ours",
+    dry_run: bool = False,
+    log_port: int = 5140,
+    metrics_port: int = 0,
+    period_s: float = 0.5,
+    spread: float = 16.0,
+    step: float = 1.25,
+    quiet: bool = False,
+    for_s: float = 0.0,
+    state: Path | None = None,
+) -> int:
+    """Steer the weights of a backend's servers by what the proxy itself sees; nothing changes on servers.
+
+    The proxy must log requests of the backend to 127.0.0.1 (`log 127.0.0.1:5140 format raw local0` with
+    `option httplog`) and have a stats socket of level admin. The original weights are put back at the end; after a
+    crash, when it is started again.
+
+    Args:
+        proxy: The kind of proxy.
+        socket: The proxy's stats socket.
+        backend: The backend to steer.
+        policy: How capacities are inferred.
+        dry_run: Observe and show, and set nothing.
+        log_port: UDP port on 127.0.0.1 that the proxy logs to.
+        metrics_port: Port on 127.0.0.1 for Prometheus; 0 for none.
+        period_s: Time between two decisions, s.
+        spread: Largest ratio between two weights.
+        step: Largest factor by which one weight changes in one decision.
+        quiet: Show notes only.
+        for_s: End after this time, s; 0 for never.
+        state: Folder for the record of the original weights; the user's state folder by default.
+
+    Returns:
+        0 when the original weights are in force again, 1 when they could not be put back.
+    """
+    del proxy
+    check_name(backend, "backend")
+    _check(log_port, metrics_port, period_s, for_s)
+    limits = Limits(spread=spread, step=step)
+    limits.check()
+    with ExitStack() as stack:
+        keepsake = Keepsake(socket, backend, state)
+        if not dry_run:
+            keepsake.lock()
+            stack.callback(keepsake.unlock)
+        listener = stack.enter_context(_listener(log_port))
+        stop = stack.enter_context(_stopped_by_signals())
+        steering = Steering(Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say)
+        if metrics_port:
+            metrics = serve(metrics_port, lambda: exposition(steering, backend))
+            stack.callback(metrics.server_close)
+            stack.callback(metrics.shutdown)
+        try:
+            _loop(steering, listener, stop, period_s, for_s, show=not quiet)
+        finally:
+            restored = _restore(steering)
+        if not quiet:
+            _show(steering)
+    return 0 if restored else 1
+
+
+def _check(log_port: int, metrics_port: int, period_s: float, for_s: float) -> None:
+    problems = [
+        Problem(message=message, field=field)
+        for field, wrong, message in (
+            ("log_port", not 1 <= log_port <= 65535, "must be from 1 to 65535"),
+            ("metrics_port", not 0 <= metrics_port <= 65535, "must be from 0 to 65535"),
+            ("period_s", not 0.1 <= period_s <= 60.0, "must be from 0.1 to 60"),
+            ("for_s", not for_s >= 0.0, "must not be negative"),
+        )
+        if wrong
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def _loop(
+    steering: Steering, listener: sockets.socket, stop: Event, period_s: float, for_s: float, *, show: bool
+) -> None:
+    began = shown = time.monotonic()
+    due = began
+    while not stop.wait(_DRAIN_S):
+        _drain(listener, steering)
+        now = time.monotonic()
+        if for_s and now - began >= for_s:
+            return
+        if now < due:
+            continue
+        due = max(due + period_s, now)
+        steering.tick(time.time(), now)
+        if show and now - shown >= (1.0 if sys.stdout.isatty() else 10.0):
+            shown = now
+            _show(steering)
+
+
+def _drain(listener: sockets.socket, steering: Steering) -> None:
+    """Read the log lines that have come, but no more than a flood may hold us with."""
+    wall_s = time.time()
+    for _ in range(_MOST_AT_ONCE):
+        try:
+            datagram = listener.recv(MOST_BYTES)
+        except OSError:
+            return
+        steering.ledger.take(datagram, wall_s)
+
+
+def _restore(steering: Steering) -> bool:
+    for _ in range(_RESTORE_TRIES):
+        if steering.restore():
+            return True
+        time.sleep(1.0)
+    return False
+
+
+@contextmanager
+def _listener(port: int) -> Iterator[sockets.socket]:
+    with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as listener:
+        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, _BUFFER)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BadInput(Problem(message=f"port {port}: {error.strerror}", field="log_port")) from None
+        listener.settimeout(0.0)
+        yield listener
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Event]:
+    """An event that SIGTERM, SIGINT and SIGHUP set, so that the weights are put back before the end."""
+    stop = Event()
+    if current_thread() is not main_thread():
+        yield stop
+        return
+    kinds = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(kind, lambda *_: stop.set()) for kind in kinds]
+    try:
+        yield stop
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
+
+
+def _say(note: str) -> None:
+    print(f"qoslab steer: {note}", file=sys.stderr, flush=True)
+
+
+def _show(steering: Steering) -> None:
+    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+    print(f"{clear}{view(steering)}", flush=True)

@@ -1,0 +1,221 @@
+"""Steering one backend: the proxy's counters and log in, the controller's weights out, the original ones back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.balancing.deploy.controller import Controller, Limits
+from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.ledger import Ledger
+from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
+
+__all__ = ["Steering", "as_integers"]
+
+_MIDDLE, _MOST = 64.0, 256
+_FEW = 20
+_AGENTS = "agent-checks set weights of this backend: it is watched and not steered"
+
+
+class Steering:
+    """Steers the servers of one backend; whoever else sets a weight wins.
+
+    Args:
+        runtime: The proxy's runtime API.
+        backend: The backend's name.
+        keepsake: Where the original weights are kept.
+        policy: The controller's policy.
+        limits: What the controller may do at most.
+        dry_run: Set nothing.
+
+    Attributes:
+        servers: What the proxy said last.
+        ledger: Counters from its log.
+        controller: What decides.
+        original: Weights to put back, by server.
+        notes: The last things that a person should know.
+        writes: Batches of weights set.
+        lost: Times that the proxy did not answer.
+        hands_off: Servers whose weight somebody else set.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        backend: str,
+        keepsake: Keepsake,
+        policy: str = "ours",
+        limits: Limits | None = None,
+        *,
+        dry_run: bool = False,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self._runtime, self._backend, self._keepsake = runtime, backend, keepsake
+        self._policy, self._limits, self.dry_run, self._tell = policy, limits, dry_run, tell
+        self.original: dict[str, int] = {}
+        self.notes: deque[str] = deque(maxlen=5)
+        self.writes = self.lost = 0
+        self.hands_off: set[str] = set()
+        self._set: dict[str, int] = {}
+        self._kept = self._agents = self._refused = False
+        self._reach()
+
+    def _reach(self) -> None:
+        try:
+            self._process, servers = self._runtime.servers(self._backend)
+            left = self._keepsake.read()
+            if left is not None and self.dry_run:
+                self.note("an earlier run left weights that a run without --dry-run would put back")
+            elif left is not None:
+                self._put_back(left, servers)
+                self._keepsake.forget()
+                self.note("put back the weights that an earlier run had left changed")
+                self._process, servers = self._runtime.servers(self._backend)
+        except ProxyGone as error:
+            raise BadInput(Problem(message=f"the proxy does not answer: {error}", field="socket")) from None
+        except ProxyRefused as error:
+            raise BadInput(Problem(message=f"the proxy refuses: {error}", field="socket")) from None
+        self.original = {server.name: server.weight for server in servers}
+        self._begin(servers)
+
+    def _begin(self, servers: list[Server]) -> None:
+        """Start counting for these servers."""
+        self.servers = servers
+        told = np.array([max(self.original[server.name], 1) for server in servers], np.float64)
+        self.ledger = Ledger(self._backend, [server.name for server in servers])
+        self.controller = Controller(told, self._policy, self._limits)
+        self._agents = any(server.agent for server in servers)
+        if self._agents:
+            self.note(_AGENTS)
+        self._passed = sum(server.total - server.active for server in servers)
+        self._passed_at_start = self._passed
+        self._answered = 0.0
+
+    def note(self, text: str) -> None:
+        """Tell a person, once while it stays the last word."""
+        if not self.notes or self.notes[-1] != text:
+            self.notes.append(text)
+            if self._tell is not None:
+                self._tell(text)
+
+    def tick(self, wall_s: float, now_s: float) -> None:
+        """Observe, decide, and set what has changed.
+
+        Args:
+            wall_s: Now, s since 1970.
+            now_s: Now, s on a clock that does not go back.
+
+        Raises:
+            BadInput: The backend has gone from the proxy's configuration.
+        """
+        try:
+            process, servers = self._runtime.servers(self._backend)
+        except ProxyGone as error:
+            self.lost += 1
+            self.note(f"the proxy does not answer: {error}")
+            return
+        complete = self._compare(process, servers)
+        active = np.array([server.active for server in servers], np.float64)
+        up = np.array([server.up for server in servers])
+        seen = self.ledger.observe(wall_s, now_s, active, up, complete=complete)
+        if self.ledger.lines == 0:
+            # A log that never reached us is no reason to give up the operator's weights.
+            if self._passed - self._passed_at_start >= _FEW:
+                self.note("requests pass, but no log line of this backend has come: see the log settings")
+            return
+        wanted = as_integers(self.controller.decide(seen))
+        self._apply({server.name: int(w) for server, w in zip(servers, wanted, strict=True)})
+
+    def _compare(self, process: int, servers: list[Server]) -> bool:
+        """Notice reloads and other people's changes; whether the log kept up with the proxy's counters."""
+        before, self.servers = self.servers, servers
+        anew = process != self._process
+        if anew:
+            self._process = process
+            self._set.clear()
+            self.note("the proxy was started anew")
+        if [server.name for server in servers] != [server.name for server in before]:
+            self.original = {s.name: self.original.get(s.name, s.weight) for s in servers}
+            if self._kept:
+                self._keepsake.write(self.original)
+            self.note("the backend has other servers now: begun anew")
+            self._begin(servers)
+            return True
+        if any(server.agent for server in servers) and not self._agents:
+            self._agents = True
+            self.note(_AGENTS)
+        for server in servers:
+            ours = self._set.get(server.name, server.weight)
+            if server.weight != ours and server.name not in self.hands_off:
+                self.hands_off.add(server.name)
+                self.note(f"somebody else set the weight of {server.name}: it is left alone")
+        return self._kept_up(anew=anew)
+
+    def _kept_up(self, *, anew: bool) -> bool:
+        """Whether at least half of the answers that the proxy counted came as log lines, too."""
+        passed = sum(server.total - server.active for server in self.servers)
+        answered = self.ledger.answered
+        missing = not anew and passed - self._passed > max(_FEW, 2.0 * (answered - self._answered))
+        if missing:
+            self.note("log lines are missing: nothing is inferred from what came")
+        self._passed, self._answered = passed, answered
+        return not missing
+
+    def _apply(self, wanted: dict[str, int]) -> None:
+        """Set the weights that differ from those in force, where we may."""
+        change = {
+            server.name: wanted[server.name]
+            for server in self.servers
+            if server.weight != wanted[server.name]
+            and server.weight > 0
+            and self.original[server.name] > 0
+            and server.name not in self.hands_off
+        }
+        if not change or self.dry_run or self._agents or self._refused:
+            return
+        try:
+            if not self._kept:
+                self._keepsake.write(self.original)
+                self._kept = True
+            self._set |= change
+            self._runtime.set_weights(self._backend, change)
+            self.writes += 1
+        except ProxyGone as error:
+            # Whether they were set is not known; the next observation's weights are taken as they are.
+            self._set = {name: w for name, w in self._set.items() if name not in change}
+            self.lost += 1
+            self.note(f"the proxy does not answer: {error}")
+        except ProxyRefused as error:
+            self._refused = True
+            self.note(f"the proxy refuses, nothing more is set: {error}")
+
+    def restore(self) -> bool:
+        """Put the original weights back; whether that was done, or there was nothing to do."""
+        if not self._kept:
+            return True
+        try:
+            _, servers = self._runtime.servers(self._backend)
+            self._put_back({k: w for k, w in self.original.items() if k not in self.hands_off}, servers)
+        except (ProxyGone, ProxyRefused, BadInput) as error:
+            self.note(f"the original weights are not back yet: {error}")
+            return False
+        self._keepsake.forget()
+        self._kept = False
+        self.note("the original weights are back")
+        return True
+
+    def _put_back(self, weights: dict[str, int], servers: list[Server]) -> None:
+        # A server at weight 0 was drained by a person: that stays.
+        present = {server.name: server.weight for server in servers}
+        back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
+        self._runtime.set_weights(self._backend, back)
+
+
+def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Weights as HAProxy takes them: whole numbers from 1 to 256, around 64 where that is possible."""
+    scale = min(_MIDDLE, _MOST / float(weights.max()))
+    return np.clip(np.rint(scale * weights), 1, _MOST).astype(np.int64)

@@ -1,0 +1,133 @@
+"""The command against a real HAProxy on loopback: behaviour, not response times."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+
+from qoslab.domains.balancing.deploy.loopback import Loopback, SleepingServer, find_haproxy, free_port
+from qoslab.domains.balancing.deploy.runtime import ProxyGone, Runtime
+
+pytestmark = pytest.mark.skipif(find_haproxy() is None, reason="needs haproxy: apt-get install haproxy")
+
+
+@contextmanager
+def steering(site, folder, *options):
+    words = ["balancing", "steer", "haproxy", "--socket", str(site.socket), "--backend", "work"]
+    words += ["--log-port", str(site.log_port), "--state", str(folder), "--period-s", "0.2", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qoslab.app.main", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def asked(site):
+    try:
+        return Runtime(site.socket).servers("work")
+    except ProxyGone:
+        return None, None
+
+
+def worker(site):
+    return asked(site)[0]
+
+
+def weights(site):
+    servers = asked(site)[1]
+    return servers and [server.weight for server in servers]
+
+
+def writes(port):
+    try:
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    except OSError:
+        return 0
+    return int(re.search(r'^qoslab_steer_writes_total\{backend="work"\} (\d+)$', text, re.MULTILINE)[1])
+
+
+def eventually(condition, patience_s=12.0):
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@contextmanager
+def busy(site, rate_per_s=70.0):
+    """Load in bursts of a second until the block ends."""
+    ended = []
+
+    def go():
+        while not ended:
+            site.load(rate_per_s, 1.0)
+
+    thread = Thread(target=go)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.append(True)
+        thread.join()
+
+
+def favours_the_second(site):
+    now = weights(site)
+    return now is not None and now[1] >= 2.0 * now[0]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    if len(str(tmp_path)) > 90:
+        pytest.skip("the temporary folder's name is too long for a socket")
+    return tmp_path
+
+
+def test_the_life_of_a_steered_proxy(folder):
+    port = free_port(1)
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        with steering(site, folder, "--metrics-port", str(port)) as process:
+            assert eventually(lambda: favours_the_second(site))
+            assert writes(port) > 0
+            before = worker(site)
+            site.reload()
+            assert eventually(lambda: worker(site) not in (None, before))
+            assert eventually(lambda: favours_the_second(site))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert max(weights(site)) <= 16 * min(weights(site))
+        assert len(list(folder.glob("*.json"))) == 1
+        with steering(site, folder, "--metrics-port", str(port)) as process:
+            assert eventually(lambda: writes(port) > 0)
+            assert eventually(lambda: favours_the_second(site))
+            process.terminate()
+            output = process.communicate(timeout=20)[0].decode()
+            assert process.returncode == 0, output
+        assert "an earlier run had left changed" in output
+        assert weights(site) == [1, 1]
+        assert not list(folder.glob("*.json"))
+
+
+def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
+    with (
+        Loopback(folder, [SleepingServer(0.08, weight=3), SleepingServer(0.02, weight=5)]) as site,
+        busy(site),
+    ):
+        with steering(site, folder, "--dry-run", "--for-s", "4") as process:
+            output = process.communicate(timeout=30)[0].decode()
+        assert process.returncode == 0, output
+        assert weights(site) == [3, 5]
+        wanted = [int(row.split()[4]) for row in output.splitlines() if row.startswith(("s0", "s1"))]
+        assert wanted[-1] >= 2 * wanted[-2]
+        assert not list(folder.glob("steer-*"))

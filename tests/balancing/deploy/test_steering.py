@@ -1,0 +1,264 @@
+"""Steering against a proxy that is played by the test: what is set, what is left alone, what is put back."""
+
+import json
+import socket
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qoslab.core.errors import BadInput
+from qoslab.domains.balancing.deploy.exposition import exposition, view
+from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.observation import Observation
+from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
+from qoslab.domains.balancing.deploy.steer import steer
+from qoslab.domains.balancing.deploy.steering import Steering, as_integers
+
+
+class Played:
+    """A proxy with two servers of 10 and 40 answers per second."""
+
+    def __init__(self):
+        self.process, self.weights, self.gone, self.refuses, self.agent = (
+            1,
+            {"a": 1, "b": 3},
+            False,
+            "",
+            False,
+        )
+        self.total = 0
+
+    def servers(self, backend):
+        if self.gone:
+            raise ProxyGone("nobody listens")
+        rows = [Server(k, 1, self.total // 2, w, w > 0, self.agent) for k, w in self.weights.items()]
+        return self.process, rows
+
+    def set_weights(self, backend, weights):
+        if self.gone:
+            raise ProxyGone("nobody listens")
+        if self.refuses and weights:
+            raise ProxyRefused(self.refuses)
+        self.weights |= weights
+
+
+@pytest.fixture
+def proxy():
+    return Played()
+
+
+@pytest.fixture
+def start(proxy, tmp_path):
+    def begin(**options):
+        return Steering(proxy, "work", Keepsake(tmp_path / "s", "work", tmp_path), **options)
+
+    return begin
+
+
+def pass_time(steering, proxy, begin, end, heard=True):
+    """Half-seconds in which the servers are always busy."""
+
+    def seen(wall_s, now_s, active, up, *, complete):
+        both = np.full(2, now_s)
+        return Observation(now_s, active, both * np.array([10.0, 40.0]), both, both, up, complete)
+
+    for k in range(begin, end):
+        proxy.total += 26
+        if heard:
+            steering.ledger.lines += 25
+            steering.ledger.failures[0] += 25  # stands for 25 lines in the count of answers
+        steering.ledger.observe = seen
+        steering.tick(1e9 + 0.5 * k, 0.5 * k)
+
+
+def test_weights_go_to_the_faster_server_and_come_back(start, proxy, tmp_path):
+    steering = start()
+    pass_time(steering, proxy, 0, 60)
+    assert proxy.weights["b"] / proxy.weights["a"] == pytest.approx(4.0, rel=0.1)
+    kept = json.loads(steering._keepsake.path.read_text())
+    assert kept["weights"] == {"a": 1, "b": 3}
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_after_a_crash_the_next_start_puts_the_weights_back(start, proxy):
+    pass_time(start(), proxy, 0, 60)  # and nobody restores
+    assert proxy.weights != {"a": 1, "b": 3}
+    steering = start(dry_run=True)
+    assert "without --dry-run" in steering.notes[-1]
+    assert proxy.weights != {"a": 1, "b": 3}
+    steering = start()
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert steering.original == {"a": 1, "b": 3}
+
+
+def test_a_dry_run_sets_and_keeps_nothing(start, proxy, tmp_path):
+    steering = start(dry_run=True)
+    pass_time(steering, proxy, 0, 60)
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert steering.controller.weights[1] / steering.controller.weights[0] == pytest.approx(4.0, rel=0.1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_agent_checks_are_not_fought(start, proxy):
+    proxy.agent = True
+    steering = start()
+    pass_time(steering, proxy, 0, 60)
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert "agent-checks" in steering.notes[0]
+
+
+def test_without_log_lines_the_operators_weights_stay(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 200, heard=False)
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert any("log settings" in note for note in steering.notes)
+
+
+def test_missing_log_lines_lead_back_to_equal_weights(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 60)
+    pass_time(steering, proxy, 60, 200, heard=False)
+    assert proxy.weights["b"] / proxy.weights["a"] == pytest.approx(1.0, rel=0.1)
+    assert any("missing" in note for note in steering.notes)
+
+
+def test_a_weight_that_somebody_else_sets_is_left_alone_to_the_end(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 20)
+    proxy.weights["a"] = 0
+    pass_time(steering, proxy, 20, 60)
+    assert proxy.weights["a"] == 0
+    assert steering.hands_off == {"a"}
+    assert steering.restore()
+    assert proxy.weights == {"a": 0, "b": 3}
+
+
+def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.gone = True
+    pass_time(steering, proxy, 40, 44)
+    assert steering.lost == 4
+    assert not steering.restore()
+    proxy.gone, proxy.process, proxy.total, proxy.weights = False, 2, 0, {"a": 1, "b": 3}
+    pass_time(steering, proxy, 44, 46)
+    assert proxy.weights["b"] > 100
+    assert not steering.hands_off
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
+
+
+def test_other_servers_after_a_reload_begin_anew(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.process, proxy.total, proxy.weights = 2, 0, {"b": 3, "c": 7}
+    pass_time(steering, proxy, 40, 80)
+    assert steering.original == {"b": 3, "c": 7}
+    assert steering.restore()
+    assert proxy.weights == {"b": 3, "c": 7}
+
+
+def test_a_refusal_ends_the_setting_of_weights(start, proxy):
+    proxy.refuses = "Backend is using a static LB algorithm"
+    steering = start()
+    pass_time(steering, proxy, 0, 20)
+    assert "static LB" in " ".join(steering.notes)
+    assert steering.restore()
+
+
+def test_two_cannot_steer_one_backend(tmp_path):
+    first, second = (Keepsake(tmp_path / "s", "work", tmp_path) for _ in range(2))
+    first.lock()
+    with pytest.raises(BadInput, match="already"):
+        second.lock()
+    first.unlock()
+    second.lock()
+    second.unlock()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"weights": 3}', '{"socket":"s","backend":"b","weights":{"a":"x"}}']
+)
+def test_a_broken_record_is_named_and_left(text, tmp_path):
+    keepsake = Keepsake(tmp_path / "s", "work", tmp_path)
+    keepsake.path.write_text(text)
+    with pytest.raises(BadInput, match="by hand"):
+        keepsake.read()
+    assert keepsake.path.read_text() == text
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=64))
+def test_whole_weights_stay_within_what_the_proxy_takes(weights):
+    whole = as_integers(np.array(weights))
+    assert whole.min() >= 1
+    assert whole.max() <= 256
+
+
+def test_the_view_and_the_metrics_show_what_is_in_force(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 60)
+    assert f'weight{{backend="work",server="b"}} {proxy.weights["b"]}' in exposition(steering, "work")
+    row = next(line for line in view(steering).splitlines() if line.startswith("b "))
+    assert row.split()[3] == str(steering.servers[1].weight)
+
+
+def answering(path, reply):
+    """A socket that answers every command with the same bytes, or with silence."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def serve():
+        while True:
+            try:
+                line, _ = listener.accept()
+            except OSError:
+                return
+            with line:
+                line.recv(4096)
+                if reply is None:
+                    line.recv(1)
+                else:
+                    line.sendall(reply)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+@pytest.mark.parametrize(
+    "reply", [None, b"", b"\xff\x00", b"Pid: 7\n\n# pxname,svname\nwork,a\n", b"Pid: 7\n# pxname,\n\n"]
+)
+def test_a_proxy_that_talks_nonsense_counts_as_gone(reply, tmp_path):
+    with answering(tmp_path / "s", reply) as listener:
+        with pytest.raises((ProxyGone, BadInput)):
+            Runtime(tmp_path / "s", timeout_s=0.2).servers("work")
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_missing_backend_is_named(tmp_path):
+    with answering(tmp_path / "s", b"Pid: 7\n\nNo such proxy.\n") as listener:
+        with pytest.raises(BadInput, match="nix"):
+            Runtime(tmp_path / "s").servers("nix")
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("backend", {"backend": "a;shutdown sessions"}),
+        ("log_port", {"log_port": 0}),
+        ("period_s", {"period_s": float("nan")}),
+        ("for_s", {"for_s": -1.0}),
+        ("step", {"step": 1.0}),
+        ("socket", {}),
+    ],
+)
+def test_bad_options_are_named(field, options, tmp_path):
+    given = {"socket": tmp_path / "none", "backend": "work", "state": tmp_path, "log_port": 5141} | options
+    with pytest.raises(BadInput, match=field):
+        steer("haproxy", **given)
