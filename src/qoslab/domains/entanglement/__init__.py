@@ -1,6 +1,6 @@
 """Entanglement: quantum networks that share pairs over lossy links, store and swap them."""
 
-from qoslab.core.domain import Domain, FigureEntry
+from qoslab.core.domain import Domain
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -36,16 +36,6 @@ registry.add_domain(
             Metric("demand_met", "", "higher", "mean share of the rates wanted that is delivered"),
             Metric("decohered_share", "", "lower", "pairs given up by age, per link pair created"),
             Metric("memory_use", "", "neither", "share of memory time in which a pair is held"),
-        ),
-        figures=(
-            FigureEntry(
-                "rate_over_coherence", _HERE + "figures:rate_over_coherence", "rate over the coherence time"
-            ),
-            FigureEntry(
-                "fidelity_over_coherence",
-                _HERE + "figures:fidelity_over_coherence",
-                "mean fidelity over the coherence time",
-            ),
         ),
     )
 )
