@@ -1,6 +1,6 @@
 """Entanglement: quantum networks that share pairs over lossy links, store and swap them."""
 
-from qoslab.core.domain import Domain
+from qoslab.core.domain import Command, Domain
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -20,6 +20,11 @@ registry.add_domain(
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
         protocol=_HERE + "protocol:Routing",
+        commands=(
+            Command(
+                "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
+            ),
+        ),
         metrics=(
             Metric(
                 "useful_rate_per_s", "1/s", "higher", "pairs delivered at the fidelity their request wants"
