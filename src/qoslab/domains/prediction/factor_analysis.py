@@ -120,7 +120,8 @@ def _posterior(
     rows, rank = loadings.shape
     scaled = loadings / noise[:, None]
     outer = (scaled[:, :, None] * loadings[:, None, :]).reshape(rows, rank * rank)
-    covariances = np.linalg.inv((weight @ outer).reshape(-1, rank, rank) + np.eye(rank))
+    precision = (weight @ outer).reshape(-1, rank, rank) + np.eye(rank)
+    covariances = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     drive = (filled.T - weight * mean) @ scaled
     return (covariances @ drive[:, :, None])[:, :, 0], covariances
 
