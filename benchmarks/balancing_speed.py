@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import interleaved, judge, ratio, show, spread
+from benchmarks.common import cpu_s, interleaved, judge, ratio, show, spread
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.hooks import Policy
+from qoslab.domains.balancing.hooks import DECIDE, Policy, Wiring, adapted
 from qoslab.domains.balancing.methods.jsq import Jsq
 from qoslab.domains.balancing.methods.random import Random
 from qoslab.domains.balancing.methods.sed import Sed
@@ -35,6 +35,7 @@ PEER_ROUNDS = 3
 def main() -> None:
     peers()
     own()
+    compiling()
     memory()
 
 
@@ -148,6 +149,32 @@ def ciw(queues: int, cores: int) -> float:
     responses = [record.exit_date - record.arrival_date for record in simulation.get_all_records()]
     assert sum(responses) > 0.0
     return PEER_CUSTOMERS / (time.process_time() - begun)
+
+
+def compiling() -> None:
+    """CPU seconds until a policy that nobody wrote before can be used, in a process that has compiled others."""
+
+    def written(factor: float) -> Wiring:
+        def route(view: Any, stream: Any, now: float) -> int:  # noqa: ARG001
+            best = 0
+            for j in range(view.active.shape[0]):
+                if factor * view.active[j] < view.weight[j] * view.active[best]:
+                    best = j
+            return best
+
+        def on_complete(view: Any, stream: Any, server: int, duration: float, now: float) -> int:  # noqa: ARG001
+            view.weight[server] = factor * view.weight[server] + 0.1 / duration
+            return 0
+
+        return Wiring(route, on_complete)
+
+    fresh = time.time()  # no earlier run has kept a policy with this number
+    for information in ("blind", "probing", "oracle"):
+        figures = []
+        for k in range(ROUNDS + 1):
+            decide = adapted(written(fresh + k), information)
+            figures.append(cpu_s(lambda decide=decide: DECIDE.pointer(decide)))  # type: ignore[misc]
+        judge(f"a new policy compiles ({information})", spread(figures[1:]), ".2f", "s", at_most=0.5)
 
 
 MEMORY = """

@@ -313,18 +313,9 @@ def _settle(cls: type, route: Callable[..., Any]) -> None:
     setattr(sys.modules[route.__module__], cls.__name__, cls)
 
 
-@kernel(inline=True)
-def _ignore_server(view: Any, stream: Stream, server: int, now: float) -> int:  # noqa: ARG001
-    return 0
-
-
-@kernel(inline=True)
-def _ignore_complete(view: Any, stream: Stream, server: int, duration: float, now: float) -> int:  # noqa: ARG001
-    return 0
-
-
-@kernel(inline=True)
-def _ignore_tick(view: Any, stream: Stream, now: float) -> int:  # noqa: ARG001
+@kernel
+def _nothing() -> int:
+    """What stands where a policy has no hook; it is never called."""
     return 0
 
 
@@ -375,155 +366,89 @@ def _adapted(
     reply: Callable[..., Any] | None,
     loss: Callable[..., Any] | None,
 ) -> Callable[..., int]:
-    hooks = (
-        route,
-        complete or _ignore_complete,
-        tick or _ignore_tick,
-        reply or _ignore_server,
-        loss or _ignore_server,
-    )
-    decide = {"blind": _blind, "probing": _probing, "oracle": _oracle}[information](*hooks)
+    """One function that cuts the policy's view from the board and calls the hook of an event.
+
+    The flags are constants to the compiler: it never sees the views of other classes nor hooks that are not there. The
+    view is built where it is used: a kernel that returned one would be compiled with reference counts on its arrays.
+    """
+    probes, knows = information == "probing", information == "oracle"
+    completes, ticks = complete is not None, tick is not None
+    replies, loses = reply is not None, loss is not None
+    on_complete: Callable[..., Any] = complete or _nothing
+    on_tick: Callable[..., Any] = tick or _nothing
+    on_reply: Callable[..., Any] = reply or _nothing
+    on_loss: Callable[..., Any] = loss or _nothing
+
+    def decide(
+        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
+    ) -> int:
+        flow, par, mem, box = board.request[FLOW], board.par, board.mem[balancer], board.box[balancer]
+        active, up = board.counts[balancer, ACTIVE], board.counts[balancer, UP]
+        sent, done = board.counts[balancer, SENT], board.counts[balancer, DONE]
+        weight, opened = board.local[balancer, WEIGHT], board.local[balancer, OPENED]
+        busy, area = board.local[balancer, BUSY], board.local[balancer, AREA]
+        touched = board.local[balancer, TOUCHED]
+        if probes:
+            view: Any = ProbeView(
+                balancer,
+                flow,
+                active,
+                up,
+                sent,
+                done,
+                weight,
+                opened,
+                busy,
+                area,
+                touched,
+                mem,
+                box,
+                par,
+                board.answers[balancer, QUEUE],
+                board.answers[balancer, LATENCY],
+                board.answers[balancer, SERVICE],
+                board.answers[balancer, USAGE],
+                board.answers[balancer, RATE],
+                board.answers[balancer, STAMP],
+            )
+        elif knows:
+            view = OracleView(
+                balancer,
+                flow,
+                active,
+                up,
+                sent,
+                done,
+                weight,
+                opened,
+                busy,
+                area,
+                touched,
+                mem,
+                box,
+                par,
+                board.queue,
+                board.truth[CAPACITY],
+                board.truth[LEFT],
+                board.truth[SINCE],
+                board.truth[DRAIN],
+                board.size[0],
+            )
+        else:
+            view = LocalView(
+                balancer, flow, active, up, sent, done, weight, opened, busy, area, touched, mem, box, par
+            )
+        if event == ROUTE:
+            return route(view, stream, now)  # type: ignore[no-any-return]
+        if completes and event == COMPLETE:
+            on_complete(view, stream, server, value, now)
+        if ticks and event == TICK:
+            on_tick(view, stream, now)
+        if replies and event == REPLY:
+            on_reply(view, stream, server, now)
+        if loses and event == LOSS:
+            on_loss(view, stream, server, now)
+        return 0
+
     decide.__name__ = decide.__qualname__ = route.__name__
     return DECIDE.policy(decide)
-
-
-# The three below differ in the view alone. Each builds its view where it is used: a kernel that returned one would be
-# compiled with reference counts on every array of it.
-
-
-def _blind(
-    route: Callable[..., Any],
-    on_complete: Callable[..., Any],
-    on_tick: Callable[..., Any],
-    on_reply: Callable[..., Any],
-    on_loss: Callable[..., Any],
-) -> Callable[..., int]:
-    def decide(
-        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
-    ) -> int:
-        counts, local = board.counts, board.local
-        view = LocalView(
-            balancer,
-            board.request[FLOW],
-            counts[balancer, ACTIVE],
-            counts[balancer, UP],
-            counts[balancer, SENT],
-            counts[balancer, DONE],
-            local[balancer, WEIGHT],
-            local[balancer, OPENED],
-            local[balancer, BUSY],
-            local[balancer, AREA],
-            local[balancer, TOUCHED],
-            board.mem[balancer],
-            board.box[balancer],
-            board.par,
-        )
-        if event == ROUTE:
-            return route(view, stream, now)  # type: ignore[no-any-return]
-        if event == COMPLETE:
-            on_complete(view, stream, server, value, now)
-        elif event == TICK:
-            on_tick(view, stream, now)
-        elif event == REPLY:
-            on_reply(view, stream, server, now)
-        elif event == LOSS:
-            on_loss(view, stream, server, now)
-        return 0
-
-    return decide
-
-
-def _probing(
-    route: Callable[..., Any],
-    on_complete: Callable[..., Any],
-    on_tick: Callable[..., Any],
-    on_reply: Callable[..., Any],
-    on_loss: Callable[..., Any],
-) -> Callable[..., int]:
-    def decide(
-        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
-    ) -> int:
-        counts, local, answers = board.counts, board.local, board.answers
-        view = ProbeView(
-            balancer,
-            board.request[FLOW],
-            counts[balancer, ACTIVE],
-            counts[balancer, UP],
-            counts[balancer, SENT],
-            counts[balancer, DONE],
-            local[balancer, WEIGHT],
-            local[balancer, OPENED],
-            local[balancer, BUSY],
-            local[balancer, AREA],
-            local[balancer, TOUCHED],
-            board.mem[balancer],
-            board.box[balancer],
-            board.par,
-            answers[balancer, QUEUE],
-            answers[balancer, LATENCY],
-            answers[balancer, SERVICE],
-            answers[balancer, USAGE],
-            answers[balancer, RATE],
-            answers[balancer, STAMP],
-        )
-        if event == ROUTE:
-            return route(view, stream, now)  # type: ignore[no-any-return]
-        if event == COMPLETE:
-            on_complete(view, stream, server, value, now)
-        elif event == TICK:
-            on_tick(view, stream, now)
-        elif event == REPLY:
-            on_reply(view, stream, server, now)
-        elif event == LOSS:
-            on_loss(view, stream, server, now)
-        return 0
-
-    return decide
-
-
-def _oracle(
-    route: Callable[..., Any],
-    on_complete: Callable[..., Any],
-    on_tick: Callable[..., Any],
-    on_reply: Callable[..., Any],
-    on_loss: Callable[..., Any],
-) -> Callable[..., int]:
-    def decide(
-        board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
-    ) -> int:
-        counts, local, truth = board.counts, board.local, board.truth
-        view = OracleView(
-            balancer,
-            board.request[FLOW],
-            counts[balancer, ACTIVE],
-            counts[balancer, UP],
-            counts[balancer, SENT],
-            counts[balancer, DONE],
-            local[balancer, WEIGHT],
-            local[balancer, OPENED],
-            local[balancer, BUSY],
-            local[balancer, AREA],
-            local[balancer, TOUCHED],
-            board.mem[balancer],
-            board.box[balancer],
-            board.par,
-            board.queue,
-            truth[CAPACITY],
-            truth[LEFT],
-            truth[SINCE],
-            truth[DRAIN],
-            board.size[0],
-        )
-        if event == ROUTE:
-            return route(view, stream, now)  # type: ignore[no-any-return]
-        if event == COMPLETE:
-            on_complete(view, stream, server, value, now)
-        elif event == TICK:
-            on_tick(view, stream, now)
-        elif event == REPLY:
-            on_reply(view, stream, server, now)
-        elif event == LOSS:
-            on_loss(view, stream, server, now)
-        return 0
-
-    return decide
