@@ -90,44 +90,45 @@ def run(
     plan = make_plan(study, store, dataset)
     _demand_data(plan, dataset)
     begun = time.monotonic()
-    with ExitStack() as stack:
-        journal = stack.enter_context(Journal(folder))
-        interrupt = stack.enter_context(Interrupt())
-        keep_files(study, folder)
-        # Whatever ends the rounds, the table is written from what the journal holds.
-        stack.callback(_save, store)
-        start = _Starter(registry.domain(study.domain), workers, ray, stack)
-        run_id = ""
-        while True:
-            _record_plan(plan, store, journal)
-            tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
-            todo = [trial for trial in plan.todo if not _failed_in(run_id, trial, store)]
-            if todo:
-                executor = start(len(todo))
-                run_id = run_id or _open_run(study, store, journal)
-                services = Services(
-                    folder=folder,
-                    domain=start.domain,
-                    methods=methods,
-                    executor=executor,
-                    journal=journal,
-                    store=store,
-                    run=run_id,
-                    interrupt=interrupt,
-                    tell=tell,
-                    fail_fast=fail_fast,
-                    dataset=dataset,
-                )
-                Round(plan, todo, services).run()
-                _pass_on(executor, tell)
-            more = _more(until_precision, plan, store, interrupt)
-            if more is None:
-                break
-            plan = make_plan(plan.study.with_seeds(more), store, dataset)
-    results = Results.open(folder)
-    results.interrupted = interrupt.stopping
-    tell(_ended(results, plan, begun, interrupt))
-    return results
+    with Interrupt() as interrupt:
+        with ExitStack() as stack:
+            journal = stack.enter_context(Journal(folder))
+            keep_files(study, folder)
+            # Whatever ends the rounds, the table is written from what the journal holds.
+            stack.callback(_save, store)
+            start = _Starter(registry.domain(study.domain), workers, ray, stack)
+            run_id = ""
+            while True:
+                _record_plan(plan, store, journal)
+                tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
+                todo = [trial for trial in plan.todo if not _failed_in(run_id, trial, store)]
+                if todo:
+                    executor = start(len(todo))
+                    run_id = run_id or _open_run(study, store, journal)
+                    services = Services(
+                        folder=folder,
+                        domain=start.domain,
+                        methods=methods,
+                        executor=executor,
+                        journal=journal,
+                        store=store,
+                        run=run_id,
+                        interrupt=interrupt,
+                        tell=tell,
+                        fail_fast=fail_fast,
+                        dataset=dataset,
+                    )
+                    Round(plan, todo, services).run()
+                    _pass_on(executor, tell)
+                more = _more(until_precision, plan, store, interrupt)
+                if more is None:
+                    break
+                plan = make_plan(plan.study.with_seeds(more), store, dataset)
+        # Still within: who presses Ctrl-C while the last rows are read again is told what there is.
+        results = Results.open(folder)
+        results.interrupted = interrupt.stopping
+        tell(_ended(results, plan, begun, interrupt))
+        return results
 
 
 class _Starter:
