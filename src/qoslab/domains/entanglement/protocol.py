@@ -15,7 +15,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.domains.entanglement.links import LinkTiming
-from qoslab.domains.entanglement.scenario import NodeHardware, Request
+from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
 __all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Routing", "Swap", "View"]
@@ -52,6 +52,7 @@ class View:
         requests: Who wants pairs; a `PathPlan` names a request by its place here.
         live: Pairs that exist; empty in `plan`.
         now_s: Simulated time, s.
+        links: What each link has, in the order of the network's links.
     """
 
     network: Network
@@ -61,6 +62,7 @@ class View:
     requests: tuple[Request, ...]
     live: tuple[LivePair, ...] = ()
     now_s: float = 0.0
+    links: tuple[LinkHardware, ...] = ()
 
 
 @dataclass(frozen=True)
