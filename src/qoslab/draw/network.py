@@ -104,6 +104,7 @@ def _room(axes: Axes, points: np.ndarray) -> None:
         return
     middle, extent = (points.min(axis=0) + points.max(axis=0)) / 2, np.ptp(points, axis=0)
     least = _FLAT * float(extent.max()) or 1.0
-    for k, limits in enumerate((axes.set_xlim, axes.set_ylim)):
-        if extent[k] < least:
-            limits(middle[k] - least / 2, middle[k] + least / 2)
+    if extent[0] < least:
+        axes.set_xlim(middle[0] - least / 2, middle[0] + least / 2)
+    if extent[1] < least:
+        axes.set_ylim(middle[1] - least / 2, middle[1] + least / 2)
