@@ -24,6 +24,11 @@ registry.add_domain(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
             ),
+            Command(
+                "sensitivity",
+                _HERE + "sensitivity:sensitivity",
+                "which hardware figure, improved by 10 %, gains most",
+            ),
         ),
         figures=(
             FigureEntry("rate", _HERE + "figures:rate_over_axis", "pairs delivered over the varied figure"),
