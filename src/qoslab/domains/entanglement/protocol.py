@@ -53,6 +53,8 @@ class View:
         live: Pairs that exist; empty in `plan`.
         now_s: Simulated time, s.
         links: What each link has, in the order of the network's links.
+        installed: The paths that `plan` asked for; empty in `plan`.
+        delivered: Pairs that each request has got so far; empty in `plan`.
     """
 
     network: Network
@@ -63,6 +65,8 @@ class View:
     live: tuple[LivePair, ...] = ()
     now_s: float = 0.0
     links: tuple[LinkHardware, ...] = ()
+    installed: tuple[PathPlan, ...] = ()
+    delivered: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ class Plan:
 class Swap:
     """A swap of two live pairs at the node they share; a request's pair is made of such swaps.
 
+    A pair that was joined by an earlier swap of the same list is named by the number of any of its parts.
+
     Attributes:
         node: Node index.
         first: `LivePair.ident` of one pair.
@@ -123,5 +129,8 @@ class Deciding(Protocol):
     """What reactive, opportunistic and virtual methods offer beside `plan`."""
 
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
-        """The swaps to order now, in this order, each pair used once at most."""
+        """The swaps to order now, in this order, each end of a pair used once at most.
+
+        A pair that joins the two users of a request is theirs without an order.
+        """
         ...
