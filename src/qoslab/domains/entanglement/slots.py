@@ -25,6 +25,7 @@ from qoslab.graphs.shortest import all_pairs
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
 FloatArray = NDArray[np.float64]
+_PLACES = 16
 _XOR = np.arange(4)[:, None] ^ np.arange(4)[None, :]
 
 
@@ -59,7 +60,7 @@ class SlotRun:
     """What a run in slots gave.
 
     Attributes:
-        counts: See `chain`, shape (7,).
+        counts: By place, see `chain`; longer than there are places.
         in_memory: Pairs that lived at the end.
         held_s: Memory time that held pairs after the warm-up, s.
         memories: Memories of the network.
@@ -118,7 +119,7 @@ class _Slots:
         self.pairs: dict[int, _Pair] = {}
         self.ends_of: dict[int, tuple[int, ...]] = {}
         self.made = 0
-        self.run = SlotRun(np.zeros(7, np.int64), memories=2 * int(sum(view.pairs)))
+        self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
 
     def generate(self, now: float) -> None:
         """Every free memory pair tries until the external phase is over."""
