@@ -36,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def help_text() -> str:
-    """The help of `qoslab` itself, from the table of commands."""
+    """The help of `qoslab` itself, from the table of commands and the names of installed ones; loads none of them."""
+    from qoslab.core.parts import COMMANDS as PLUGINS
+    from qoslab.core.parts import plugins_of
+
     lines = [
         f"qoslab {__version__}: the laboratory for quality of service in networks",
         "",
@@ -45,6 +48,9 @@ def help_text() -> str:
     for group in GROUPS:
         lines += ["", group]
         lines += [f"  {c.name:<10}{c.summary}" for c in COMMANDS if c.group == group]
+    others = plugins_of(PLUGINS)
+    if others:
+        lines += ["", "Of other packages", *(f"  {p.name:<10}{p.origin}" for p in others)]
     lines += [
         "",
         "A domain's own commands: qoslab DOMAIN --help",
@@ -110,7 +116,10 @@ def _dispatch(words: list[str]) -> Any:
     if words[0] in names or words[0].startswith("-"):
         return build()(words, exit_on_error=False, print_error=False)
     from qoslab.app.commands.domain import run_domain_command
+    from qoslab.app.commands.plugin import is_plugin_command, run_plugin_command
 
+    if is_plugin_command(words[0]):
+        return run_plugin_command(words)
     return run_domain_command(words, names)
 
 

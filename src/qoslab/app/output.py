@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
 import sys
@@ -10,7 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["duration", "interactive", "print_json", "print_table", "rows_in", "short", "text_table"]
+__all__ = [
+    "duration",
+    "has_own_json",
+    "interactive",
+    "print_json",
+    "print_result",
+    "print_table",
+    "rows_in",
+    "short",
+    "text_table",
+]
 
 
 def interactive() -> bool:
@@ -51,6 +62,39 @@ def rows_in(value: Any) -> list[dict[str, Any]] | None:
         return None
     rows = [dataclasses.asdict(v) if _is_record(v) else v for v in value]
     return rows if all(isinstance(row, dict) for row in rows) else None
+
+
+def has_own_json(function: Any) -> bool:
+    """Whether a command has a parameter `json` and prints JSON itself."""
+    return "json" in inspect.signature(function).parameters
+
+
+def print_result(result: Any, *, json: bool) -> int:
+    """Print what a command of a domain or of another package returned: text, rows, or nothing but an exit code.
+
+    Args:
+        result: What it returned.
+        json: Whether JSON was asked for.
+
+    Returns:
+        The exit code.
+    """
+    if result is None:
+        return 0
+    if isinstance(result, int) and not json:
+        return result
+    rows = rows_in(result)
+    if _is_record(result):
+        result = dataclasses.asdict(result)
+    if json:
+        print_json(result if rows is None else rows)
+    elif rows:
+        print_table(rows, list(rows[0]))
+    elif isinstance(result, dict):
+        print_json(result)
+    else:
+        print(result)
+    return 0
 
 
 def _is_record(value: Any) -> bool:
