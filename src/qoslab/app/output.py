@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qoslab.core.columns import aligned
+
 __all__ = [
     "duration",
     "has_own_json",
@@ -105,10 +107,7 @@ def text_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str
     """Rows as aligned columns under their names; numbers to four digits, nothing where a value is missing."""
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    lines = [_line(columns, widths, numeric), "  ".join("-" * width for width in widths)]
-    lines += [_line(row, widths, numeric) for row in cells]
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(columns, cells, numeric=numeric)
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -130,10 +129,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return cell == ""
     return True
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return "  ".join(
-        cell.rjust(width) if flush else cell.ljust(width)
-        for cell, width, flush in zip(cells, widths, right, strict=True)
-    )

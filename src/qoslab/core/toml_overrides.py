@@ -135,7 +135,7 @@ def _slot(node: Any, part: str, path: list[str | int], source: str) -> str | int
         hint = f"give each a label of its own, or name its number: {name}.0 is the first"
         raise BadInput(Problem(message=message, field=source, hint=hint))
     if any(names) and not part.isdecimal():
-        message, hint = f"there is no {name} {part!r}", did_you_mean(part, filter(None, names))
-        raise BadInput(Problem(message=message, field=source, hint=hint))
+        message = f"there is no {name} {part!r}"
+        raise BadInput(Problem(message=message, field=source, hint=did_you_mean(part, filter(None, names))))
     hint = f"its items are 0 to {len(node) - 1}" if node else "it is empty"
     raise BadInput(Problem(message=f"{name!r} is an array without item {part!r}", field=source, hint=hint))
