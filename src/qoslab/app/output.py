@@ -14,6 +14,7 @@ from typing import Any
 from qoslab.core.columns import aligned
 
 __all__ = [
+    "default_in_words",
     "duration",
     "has_own_json",
     "interactive",
@@ -64,6 +65,11 @@ def rows_in(value: Any) -> list[dict[str, Any]] | None:
         return None
     rows = [dataclasses.asdict(v) if _is_record(v) else v for v in value]
     return rows if all(isinstance(row, dict) for row in rows) else None
+
+
+def default_in_words(value: Any) -> Any:
+    """A default for the help; that a switch is off and a list empty needs no saying."""
+    return None if value is False or value == () else value
 
 
 def has_own_json(function: Any) -> bool:

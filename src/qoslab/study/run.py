@@ -90,6 +90,7 @@ def run(
     plugged = _plugged(executor, workers, ray)
     workers = _workers(methods, workers, ray or executor, tell)
     folder = Path(out or study.results_path).absolute()
+    _check_folders(folder, data)
     store, dataset = Store(folder), DataFiles(data)
     plan = make_plan(study, store, dataset)
     _demand_data(plan, dataset)
@@ -199,6 +200,20 @@ def _plugged(executor: str | None, workers: int | None, ray: str | None) -> Plug
         message = "an executor of another package says itself where trials run: leave out workers and ray"
         raise BadInput(message)
     return Plugged(executor)
+
+
+def _check_folders(results: Path, data: Path | None) -> None:
+    """Refuse a results folder that is a file, and a data folder that is not there, before anything runs.
+
+    Raises:
+        BadInput: One of them is so.
+    """
+    if results.exists() and not results.is_dir():
+        message = f"results need a folder, and {str(results)!r} is a file"
+        raise BadInput(Problem(message=message, hint="name another one with --out"))
+    if data is not None and not data.is_dir():
+        message = f"there is no folder of data files {str(data)!r}"
+        raise BadInput(message)
 
 
 def _workers(methods: Mapping[str, Any], workers: int | None, ray: str | None, tell: Events) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import has_own_json, print_result
+from qoslab.app.output import default_in_words, has_own_json, print_result
 from qoslab.core.domain import Command, Domain, load_part
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.parts import COMMANDS, plugins_of
@@ -42,10 +42,11 @@ def run_domain_command(words: list[str], commands: Iterable[str]) -> int:
 
 def domain_app(domain: Domain) -> App:
     """A domain's commands as a command-line application."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     app = App(
         name=f"qoslab {domain.name}",
+        default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
         help=domain.summary,
         help_epilogue="With --json every command prints JSON.",
         result_action="return_value",
@@ -65,10 +66,10 @@ def _domain(name: str, commands: Iterable[str]) -> Domain:
     if any(plugin.name == name and plugin.fault for plugin in registry.plugins()):
         return registry.domain(name)
     known = [*commands, *domains, *(plugin.name for plugin in plugins_of(COMMANDS))]
-    problem = Problem(
-        message=f"there is no command or domain {name!r}",
-        hint=did_you_mean(name, known) or "see qoslab --help",
-    )
+    hint = did_you_mean(name, known) or "see qoslab --help"
+    if name.endswith(".toml"):
+        hint = f"a study file is run with: qoslab run {name}"
+    problem = Problem(message=f"there is no command or domain {name!r}", hint=hint)
     raise BadInput(problem)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import has_own_json, print_result
+from qoslab.app.output import default_in_words, has_own_json, print_result
 from qoslab.core.parts import COMMANDS, load_plugin, plugins_of
 from qoslab.core.registry import registry
 
@@ -38,10 +38,11 @@ def run_plugin_command(words: list[str]) -> int:
 
 
 def _app(name: str, function: Any) -> App:
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     app = App(
         name=f"qoslab {name}",
+        default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
         help_epilogue="--json: print JSON.",
         result_action="return_value",
         help_format="plaintext",
