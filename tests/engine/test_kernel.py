@@ -172,6 +172,19 @@ print(compiled(exponential) is exponential, compiled(exponential)(stream(3)))
     assert python(text, NUMBA_DISABLE_JIT="1") == f"True {expected}"
 
 
+def test_the_compiler_starts_without_linear_algebra_and_numba_has_it_all_the_same(python):
+    text = """
+import sys
+import numba, numpy as np
+from qoslab.engine.kernel import compiled
+from qoslab.engine.streams import exponential, stream
+compiled(exponential)(stream(3))
+print('scipy.linalg' in sys.modules)
+print(numba.njit(lambda x, y: np.dot(x, y))(np.eye(2), np.array([3.0, 4.0])))
+"""
+    assert python(text).splitlines() == ["False", "[3. 4.]"]
+
+
 # Kernels without reference counts
 
 

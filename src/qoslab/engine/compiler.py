@@ -11,6 +11,7 @@ from qoslab.engine.cache import disk_cache
 from qoslab.engine.clone import check_constants, clone, fingerprint, plain_clone, relevant, text_of
 from qoslab.engine.kernel import Constant, mark_of
 from qoslab.engine.rules import globals_of
+from qoslab.engine.start import spare_blas
 
 __all__ = ["prepare", "twin_of"]
 
@@ -55,6 +56,7 @@ def _outer_twin(key: Key, signature: object, *, cache: bool) -> Any:
     constants = dict(items)
     if numba.config.DISABLE_JIT:
         return plain_clone(function, constants) if constants else function
+    spare_blas()
     from qoslab.engine.dispatch import dispatcher
 
     text = _bound_clone(function, constants, wraparound=wraparound)
