@@ -13,7 +13,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement import states
+from qoslab.domains.entanglement import selection, states
 from qoslab.domains.entanglement.chain import (
     CREATED,
     DECOHERED,
@@ -23,6 +23,7 @@ from qoslab.domains.entanglement.chain import (
     WASTED,
     Chain,
     FloatArray,
+    Physics,
 )
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
@@ -40,6 +41,14 @@ _NOISES = {
     "depolarising": states.DEPOLARISING,
     "bit_flip": states.BIT_FLIP,
     "amplitude_damping": states.AMPLITUDE_DAMPING,
+}
+_SELECTIONS = {
+    "waiting": selection.WAITING,
+    "first": selection.FIRST,
+    "oldest": selection.OLDEST,
+    "freshest": selection.FRESHEST,
+    "best": selection.BEST,
+    "random": selection.RANDOM,
 }
 _MOST_ROOM = 1 << 20
 
@@ -69,17 +78,22 @@ class PathRun:
     age_s: FloatArray
 
 
-def physics_of(scenario: EntanglementScenario) -> tuple[int, int, int]:
-    """Noise, Bell-diagonal or not, errors as MQNS has them or not."""
+def physics_of(scenario: EntanglementScenario) -> Physics:
+    """The rules of a scenario as numbers."""
     memory = scenario.memory
-    return _NOISES[memory.noise], int(memory.state == "bell_diagonal"), int(memory.compat == "mqns")
+    return Physics(
+        _NOISES[memory.noise],
+        int(memory.state == "bell_diagonal"),
+        int(memory.compat == "mqns"),
+        _SELECTIONS[memory.selection],
+    )
 
 
 def run_path(
     chain: Chain,
     banks: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     span: FloatArray,
-    physics: tuple[int, int, int],
+    physics: Physics,
     request: int = 0,
 ) -> PathRun:
     """Simulate one path and hold it to the law of conservation.
@@ -99,7 +113,7 @@ def run_path(
     room = 8 * int(chain.width.sum()) + 32
     while True:
         copies = (banks[0].copy(), banks[1].copy())
-        status, live, store = compiled(simulate)(chain, copies, span, physics, room, most)
+        status, live, store = compiled(simulate)(chain, *copies, span, physics, room, most)
         if status == DONE:
             break
         room *= 2

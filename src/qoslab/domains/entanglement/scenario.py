@@ -75,7 +75,12 @@ class Memory(Part):
         "werner", description="how much of a pair's state is kept"
     )
     compat: Literal["none", "mqns"] = Field(
-        "none", description="mqns: decay as that simulator has it, so that figures can be compared"
+        "none", description="mqns: decay and heralding as that simulator has them, to compare figures"
+    )
+    selection: Literal["waiting", "first", "oldest", "freshest", "best", "random"] = Field(
+        "waiting",
+        description="which of several pairs a node swaps: the one that waited longest, that of the first "
+        "memory, the oldest, the freshest, that of the highest expected fidelity, any",
     )
 
 
