@@ -23,6 +23,14 @@ registry.add_domain(
             Metric("nmae", "", "lower", "mean absolute error over the mean of the test values"),
             Metric("mae", "", "lower", "mean absolute error, in the parameter's unit"),
             Metric("rmse", "", "lower", "root mean squared error, in the parameter's unit"),
+            Metric(
+                "ndcg_10", "", "higher", "gain of the ten services ranked first, over the best possible gain"
+            ),
+            Metric("precision_10", "", "higher", "share of the ten services ranked first that truly are"),
+            Metric("coverage", "", "neither", "share of values inside their predicted intervals"),
+            Metric(
+                "interval_width", "", "lower", "mean width of the intervals over the mean of the test values"
+            ),
         ),
     )
 )
