@@ -1,12 +1,15 @@
 """Conformal intervals: ranks by hand, exact coverage, no leakage, coverage on planted and real data."""
 
 import os
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qoslab import Study
 from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
@@ -250,3 +253,23 @@ def test_coverage_on_real_data():
     metrics = next(run(scenario, Conformal(rounds=1), [Seed()], Context(dataset=resolver()))).metrics
     assert metrics["coverage[rt]"] == pytest.approx(0.905, abs=0.021)
     assert metrics["coverage[tp]"] == pytest.approx(0.905, abs=0.021)
+
+
+@pytest.mark.data
+@pytest.mark.full
+@pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
+def test_the_committed_study_repeats(tmp_path):
+    """One density and split of the study again; and the table's means over splits lie between 89 and 91 %."""
+    studies = Path(__file__).parents[2] / "studies" / "prediction"
+    table = pl.read_parquet(studies / "results" / "intervals.parquet")
+    kept = table.filter(pl.col("scenario") == "density=0.1")
+    for name in ("coverage[rt]", "coverage[tp]"):
+        assert kept.group_by("method").agg(pl.col(name).mean())[name].is_between(0.89, 0.91).all()
+    overrides = {"study.seeds": "1", "scenario.density": "{ grid = [0.1] }"}
+    study = Study.from_file(studies / "intervals.toml", overrides)
+    again = study.run(tmp_path / "again", workers=0, quiet=True).table
+    key = ["method", "replication"]
+    both = again.join(kept, on=key, suffix="_kept")
+    assert len(both) == 2
+    assert both["coverage"].to_list() == pytest.approx(both["coverage_kept"].to_list(), abs=1e-6)
+    assert both["interval_width"].to_list() == pytest.approx(both["interval_width_kept"].to_list(), rel=1e-6)
