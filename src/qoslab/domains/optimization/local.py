@@ -66,6 +66,7 @@ class Known:
         own_smoothness: The largest second derivative of any own cost at the start.
         least_share: The smallest pi_i of all agents, which they can find by passing on minima.
         share_norm: The largest norm of any agent's share of the constraints.
+        steady: Whether the weights stay and every message arrives at once and unchanged.
     """
 
     agents: NDArray[np.int64]
@@ -78,6 +79,7 @@ class Known:
     own_smoothness: float = 1.0
     share_norm: float = 1.0
     least_share: float = 1.0
+    steady: bool = True
 
     def rows(self, agents: Sequence[int]) -> Known:
         """What some agents know, with nothing of the others' data."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qoslab.agents.channel import Channel
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
 from qoslab.agents.weights import Weights, require_strong
@@ -101,7 +102,9 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         perron(task.weights.row),
         float(task.costs.smoothness().max()),
     )
-    known = replace(known, least_share=float(known.perron.min()))
+    channel = scenario.channel
+    steady = scenario.link_up == 1 and Channel(channel.noise, channel.loss, channel.delay).ideal
+    known = replace(known, least_share=float(known.perron.min()), steady=steady)
     if task.coupled is not None:
         first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
         curvature = float(task.coupled.own.curvature(first).max())
