@@ -76,7 +76,7 @@ class Wire:
         for tap in self._taps:
             tap.listen(message)
         arcs = len(weights.network.arcs.heads)
-        self.messages += arcs
+        self.messages += arcs if self._kind.parts else 0
         self.bytes += arcs * self._kind.bytes
         carried = self._link.carry(message) if self._link else None
         mixed: dict[str, FloatArray] = {}
