@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,11 @@ from qoslab.domains.entanglement.chain import (
     FloatArray,
     Physics,
 )
+from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
 from qoslab.engine.kernel import compiled
@@ -154,7 +156,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        runs = []
+        runs, carried = [], []
         for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
             context.check_time()
             banks = (
@@ -162,7 +164,15 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
                 streams(seed.stream("nodes", place), world.network.n)[list(path.nodes)],
             )
             runs.append(run_path(chain, banks, span, physics, path.request))
-        yield outcome_of(scenario, runs, keep=context.keep_series)
+            measured = runs[-1].time_s >= scenario.warm_up_s
+            carried.append((path.nodes, float(measured.sum()) / (span[1] - span[0])))
+        outcome = outcome_of(scenario, runs, keep=context.keep_series)
+        if context.keep_series:
+            flows = flow_series(
+                world.network, carried, {node for ends in ends_of(world.view) for node in ends}
+            )
+            outcome = replace(outcome, series={**outcome.series, "flows": flows})
+        yield outcome
 
 
 def warm() -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "Memory",
     "NodeHardware",
     "NodeOverride",
+    "Phases",
     "Request",
     "example",
 ]
@@ -85,6 +86,12 @@ class Memory(Part):
     )
 
 
+class Phases(Part):
+    """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
+
+    external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
+
+
 class Request(Part):
     """Two users who want pairs."""
 
@@ -112,6 +119,7 @@ class EntanglementScenario(Scenario):
     nodes: NodeHardware = Field(NodeHardware(), description="what every node has")
     node_overrides: tuple[NodeOverride, ...] = Field((), description="nodes that differ")
     memory: Memory = Field(Memory(), description="what happens to stored qubits")
+    phases: Phases = Field(Phases(), description="time slots of methods that decide during the run")
     requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
     horizon_s: float = Field(1.0, gt=0, description="simulated time")
     warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")
