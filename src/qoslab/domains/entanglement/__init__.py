@@ -25,6 +25,11 @@ registry.add_domain(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
             ),
             Command(
+                "control",
+                _HERE + "deploy.control:control",
+                "let a process of your own steer the simulated network over loopback",
+            ),
+            Command(
                 "sensitivity",
                 _HERE + "sensitivity:sensitivity",
                 "which hardware figure, improved by 10 %, gains most",
