@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qoslab.core.outcome import Outcome
-from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.chain import (
+    CREATED,
+    DECOHERED,
+    DELIVERED,
+    FAILED,
+    JOINED,
+    MESSAGES,
+    PURIFIED,
+    SPOILED,
+    TRIMMED,
+    WASTED,
+)
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 
 if TYPE_CHECKING:
@@ -24,6 +35,9 @@ _COUNTERS = {
     "pairs_decohered": DECOHERED,
     "pairs_delivered": DELIVERED,
     "messages": MESSAGES,
+    "purifications_succeeded": PURIFIED,
+    "purifications_failed": SPOILED,
+    "pairs_cut": TRIMMED,
 }
 
 

@@ -20,6 +20,9 @@ from qoslab.domains.entanglement.chain import (
     DELIVERED,
     FAILED,
     JOINED,
+    PURIFIED,
+    SPOILED,
+    TRIMMED,
     WASTED,
     Chain,
     FloatArray,
@@ -63,7 +66,7 @@ class PathRun:
 
     Attributes:
         request: Place of the request.
-        counts: See `chain`, shape (7,).
+        counts: See `chain`, shape (10,).
         in_memory: Pairs that lived at the horizon.
         held_s: Memory time that held pairs after the warm-up, s.
         memories: Memories of the path.
@@ -126,6 +129,7 @@ def run_path(
             raise BadInput(Problem(message=message, field="scenario.horizon_s"))
     counts = store.counts
     ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
+    ended += counts[PURIFIED] + 2 * counts[SPOILED] + counts[TRIMMED]
     if counts[CREATED] != ended + live:
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {live} are left"
         raise RuntimeError(message)

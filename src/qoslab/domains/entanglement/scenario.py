@@ -49,6 +49,7 @@ class NodeHardware(Part):
     )
     swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
     gate_fidelity: float = Field(1.0, ge=0, le=1, description="probability that a two-qubit gate is good")
+    readout_fidelity: float = Field(1.0, ge=0.5, le=1, description="probability that a qubit is read right")
 
 
 class LinkOverride(Part):
