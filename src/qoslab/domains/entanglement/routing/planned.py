@@ -19,8 +19,8 @@ __all__ = ["PlannedInSlots"]
 class PlannedInSlots:
     """A proactive method that is asked in every slot, like those that decide, and keeps to its plan.
 
-    All swaps of a path are done in one slot, so their order does not matter. Paths take turns, each at most as often per
-    slot as it has memories on its narrowest hop.
+    All swaps of a path are done in one slot, so their order does not matter. Paths take turns, each at most as
+    often per slot as it has memories on its narrowest hop.
 
     Attributes:
         method: The method whose plan it is.
