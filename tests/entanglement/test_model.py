@@ -183,6 +183,7 @@ class Planned:
     [
         ({"rounds": (1,)}, "rounds of purification"),
         ({"rounds": (1, -1)}, "rounds of purification"),
+        ({"rounds": (1, 0)}, "need 2 memories, not 1"),
         ({"wait_s": (0.1,)}, "longest waits"),
         ({"wait_s": (0.1, 0.0)}, "longest waits"),
         ({"ranks": (1, 0)}, "ranks"),

@@ -196,16 +196,17 @@ def test_conservation_with_purification_and_waits(compat: str) -> None:
     cut = rounds = 0
     for trial in range(24):
         hops = int(rng.integers(1, 6))
+        pairs = int(rng.integers(2, 6))
         scenario = chain_scenario(
             rng.uniform(1, 30, hops).tolist(),
-            pairs=int(rng.integers(1, 6)),
+            pairs=pairs,
             coherence_s=float(rng.uniform(5e-4, 2e-2)),
             horizon_s=0.2,
             compat=compat,
         )
         method = Planned(
             nodes=tuple(range(hops + 1)),
-            rounds=tuple(int(each) for each in rng.integers(0, 3, hops)),
+            rounds=tuple(int(each) for each in rng.integers(0, 3 if pairs > 3 else 2, hops)),
             purification=Purification(schedule="pumping" if trial % 2 else "nested"),
             wait_s=tuple(rng.uniform(2e-4, 5e-3, 2 * (hops - 1)).tolist()),
         )

@@ -28,6 +28,7 @@ from qoslab.domains.entanglement.chain import (
     FloatArray,
     Physics,
 )
+from qoslab.domains.entanglement.demand import draw_arrivals
 from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
@@ -161,7 +162,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         else:
             runner = _decided if isinstance(method, Deciding) else _planned
             runs, load = runner(scenario, world, method, seed, context)
-        outcome = outcome_of(scenario, runs, keep=context.keep_series)
+        arrivals = draw_arrivals(scenario, seed)
+        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
         if context.keep_series:
             users = {node for ends in ends_of(world.view) for node in ends}
             flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)

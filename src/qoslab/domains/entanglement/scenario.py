@@ -12,6 +12,7 @@ from qoslab.graphs.spec import NetworkTable
 __all__ = [
     "Architecture",
     "EntanglementScenario",
+    "Jobs",
     "LinkHardware",
     "LinkOverride",
     "Memory",
@@ -93,6 +94,16 @@ class Phases(Part):
     for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
 
 
+class Jobs(Part):
+    """Jobs that come one after another during the run, at random times."""
+
+    arrivals_per_s: float = Field(gt=0, description="how often one comes, a Poisson process")
+    pairs: int = Field(1, ge=1, description="pairs that each wants")
+    deadline_s: float | None = Field(
+        None, gt=0, description="how long each waits until it leaves without; for ever if left out"
+    )
+
+
 class Request(Part):
     """Two users who want pairs."""
 
@@ -102,6 +113,7 @@ class Request(Part):
         None, gt=0, description="pairs wanted per second; as many as possible if left out"
     )
     fidelity: float = Field(0.25, ge=0.25, le=1, description="least fidelity that is of use")
+    jobs: Jobs | None = Field(None, description="jobs that use the pairs; without them all pairs are used")
 
     @model_validator(mode="after")
     def _two_users(self) -> Request:

@@ -148,6 +148,13 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
     if len(rounds) != hops or min(rounds) < 0:
         message = f"a path of {hops} hops has rounds of purification {list(rounds)}: one number each"
         raise _refuse(message, "plan.rounds")
+    nested = path.purification.schedule == "nested"
+    for count, memories in zip(rounds, share, strict=True):
+        least = 2 ** (count if nested else min(count, 1))
+        if memories < least:
+            what = f"{count} {path.purification.schedule} rounds of purification"
+            message = f"{what} need {least} memories, not {memories}"
+            raise _refuse(message, "plan.rounds", "links.pairs is shared among the paths that use a link")
     waits = path.wait_s or (math.inf,) * (2 * (hops - 1))
     if len(waits) != 2 * (hops - 1) or not all(wait > 0 for wait in waits):
         message = f"a path of {hops - 1} repeaters has longest waits {list(waits)}: two each, above 0"
