@@ -11,7 +11,13 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.kernels import simulate
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath, swap_ranks
 from qoslab.domains.entanglement.model import physics_of, run
-from qoslab.domains.entanglement.peer import SIX_NODES, THREE_NODES, chain_scenario, mean_and_error
+from qoslab.domains.entanglement.peer import (
+    RANDOM_SIXTEEN,
+    SIX_NODES,
+    THREE_NODES,
+    chain_scenario,
+    mean_and_error,
+)
 from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.theory import verify
@@ -30,9 +36,10 @@ def replicas(scenario: EntanglementScenario, count: int, method: Any = None) -> 
 
 
 def test_all_that_verify_checks_holds() -> None:
-    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 45."""
+    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
     checks = list(verify(quick=True, context=Context()))
-    assert len(checks) == 5 + 2 * len(THREE_NODES) + 2 * len(SIX_NODES) + 1 + 1
+    single = sum(map(len, RANDOM_SIXTEEN.values()))
+    assert len(checks) == 5 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
     assert not [check for check in checks if check.status != "pass"]
 
 
