@@ -316,6 +316,25 @@ def test_demo_names_its_report_once_and_a_command_that_works(here, capsys):
             assert main(["check", line.split()[2]]) == 0
 
 
+def test_the_next_command_goes_on_where_the_results_are(here, capsys):
+    """Results in a folder of another name: the command for more seeds names the file and the folder from here."""
+    (here / "sub").mkdir()
+    (here / "sub" / "tied.toml").write_text(STUDY + '[[method]]\nid = "greedy"\n')
+    assert main(["run", "sub/tied.toml", "--workers", "0", "--out", "elsewhere/kept"]) == 0
+    (told,) = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  qoslab run")
+    ]
+    assert told[:-1] == ["qoslab", "run", "sub/tied.toml", "--out", "elsewhere/kept", "--set"]
+    assert told[-1].startswith("study.seeds=")
+    assert main(["run", "sub/tied.toml", "--workers", "0"]) == 0
+    (told,) = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  qoslab run")
+    ]
+    assert told[:4] == ["qoslab", "run", "sub/tied.toml", "--set"]
+    assert main(["compare", "elsewhere/kept"]) == 0
+    assert "  qoslab run tied.toml --out elsewhere/kept --set" in capsys.readouterr().out
+
+
 def test_completion_installs_into_the_home_folder(tmp_path):
     env = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
     code = "import sys; from qoslab.app.main import main; sys.exit(main(['--install-completion']))"

@@ -157,7 +157,7 @@ def _breakable(head: str) -> Markup:
     """A column's head that may break behind the dots and underscores of a long name."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", str(escape(head))))
+    return Markup(re.sub(r"([._])(?=[A-Za-z]{3})", r"\1<wbr>", str(escape(head))))
 
 
 def _statements(answer: Verdict) -> Iterator[tuple[str, list[Line]]]:
