@@ -181,3 +181,11 @@ def test_numbers_in_cells_have_the_figures_that_fit(columns: int, text: str | No
     figure = draw.heat_map(np.full((1, columns), 0.12345), ["r"], [str(c) for c in range(columns)])
     written = [one.get_text() for one in figure.axes[0].texts]
     assert written == ([] if text is None else [text] * columns)
+
+
+def test_a_straight_network_has_room_and_colours_begin_at_nothing() -> None:
+    figure = draw.network_map([[0, 0], [1, 0], [4, 0]], [[0, 1], [1, 2]], link_values=[3.0, 3.0])
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert high - low >= 1.2
+    assert axes.collections[0].get_clim() == (0.0, 3.0)
