@@ -277,12 +277,11 @@ def rows_command(*, servers: int = 3) -> list[Row]:
 
 
 def test_every_domain_command_prints_json(capsys, monkeypatch):
+    known = registry.domain("influence")  # found before imports are redirected
     monkeypatch.setattr(
         "qoslab.core.domain.importlib.import_module", lambda path: sys.modules[rows_command.__module__]
     )
-    domain = replace(
-        registry.domain("influence"), commands=(Command("rows", "here:rows_command", "two rows"),)
-    )
+    domain = replace(known, commands=(Command("rows", "here:rows_command", "two rows"),))
     monkeypatch.setitem(registry._domains, "influence", domain)
     assert main(["influence", "rows", "--servers", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
@@ -335,6 +334,13 @@ def test_the_next_command_goes_on_where_the_results_are(here, capsys):
     assert "  qoslab run tied.toml --out elsewhere/kept --set" in capsys.readouterr().out
 
 
+def test_the_help_of_a_domain_command_is_text_not_lines(capsys):
+    assert main(["balancing", "plan-capacity", "--help"]) == 0
+    paragraph = capsys.readouterr().out.split("within a limit.")[1].split("╭")[0].strip()
+    assert max(map(len, paragraph.splitlines())) > 70
+    assert all(len(line) > 60 for line in paragraph.splitlines()[:-1])
+
+
 def test_completion_installs_into_the_home_folder(tmp_path):
     env = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
     code = "import sys; from qoslab.app.main import main; sys.exit(main(['--install-completion']))"
@@ -342,7 +348,10 @@ def test_completion_installs_into_the_home_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     script = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(script) == 1
-    assert "until-precision" in script[0].read_text()
+    text = script[0].read_text()
+    assert "until-precision" in text
+    assert "plan-capacity" in text
+    assert "entanglement" in text
 
 
 def test_ctrl_c_finishes_what_runs_keeps_it_and_ends_with_130(here):
