@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,6 +94,14 @@ def test_wrong_words_are_told_in_one_style(words, said, here, capsys):
     assert said in out.err
     assert "╭" not in out.err
     assert sorted(path.name for path in here.iterdir()) == ["small.toml"]
+
+
+def test_doctor_knows_every_extra():
+    from qoslab.app.commands.doctor import EXTRAS
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    offered = set(project["optional-dependencies"]) - {"all", "test", "bench", "docs", "dev"}
+    assert set(EXTRAS) == offered
 
 
 def test_help_before_a_command_is_its_help(capsys):
