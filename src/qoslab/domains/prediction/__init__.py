@@ -29,6 +29,12 @@ registry.add_domain(
         figures=(
             FigureEntry("error_by_density", _HERE + "figures:error_by_density", "NMAE over density"),
             FigureEntry("coverage", _HERE + "figures:coverage", "share of values inside their intervals"),
+            FigureEntry(
+                "paired_by_user",
+                _HERE + "figures:paired_by_user",
+                "errors above the best method's, paired by user",
+                ("user_errors",),
+            ),
             FigureEntry("routing", _HERE + "figures:routing", "gates while a network trains", ("training",)),
             FigureEntry(
                 "task_weights", _HERE + "figures:task_weights", "weights of the losses", ("training",)

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
-__all__ = ["coverage", "error_by_density", "routing", "task_losses", "task_weights"]
+__all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_losses", "task_weights"]
 
 _LINES = 8
 """Methods in a figure; those of least error are shown."""
+
+_ROWS = 12
+"""Rivals in a forest; the closest are shown."""
 
 Columns = Mapping[str, "pl.DataFrame"]
 
@@ -57,6 +60,22 @@ def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG
         return None
     value, low, high = np.array(list(found.values())).T
     return bars(list(found), value, low=low, high=high, xlabel="share of values inside their intervals")
+
+
+def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """How much more each method errs than the best one, paired by user, with 95 % intervals over users."""
+    from qoslab.domains.prediction.by_user import user_differences
+    from qoslab.draw.bars import forest
+
+    errors = series["user_errors"]
+    if errors.is_empty() or errors["method"].n_unique() < 2:
+        return None
+    table = user_differences(errors)
+    table = table.filter(table["scenario"] == table["scenario"][0]).head(_ROWS)
+    value, low, high = (100 * table[name].to_numpy() for name in ("difference", "low", "high"))
+    decided = [bool(a > 0 or b < 0) for a, b in zip(low, high, strict=True)]
+    label = f"error above {table['best'][0]}, in % of it"
+    return forest(table["method"].to_list(), value, low, high, solid=decided, xlabel=label)
 
 
 def routing(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
