@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zlib import crc32
 
 from qoslab.core.files import room_for, sync_folder, write_all
@@ -141,7 +141,7 @@ class Journal:
             os.close(self._file)
             self._file = None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

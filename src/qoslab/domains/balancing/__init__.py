@@ -111,6 +111,11 @@ registry.add_domain(
                 "a steering policy on a simulated site, before it touches a proxy",
             ),
             Command(
+                "train",
+                _HERE + "learned.training:train",
+                "the weights of the learned policy, from nothing, on simulated sites",
+            ),
+            Command(
                 "steer",
                 _HERE + "deploy.steer:steer",
                 "the weights of a running HAProxy, set from what the proxy itself sees",
