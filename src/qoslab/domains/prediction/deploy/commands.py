@@ -1,4 +1,4 @@
-"""`qoslab prediction train|evaluate|select|serve`: a model from measurements, and what it is good for."""
+"""`qoslab prediction train|evaluate|select|export|serve`: a model from measurements, and what it is good for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Task, make_task
+from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
@@ -22,7 +23,7 @@ from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.scenario import PredictionScenario
 from qoslab.domains.prediction.selection import Limit
 
-__all__ = ["evaluate", "select", "serve", "train"]
+__all__ = ["evaluate", "export", "select", "serve", "train"]
 
 Rows = list[dict[str, Any]]
 
@@ -64,7 +65,6 @@ def train(
         larger_is_better=scenario.larger_is_better,
     )
     save_model(to, make_model(task.known, method, chosen, making, Context(dataset=resolver())))
-    size = sum(file.stat().st_size for file in to.iterdir())
     return [
         {
             "model": str(to),
@@ -72,7 +72,7 @@ def train(
             "users": task.known.users,
             "services": task.known.services,
             "measurements": int(np.isfinite(task.known.values).any(axis=0).sum()),
-            "mbytes": round(size / 1e6, 2),
+            "mbytes": round(_bytes(to) / 1e6, 2),
         }
     ]
 
@@ -140,6 +140,30 @@ def select(
         }
         for n, (name, probability) in enumerate(found)
     ]
+
+
+def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
+    """Write a model as ONNX graphs, in float32 and with factors of eight bits, and say what that costs.
+
+    Args:
+        model: The model's folder.
+        to: New folder for float32.onnx, int8.onnx and ids.json.
+        rank: Factors of the table that are kept.
+    """
+    kept = load_model(model)
+    graphs = edge.export_model(kept, to, rank)
+    users, services = len(kept.about.users), len(kept.about.services)
+    rows: Rows = [
+        {"graph": "model", "mbytes": round(_bytes(model) / 1e6, 3), "one_us": None, "of_1000_us": None}
+    ]
+    tables = {"model": _tables(kept)}
+    for name, data in graphs.items():
+        session = edge.open_graph(data)
+        one, many = (edge.latency_us(session, users, services, batch, 200) for batch in (1, 1000))
+        size = round(len(data) / 1e6, 3)
+        rows.append({"graph": name, "mbytes": size, "one_us": round(one, 1), "of_1000_us": round(many, 1)})
+        tables[name] = _graph_tables(session, users, services)
+    return [row | _losses(kept, *tables[row["graph"]]) for row in rows]
 
 
 def serve(
@@ -219,6 +243,32 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
         for part in ("values", "lower", "upper")
     )
     return values, lower, upper
+
+
+def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, Any]:
+    """The same from an ONNX graph."""
+    found = [
+        edge.predict(session, np.full(services, user, np.int64), np.arange(services)) for user in range(users)
+    ]
+    values, lower, upper = (np.stack([one[part] for one in found], axis=1) for part in range(3))
+    return values, lower, upper
+
+
+def _losses(kept: KeptModel, values: Any, lower: Any, upper: Any) -> dict[str, float]:
+    """Errors and coverage on what the model's scenario keeps back; nothing where it has no scenario."""
+    if kept.about.scenario is None:
+        return {}
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    names = kept.about.parameters
+    found = errors(names, values, task.truth, task.test)
+    found |= calibration(names, (lower, upper), task.truth, task.test)
+    return {f"mae[{p}]": round(found[f"mae[{p}]"], 4) for p in names} | {
+        "coverage": round(found["coverage"], 4)
+    }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def _limits(words: Sequence[str], names: Sequence[str], *, at_most: bool) -> list[Limit]:
