@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from qoslab.domains.prediction.selection import Limit
 __all__ = ["evaluate", "export", "select", "serve", "train"]
 
 Rows = list[dict[str, Any]]
+
+_FIRST = 10
+"""Services that each user is given when promises are judged."""
 
 
 def train(
@@ -77,19 +81,27 @@ def train(
     ]
 
 
-def evaluate(model: Path) -> Rows:
+def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
+
+    With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
+    ten services that each user would be given first.
 
     Args:
         model: The model's folder.
+        at_most: Upper limits, PARAMETER=VALUE.
+        at_least: Lower limits, PARAMETER=VALUE.
     """
     kept = load_model(model)
     if kept.about.scenario is None:
         message = "the model does not say which measurements it was made from"
         raise BadInput(Problem(message=message, path=model / "model.json", field="scenario"))
-    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
-    values, lower, upper = _tables(kept)
     names = kept.about.parameters
+    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    if limits:
+        return _promises(Live(kept), limits, task)
+    values, lower, upper = _tables(kept)
     found = errors(names, values, task.truth, task.test)
     found |= calibration(names, (lower, upper), task.truth, task.test)
     metrics = ("mae", "rmse", "nmae", "coverage", "interval_width")
@@ -243,6 +255,31 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
         for part in ("values", "lower", "upper")
     )
     return values, lower, upper
+
+
+def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
+    """How often limits are met, by the probability that was said, and for those chosen first."""
+    said = np.stack([live.chances(user, limits) for user in live.users])
+    asked = np.asarray(task.test.all(axis=0))
+    met = np.ones(asked.shape, bool)
+    for limit in limits:
+        values = task.truth[limit.parameter]
+        met &= values <= limit.value if limit.at_most else values >= limit.value
+    first = np.zeros(asked.shape, bool)
+    for user, (chances, open_) in enumerate(zip(said, asked, strict=True)):
+        first[user, np.argsort(-np.where(open_, chances, -1.0), kind="stable")[:_FIRST]] = True
+    edges = np.linspace(0, 1, 11)
+    groups = [
+        (f"{low:.0%} to {high:.0%}", (said >= low) & ((said < high) | (high == 1)))
+        for low, high in itertools.pairwise(edges)
+    ]
+    rows = []
+    for name, inside in (*groups, ("all", asked), (f"first {_FIRST} of each user", first)):
+        here = inside & asked
+        if here.any():
+            shares = {"said": round(float(said[here].mean()), 4), "met": round(float(met[here].mean()), 4)}
+            rows.append({"services": name} | shares | {"cells": int(here.sum())})
+    return rows
 
 
 def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, Any]:

@@ -12,7 +12,7 @@ from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.intervals import Intervals, Spread
-from qoslab.domains.prediction.selection import Limit, best, joint_scores
+from qoslab.domains.prediction.selection import Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
 
@@ -176,6 +176,15 @@ class Live:
         logs, spread = self._logs(who, self._services(names, None))
         places, found = best(logs, spread, self._joint, limits, min(count, len(names)))
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True)]
+
+    def chances(self, user: str, limits: Sequence[Limit]) -> FloatArray:
+        """The probability that each known service meets all limits for a user, shape (services,).
+
+        Raises:
+            Unknown: The user is.
+        """
+        logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
+        return probabilities(thresholds(logs, spread, limits), self._joint, limits)
 
     def absorb(self, measurements: Sequence[Measurement]) -> None:
         """Take in measurements in their order; new users and services begin as their context says."""
