@@ -18,6 +18,7 @@ from qoslab.domains.prediction.methods.surprise_knn import SurpriseKNN
 from qoslab.domains.prediction.methods.surprise_svd import SurpriseSVD
 from qoslab.domains.prediction.methods.user_mean import UserMean
 from qoslab.domains.prediction.surprise_adapter import each_side, trainset
+from qoslab.learning.training import DivergedTraining
 
 SEED = np.random.SeedSequence(3)
 
@@ -146,10 +147,21 @@ def test_svd_is_what_surprise_says():
     found = SurpriseSVD(factors=4, epochs=5).predict(Known(("a",), values[:1]), SEED, Context())[0]
     child = np.random.SeedSequence(SEED.entropy, spawn_key=SEED.spawn_key).spawn(1)[0]
     model = surprise.SVD(
-        n_factors=4, n_epochs=5, reg_all=0.1, random_state=int(child.generate_state(1)[0]) % 2**31
+        n_factors=4,
+        n_epochs=5,
+        lr_all=0.001,
+        reg_all=0.1,
+        random_state=int(child.generate_state(1)[0]) % 2**31,
     ).fit(trainset(table, "test"))
     expected = [model.predict(u, s).est * np.nanmean(values[0]) for u in range(40) for s in range(0, 80, 7)]
     assert found[:, ::7].reshape(-1) == pytest.approx(expected)
+
+
+def test_a_diverging_svd_says_so():
+    pytest.importorskip("surprise", reason="needs the extra 'bench'")
+    values = np.exp(4 * np.random.default_rng(0).standard_normal((1, 10, 20)))
+    with pytest.raises(DivergedTraining, match="lower its rate"), np.errstate(all="ignore"):
+        SurpriseSVD(rate=1.0, epochs=30).predict(Known(("q",), values), SEED, Context())
 
 
 def test_knn_is_what_surprise_says():

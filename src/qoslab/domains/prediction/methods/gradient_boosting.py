@@ -14,8 +14,8 @@ from pydantic import Field
 from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
-from qoslab.domains.prediction.methods.item_median import median_along
 
 __all__ = ["GradientBoosting", "statistics"]
 

@@ -13,6 +13,7 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.completion import by_parameter
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.surprise_adapter import each_side, require_surprise, trainset
+from qoslab.learning.training import DivergedTraining
 
 __all__ = ["SurpriseSVD"]
 
@@ -48,8 +49,8 @@ class SurpriseSVD:
     """
 
     factors: Annotated[int, Field(ge=1)] = 20
-    epochs: Annotated[int, Field(ge=1)] = 60
-    rate: Annotated[float, Field(gt=0)] = 0.005
+    epochs: Annotated[int, Field(ge=1)] = 100
+    rate: Annotated[float, Field(gt=0)] = 0.001
     decay: Annotated[float, Field(ge=0)] = 0.1
 
     def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> FloatArray:
@@ -69,7 +70,11 @@ class SurpriseSVD:
             users, services = each_side(data, table.shape)
             offsets = _placed(model.bu, users)[:, None] + _placed(model.bi, services)[None]
             product = _placed(model.pu, users) @ _placed(model.qi, services).T
-            return np.asarray(data.global_mean + offsets + product)
+            found = np.asarray(data.global_mean + offsets + product)
+            if not np.isfinite(found).all():
+                message = "surprise.SVD diverged; lower its rate"
+                raise DivergedTraining(message)
+            return found
 
         return by_parameter(known, seed, complete)
 
