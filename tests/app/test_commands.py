@@ -63,8 +63,20 @@ def own(here: Path, default: str = " = 1.0", body: str = "return [0, 1]", more: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--workers", "x", "a.toml"], 'invalid value for --workers: unable to convert "x" into int'),
-        (["run"], "requires an argument"),
+        (["run", "--workers", "x", "a.toml"], "--workers must be a whole number, is 'x'"),
+        (["run", "small.toml", "--until-precision", "x"], "--until-precision must be a number, is 'x'"),
+        (["run", "small.toml", "--until-precision", "0"], "half-width above 0, such as 0.05; it is 0"),
+        (["run", "small.toml", "--out"], "--out needs a value"),
+        (["run", "small.toml", "--out", "small.toml"], "is a file\n  name another one with --out"),
+        (["run", "small.toml", "--out", "/proc/nowhere"], "/proc/nowhere: no such file or directory"),
+        (["run", "small.toml", "--data", "nowhere"], "there is no folder of data files 'nowhere'"),
+        (["rerun", "small.results"], "ROW is missing"),
+        (["rerun", "small.results", "x"], "ROW must be a whole number, is 'x'"),
+        (["show", "small.toml"], "run the study first: qoslab run small.toml"),
+        (["new", "influence", "more", "words"], "unexpected words: 'more' 'words'"),
+        (["data", "import"], "--from is missing"),
+        (["small.toml"], "a study file is run with: qoslab run small.toml"),
+        (["run"], "qoslab: FILE is missing\n  see: qoslab run --help\n"),
         (["run", "a.toml", "--nope"], "unknown option: --nope"),
         (["data", "frobnicate"], 'unknown command "frobnicate"'),
         (["new", "plan", "--domain"], "'plan' is a command of qoslab"),
@@ -81,6 +93,30 @@ def test_wrong_words_are_told_in_one_style(words, said, here, capsys):
     assert said in out.err
     assert "╭" not in out.err
     assert sorted(path.name for path in here.iterdir()) == ["small.toml"]
+
+
+def test_help_before_a_command_is_its_help(capsys):
+    assert main(["help", "run"]) == 0
+    asked = capsys.readouterr().out
+    main(["run", "--help"])
+    assert asked == capsys.readouterr().out
+    assert "default: False" not in asked
+    assert "--empty" not in asked
+
+
+def test_a_fault_of_the_system_is_not_hidden(monkeypatch):
+    def broken(words):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("qoslab.app.main._dispatch", broken)
+    with pytest.raises(FileNotFoundError):
+        main(["list"])
+
+
+def test_an_archive_is_for_rerun(here, capsys):
+    (here / "small.zip").touch()
+    assert main(["show", "small.zip"]) == 2
+    assert "qoslab rerun small.zip ROW" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS if command.name != "data"])

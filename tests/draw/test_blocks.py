@@ -151,3 +151,11 @@ def test_svg_for_a_page_has_its_own_ids_and_the_pages_ink() -> None:
 def test_importing_draw_loads_no_matplotlib() -> None:
     code = "import sys, qoslab.draw; sys.exit(any(m.split('.')[0] in {'matplotlib', 'polars'} for m in sys.modules))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_straight_network_has_room_and_colours_begin_at_nothing() -> None:
+    figure = draw.network_map([[0, 0], [1, 0], [4, 0]], [[0, 1], [1, 2]], link_values=[3.0, 3.0])
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert high - low >= 1.2
+    assert axes.collections[0].get_clim() == (0.0, 3.0)

@@ -70,6 +70,12 @@ def test_decimals_show_the_width(value: float, relative: float) -> None:
         assert step <= half / 3 * 10
 
 
+def test_a_difference_is_not_shown_as_zero() -> None:
+    assert span(-0.31, 0.39, value=0.04) == ("0.04", "−0.31 to 0.39")
+    assert span(-0.31, 0.31, value=0.004) == ("0.0", "−0.3 to 0.3"), "one more decimal at most"
+    assert span(-0.3, 0.3, value=0.0) == ("0.0", "−0.3 to 0.3")
+
+
 def test_five_figures_are_shown_at_most() -> None:
     assert decimals_for(1.0, 1e-9) == 4
     assert decimals_for(123.0, 1e-9) == 2
@@ -104,6 +110,8 @@ def test_scale_leaves_a_handy_number(value: float, unit: str) -> None:
         ("throughput_bps", "bit/s", "throughput"),
         ("rejects", "", "rejects"),
         ("mae", "", "MAE"),
+        ("useful_rate_per_s", "1/s", "useful rate"),
+        ("rate_mbit_per_s", "Mbit/s", "rate"),
     ],
 )
 def test_metric_phrase(name: str, unit: str, phrase: str) -> None:

@@ -28,6 +28,8 @@ def open_results(path: Path | str) -> Results:
     folder = default_results(path) if path.suffix == ".toml" else path
     if not folder.is_dir():
         hint = f"run the study first: qoslab run {path}" if path.suffix == ".toml" else None
+        if path.is_file() and path.suffix == ".zip":
+            hint = f"of an archive one row can be run again: qoslab rerun {path} ROW"
         raise BadInput(Problem(message=f"there are no results in {str(folder)!r}", hint=hint))
     return Results.open(folder)
 

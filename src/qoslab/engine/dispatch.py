@@ -7,7 +7,7 @@ from typing import Any
 
 from numba.core.registry import CPUDispatcher
 
-from qoslab.engine.lean import KernelCompiler
+from qoslab.engine.lean import KernelCompiler, NonNegativeCompiler
 
 __all__ = ["KernelDispatcher", "dispatcher"]
 
@@ -23,7 +23,9 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
         return self.get_function_type() or super()._numba_type_
 
 
-def dispatcher(text: FunctionType, *, inline: bool, inner: bool = False) -> KernelDispatcher:
+def dispatcher(
+    text: FunctionType, *, inline: bool, inner: bool = False, wraparound: bool = True
+) -> KernelDispatcher:
     """A dispatcher for a cloned kernel; an inner one is called by other kernels only, and spared Python's wrappers.
 
     There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model: a check
@@ -38,4 +40,5 @@ def dispatcher(text: FunctionType, *, inline: bool, inner: bool = False) -> Kern
         "no_cpython_wrapper": inner,
         "no_cfunc_wrapper": inner,
     }
-    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=KernelCompiler)
+    pipeline = KernelCompiler if wraparound else NonNegativeCompiler
+    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=pipeline)

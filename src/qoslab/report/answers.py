@@ -126,7 +126,12 @@ def margins(evidence: Evidence, leader: int, standings: Sequence[Standing]) -> I
     if others:
         standing, method, found = others[0]
         lead = than(evidence, found, name(evidence, method), first=not against)
-        yield f"The smallest lead of {name(evidence, leader)} is at {place(evidence, standing.case)}: {lead}."
+        whose = (
+            "Its smallest lead over the other methods"
+            if against
+            else f"The smallest lead of {name(evidence, leader)}"
+        )
+        yield f"{whose} is at {place(evidence, standing.case)}: {lead}."
     remarks = [remark for standing in standings if (remark := _unfinished(evidence, standing))]
     yield from remarks[:_REMARKS]
     if len(remarks) > _REMARKS:

@@ -221,7 +221,7 @@ def _decided(evidence: Evidence, contested: list[Standing]) -> Iterator[Line]:
         return
     if not parts:
         amount = "neither of the 2" if len(contested) == 2 else f"none of the {len(contested)}"
-        yield Line("answer", f"In {amount} cases one method is best beyond doubt.")
+        yield Line("answer", f"In {amount} cases is one method best beyond doubt.")
         return
     leader, led = next(iter(parts.items()))
     if len(led) == len(evidence.cases):

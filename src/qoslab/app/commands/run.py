@@ -25,6 +25,9 @@ def run(
     *,
     workers: Annotated[int | None, Parameter(help="Worker processes; one per processor by default.")] = None,
     ray: Annotated[str | None, Parameter(help="Address of a Ray cluster, or auto.")] = None,
+    executor: Annotated[
+        str | None, Parameter(help="Executor of another package: NAME or NAME:ADDRESS.")
+    ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
     out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
     until_precision: Annotated[
@@ -40,6 +43,7 @@ def run(
         file: The study file.
         workers: Worker processes; 0 runs in this process; by default one per processor.
         ray: Run on a Ray cluster instead: its address, or `auto` to find or start one.
+        executor: Run on an executor that another package brings instead: its name, and behind a colon what it is told.
         set_: Values to set, `a.b=value`.
         out: Folder of results; `NAME.results` beside the study file by default.
         until_precision: Add seeds until every method's interval of the report's metric has at most this relative
@@ -59,6 +63,7 @@ def run(
         out,
         workers=workers,
         ray=ray,
+        executor=executor,
         until_precision=until_precision if until_precision is not None else study.report.precision,
         fail_fast=fail_fast,
         data=data,
@@ -97,6 +102,7 @@ def run_study(
     *,
     workers: int | None = None,
     ray: str | None = None,
+    executor: str | None = None,
     until_precision: float | None = None,
     fail_fast: bool = False,
     data: Path | None = None,
@@ -110,6 +116,7 @@ def run_study(
             out,
             workers=workers,
             ray=ray,
+            executor=executor,
             until_precision=stopping_rule(study, until_precision),
             fail_fast=fail_fast,
             data=data,

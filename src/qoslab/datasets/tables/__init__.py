@@ -1,4 +1,4 @@
-"""The data sets that come with qoslab, one module per field; importing a module registers what it lists.
+"""The datasets that come with qoslab, one module per field; importing a module registers what it lists.
 
 Every address names a full commit, and every checksum was taken from the bytes at that commit.
 """

@@ -125,8 +125,9 @@ class Simulation:
             self._context.check_time()
         counts, clock, batch = self.world.counts, self.world.clock, self.world.batch
         kept = int(counts[state.FILLED] - counts[state.CURSOR])
-        for column in batch:
-            column[:kept] = column[counts[state.CURSOR] : counts[state.FILLED]].copy()
+        if kept:
+            for column in batch:
+                column[:kept] = column[counts[state.CURSOR] : counts[state.FILLED]].copy()
         drawn = int(self._source.counts[EMITTED])
         end = min(len(batch.time), kept + self._wanted - drawn)
         filled = int(self._fill(*self._requests, kept, end, float(clock[state.HORIZON])))
@@ -152,12 +153,13 @@ class Simulation:
 
     @cached_property
     def _kernel(self) -> Callable[..., int]:
-        kind = interpreted if self._plain else compiled
-        return kind(advance, constants=self._variant)
+        if self._plain:
+            return interpreted(advance, constants=self._variant)
+        return compiled(advance, constants=self._variant, wraparound=False)
 
     @cached_property
     def _fill(self) -> Callable[..., int]:
-        return interpreted(fill) if self._plain else compiled(fill)
+        return interpreted(fill) if self._plain else compiled(fill, wraparound=False)
 
     @cached_property
     def _pointer(self) -> Any:

@@ -1,6 +1,6 @@
 """Entanglement: quantum networks that share pairs over lossy links, store and swap them."""
 
-from qoslab.core.domain import Command, Domain
+from qoslab.core.domain import Command, Domain, FigureEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -23,6 +23,33 @@ registry.add_domain(
         commands=(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
+            ),
+            Command(
+                "sensitivity",
+                _HERE + "sensitivity:sensitivity",
+                "which hardware figure, improved by 10 %, gains most",
+            ),
+        ),
+        figures=(
+            FigureEntry("rate", _HERE + "figures:rate_over_axis", "pairs delivered over the varied figure"),
+            FigureEntry("fidelity", _HERE + "figures:fidelity_over_axis", "fidelity over the varied figure"),
+            FigureEntry(
+                "fidelities",
+                _HERE + "figures:fidelity_distribution",
+                "fidelity of delivered pairs in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
+                "latencies",
+                _HERE + "figures:latency_distribution",
+                "latency of delivered pairs in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
+                "flows",
+                _HERE + "figures:flow_map",
+                "where pairs flow, in the last case",
+                needs=("flows",),
             ),
         ),
         metrics=(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from qoslab.engine.heap import Heap, heap
 from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream
 
 __all__ = [
     "CONSUMED",
@@ -27,6 +28,8 @@ __all__ = [
     "WAITS",
     "WASTED",
     "Chain",
+    "Physics",
+    "Run",
     "Store",
     "make_store",
 ]
@@ -96,8 +99,9 @@ class Store(NamedTuple):
         head: Free records, deliveries, shape (2,).
         queue: Records that wait for a swap: node, side of the node's pair, place, shape (n + 1, 2, most).
         queued: How many, shape (n + 1, 2).
-        idle: When free memories became free: end, hop, ring of places, s, shape (2, n, most).
-        idle_at: Ring start and length of `idle`, shape (2, n, 2).
+        free_s: When each free memory became free, infinite for one in use: end, hop, memory, s, shape (2, n, most).
+        idle: How many are free, shape (2, n).
+        slot: Memory that holds each end, shape (2, room).
         counts: Counts by place, shape (7,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
         delivered: When, fidelity, age of the oldest part, s, of each delivered pair, shape (3, deliveries).
@@ -119,13 +123,50 @@ class Store(NamedTuple):
     head: IntArray
     queue: IntArray
     queued: IntArray
-    idle: FloatArray
-    idle_at: IntArray
+    free_s: FloatArray
+    idle: IntArray
+    slot: IntArray
     counts: IntArray
     held_s: FloatArray
     delivered: FloatArray
     work: FloatArray
     heap: Heap
+
+
+class Physics(NamedTuple):
+    """Rules of a run, as numbers.
+
+    Attributes:
+        noise: What memories do to qubits; see `states`.
+        bell: 1 for Bell-diagonal states, 0 for Werner states.
+        mqns: 1 for decay and heralding as MQNS has them.
+        selection: Which waiting pair is swapped; see `selection`.
+    """
+
+    noise: int
+    bell: int
+    mqns: int
+    selection: int
+
+
+class Run(NamedTuple):
+    """All that the event loop works on.
+
+    Attributes:
+        c: The path.
+        s: What is stored in it.
+        links: Streams of the hops, shape (n, 4).
+        nodes: Streams of the nodes, shape (n + 1, 4).
+        span: End of the warm-up and horizon, s, shape (2,).
+        physics: Rules.
+    """
+
+    c: Chain
+    s: Store
+    links: Stream
+    nodes: Stream
+    span: FloatArray
+    physics: Physics
 
 
 @kernel
@@ -153,8 +194,9 @@ def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
         np.array([room, 0]),
         np.zeros((hops + 1, 2, most), np.int64),
         np.zeros((hops + 1, 2), np.int64),
-        np.zeros((2, hops, most)),
-        np.zeros((2, hops, 2), np.int64),
+        np.full((2, hops, most), np.inf),
+        np.zeros((2, hops), np.int64),
+        np.zeros((2, room), np.int64),
         np.zeros(7, np.int64),
         np.zeros(1),
         np.zeros((3, deliveries)),

@@ -29,9 +29,12 @@ from qoslab.domains.entanglement.chain import (
     WASTED,
     Chain,
     FloatArray,
+    Physics,
+    Run,
     Store,
     make_store,
 )
+from qoslab.domains.entanglement.selection import chosen, heard
 from qoslab.domains.entanglement.storage import pair_fidelity
 from qoslab.engine.heap import first_time, is_full, pop, push
 from qoslab.engine.kernel import kernel
@@ -92,26 +95,41 @@ def _drop_claim(s: Store, record: int) -> None:
 
 
 @kernel
-def _start(c: Chain, s: Store, bank: Stream, hop: int, until: float) -> None:
+def _free_memory(free_s: FloatArray, by: float) -> int:
+    """The first memory that is free at a time, or else the one that was free first."""
+    first = 0
+    for slot in range(free_s.shape[0]):
+        if free_s[slot] <= by:
+            return slot
+        if free_s[slot] < free_s[first]:
+            first = slot
+    return first
+
+
+@kernel
+def _start(r: Run, hop: int) -> None:
     """Let a hop's free memories try: the left one asks, the right one must be free, then attempts follow."""
-    ring = s.idle.shape[2]
-    while s.idle_at[LEFT, hop, 1] > 0 and s.idle_at[RIGHT, hop, 1] > 0 and s.head[0] > 0:
+    c, s = r.c, r.s
+    while s.idle[LEFT, hop] > 0 and s.idle[RIGHT, hop] > 0 and s.head[0] > 0:
         delay = c.place_s[hop + 1] - c.place_s[hop]
-        left = s.idle[LEFT, hop, s.idle_at[LEFT, hop, 0]]
-        right = s.idle[RIGHT, hop, s.idle_at[RIGHT, hop, 0]]
-        for side in range(2):
-            s.idle_at[side, hop, 0] = (s.idle_at[side, hop, 0] + 1) % ring
-            s.idle_at[side, hop, 1] -= 1
-        start = max(left + delay, right) + delay
-        failed = 0.0
-        if c.success[hop] < 1.0:
-            failed = math.floor(math.log1p(-uniform(bank[hop])) / math.log1p(-c.success[hop]))
-        created = start + failed * c.interval_s[hop]
         s.head[0] -= 1
         record = s.spare[s.head[0]]
+        slot = _free_memory(s.free_s[LEFT, hop], -math.inf)
+        asked = s.free_s[LEFT, hop, slot] + delay
+        for side in range(2):
+            if side == RIGHT:
+                slot = _free_memory(s.free_s[RIGHT, hop], asked)
+                asked = max(asked, s.free_s[RIGHT, hop, slot])
+            s.free_s[side, hop, slot] = math.inf
+            s.idle[side, hop] -= 1
+            s.slot[side, record] = slot
+        failed = 0.0
+        if c.success[hop] < 1.0:
+            failed = math.floor(math.log1p(-uniform(r.links[hop])) / math.log1p(-c.success[hop]))
+        created = asked + delay + failed * c.interval_s[hop]
         s.hop[record], s.created[record] = hop, created
         s.good[record], s.family[record], s.claims[record] = 0, record, 2
-        if created <= until:
+        if created <= r.span[1]:
             s.counts[CREATED] += 1
         for side in range(2):
             s.beside[side, record], s.state[side, record], s.knows[side, record] = -1, OPEN, 0
@@ -120,21 +138,18 @@ def _start(c: Chain, s: Store, bank: Stream, hop: int, until: float) -> None:
 
 
 @kernel
-def _release(
-    c: Chain, s: Store, bank: Stream, record: int, side: int, state: int, now: float, span: FloatArray
-) -> None:
+def _release(r: Run, record: int, side: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
+    s = r.s
     hop = s.hop[record]
     s.state[side, record] = state
     s.closed[side, record] = now
-    s.held_s[0] += max(0.0, now - max(s.created[record], span[0]))
+    s.held_s[0] += max(0.0, now - max(s.created[record], r.span[0]))
     if s.knows[side, record] & WAITS:
         _leave_queue(s, record, side)
-    ring = s.idle.shape[2]
-    length = s.idle_at[side, hop, 1]
-    s.idle[side, hop, (s.idle_at[side, hop, 0] + length) % ring] = now
-    s.idle_at[side, hop, 1] = length + 1
-    _start(c, s, bank, hop, span[1])
+    s.free_s[side, hop, s.slot[side, record]] = now
+    s.idle[side, hop] += 1
+    _start(r, hop)
 
 
 @kernel
@@ -152,12 +167,12 @@ def _leave_queue(s: Store, record: int, side: int) -> None:
 
 
 @kernel
-def _give_up(c: Chain, s: Store, bank: Stream, record: int, side: int, now: float, span: FloatArray) -> None:
+def _give_up(r: Run, record: int, side: int, now: float) -> None:
     """An end is dropped by age, or because word came that its pair is gone."""
-    if _lives(s, record, 1 - side):
-        s.counts[DECOHERED] += 1
-    _release(c, s, bank, record, side, DROPPED, now, span)
-    _drop_claim(s, record)
+    if _lives(r.s, record, 1 - side):
+        r.s.counts[DECOHERED] += 1
+    _release(r, record, side, DROPPED, now)
+    _drop_claim(r.s, record)
 
 
 @kernel
@@ -179,10 +194,12 @@ def _send(c: Chain, s: Store, record: int, side: int) -> bool:
 
 
 @kernel
-def _swap(c: Chain, s: Store, banks: tuple[Stream, Stream], node: int, now: float, span: FloatArray) -> None:
-    """Swap the longest waiting pairs of a node's two sides."""
-    left, right = s.queue[node, RIGHT, 0], s.queue[node, LEFT, 0]
-    good = uniform(banks[1][node]) < c.swap[node]
+def _swap(r: Run, node: int, now: float) -> None:
+    """Swap two waiting pairs of a node's two sides."""
+    c, s = r.c, r.s
+    left = chosen(c, s, r.nodes[node], node, RIGHT, now, r.physics)
+    right = chosen(c, s, r.nodes[node], node, LEFT, now, r.physics)
+    good = uniform(r.nodes[node]) < c.swap[node]
     lives = int(_lives(s, left, LEFT)) + int(_lives(s, right, RIGHT))
     if lives < 2:
         s.counts[WASTED] += lives
@@ -198,8 +215,8 @@ def _swap(c: Chain, s: Store, banks: tuple[Stream, Stream], node: int, now: floa
     while record >= 0:
         s.family[record] = new
         record = s.beside[RIGHT, record]
-    _release(c, s, banks[0], left, RIGHT, SWAPPED, now, span)
-    _release(c, s, banks[0], right, LEFT, SWAPPED, now, span)
+    _release(r, left, RIGHT, SWAPPED, now)
+    _release(r, right, LEFT, SWAPPED, now)
     _send(c, s, left, LEFT)
     _send(c, s, right, RIGHT)
     _drop_claim(s, left)
@@ -207,23 +224,15 @@ def _swap(c: Chain, s: Store, banks: tuple[Stream, Stream], node: int, now: floa
 
 
 @kernel
-def _consume(
-    c: Chain,
-    s: Store,
-    bank: Stream,
-    record: int,
-    side: int,
-    now: float,
-    span: FloatArray,
-    physics: tuple[int, int, int],
-) -> int:
+def _consume(r: Run, record: int, side: int, now: float) -> int:
     """A user takes its end; the pair is delivered when both have."""
+    s = r.s
     status = DONE
-    _release(c, s, bank, record, side, CONSUMED, now, span)
+    _release(r, record, side, CONSUMED, now)
     if s.state[1 - side, _far(s, record, 1 - side)] == CONSUMED:
         s.counts[DELIVERED] += 1
         if s.head[1] < s.delivered.shape[1]:
-            oldest, fidelity = pair_fidelity(c, s, record, side, physics)
+            oldest, fidelity = pair_fidelity(r.c, s, record, side, r.physics)
             s.delivered[0, s.head[1]] = now
             s.delivered[1, s.head[1]] = fidelity
             s.delivered[2, s.head[1]] = now - oldest
@@ -235,40 +244,53 @@ def _consume(
 
 
 @kernel
-def _look(
-    c: Chain,
-    s: Store,
-    banks: tuple[Stream, Stream],
-    record: int,
-    side: int,
-    now: float,
-    span: FloatArray,
-    physics: tuple[int, int, int],
-) -> int:
-    """The node of an end considers all it has heard of: gives up, takes, queues or waits."""
+def _horizon_of(r: Run, record: int, side: int, now: float) -> tuple[int, float]:
+    """What the node of an end has heard of its pair's far side.
+
+    With MQNS's heralding neighbours of equal rank swap as a group, and only nodes of higher rank act on what they
+    hear of it: of a failure at once; of success with the whole group, and the one of lower rank alone, or both where
+    their ranks are equal. A node of the group keeps what it knows to be dead until it has swapped it.
+
+    Returns:
+        The node that shares the pair as far as is known, -1 where a swap is known to have failed; and when the pair
+        is too old, s.
+    """
+    c, s = r.c, r.s
     node, other, at = _node(s, record, side), 1 - side, record
-    until = s.until[side, record]
-    while s.state[other, at] == SWAPPED:
-        if s.closed[other, at] + abs(c.place_s[_node(s, at, other)] - c.place_s[node]) > now:
-            break
+    until = age = s.until[side, record]
+    while heard(c, s, at, other, node, now):
+        swapped = _node(s, at, other)
+        told = r.physics.mqns == 0 or c.rank[swapped] < c.rank[node]
+        if told and not _joined(s, at, other):
+            return -1, until
         if not _joined(s, at, other):
-            _give_up(c, s, banks[0], record, side, now, span)
-            return DONE
+            break
         at = s.beside[other, at]
-        until = min(until, s.created[at] + c.life_s[s.hop[at]])
-    if until <= now:
-        _give_up(c, s, banks[0], record, side, now, span)
+        age = min(age, s.created[at] + c.life_s[s.hop[at]])
+        rank = c.rank[_node(s, at, other)]
+        if r.physics.mqns == 0 or (told and rank > c.rank[swapped] and rank >= c.rank[node]):
+            until = age
+    return _node(s, at, other), until
+
+
+@kernel
+def _look(r: Run, record: int, side: int, now: float) -> int:
+    """The node of an end considers all it has heard of: gives up, takes, queues or waits."""
+    c, s = r.c, r.s
+    node, last = _node(s, record, side), c.rank.shape[0] - 1
+    partner, until = _horizon_of(r, record, side, now)
+    if partner < 0 or until <= now:
+        _give_up(r, record, side, now)
         return DONE
-    partner, last = _node(s, at, other), c.rank.shape[0] - 1
     if node == 0 or node == last:
         if partner == 0 or partner == last:
-            return _consume(c, s, banks[0], record, side, now, span, physics)
+            return _consume(r, record, side, now)
     elif c.rank[node] <= c.rank[partner] and not s.knows[side, record] & WAITS:
         s.queue[node, side, s.queued[node, side]] = record
         s.queued[node, side] += 1
         s.knows[side, record] |= WAITS
-        if s.queued[node, other] > 0:
-            _swap(c, s, banks, node, now, span)
+        if s.queued[node, 1 - side] > 0:
+            _swap(r, node, now)
             return DONE
     if until < s.until[side, record] or not s.knows[side, record] & KNOWS:
         s.until[side, record] = until
@@ -278,54 +300,34 @@ def _look(
 
 
 @kernel
-def _deliver_message(
-    c: Chain,
-    s: Store,
-    banks: tuple[Stream, Stream],
-    record: int,
-    side: int,
-    now: float,
-    span: FloatArray,
-    physics: tuple[int, int, int],
-) -> int:
+def _deliver_message(r: Run, record: int, side: int, now: float) -> int:
     """Word of a swap arrives; who has swapped meanwhile passes it on."""
+    c, s = r.c, r.s
     status = DONE
     far = _far(s, record, side)
     if s.state[side, far] == OPEN:
-        origin, target = _node(s, record, 1 - side), _node(s, far, side)
-        if s.closed[1 - side, record] + abs(c.place_s[target] - c.place_s[origin]) > now:
+        if not heard(c, s, record, 1 - side, _node(s, far, side), now):
             _send(c, s, record, side)
         elif s.knows[side, far] & KNOWS:
-            status = _look(c, s, banks, far, side, now, span, physics)
+            status = _look(r, far, side, now)
     _drop_claim(s, record)
     return status
 
 
 @kernel
-def advance(
-    c: Chain,
-    s: Store,
-    banks: tuple[Stream, Stream],
-    span: FloatArray,
-    physics: tuple[int, int, int],
-) -> int:
-    """Run a path from time 0 to its horizon.
-
-    Args:
-        c: The path.
-        s: An empty store.
-        banks: Streams of the hops, shape (n, 4), and of the nodes, shape (n + 1, 4).
-        span: End of the warm-up and horizon, s, shape (2,).
-        physics: Noise, Bell-diagonal or not, MQNS or not; see `storage.pair_fidelity`.
+def advance(r: Run) -> int:
+    """Run a path from time 0 to its horizon, in an empty store.
 
     Returns:
         `DONE` or `NO_ROOM`.
     """
+    c, s = r.c, r.s
     for hop in range(c.success.shape[0]):
         for side in range(2):
-            s.idle_at[side, hop, 1] = c.width[hop]
-        _start(c, s, banks[0], hop, span[1])
-    while first_time(s.heap) <= span[1]:
+            s.free_s[side, hop, : c.width[hop]] = 0.0
+            s.idle[side, hop] = c.width[hop]
+        _start(r, hop)
+    while first_time(s.heap) <= r.span[1]:
         if s.head[0] < 4 or s.heap.counts[0] + 8 > s.heap.item.shape[0] or is_full(s.heap):
             return NO_ROOM
         now = first_time(s.heap)
@@ -333,11 +335,11 @@ def advance(
         record, kind, side = item >> 3, item & 6, item & 1
         status = DONE
         if kind == _HEARD:
-            status = _look(c, s, banks, record, side, now, span, physics)
+            status = _look(r, record, side, now)
         elif kind == _MESSAGE:
-            status = _deliver_message(c, s, banks, record, side, now, span, physics)
+            status = _deliver_message(r, record, side, now)
         elif s.hop[record] >= 0 and s.state[side, record] == OPEN and s.until[side, record] == now:
-            _give_up(c, s, banks[0], record, side, now, span)
+            _give_up(r, record, side, now)
         if status != DONE:
             return status
     return DONE
@@ -365,18 +367,22 @@ def in_memory(s: Store, span: FloatArray) -> int:
 
 @kernel
 def simulate(
-    c: Chain,
-    banks: tuple[Stream, Stream],
-    span: FloatArray,
-    physics: tuple[int, int, int],
-    room: int,
-    most: int,
+    c: Chain, links: Stream, nodes: Stream, span: FloatArray, physics: Physics, room: int, most: int
 ) -> tuple[int, int, Store]:
     """One run in a store of its own.
+
+    Args:
+        c: The path.
+        links: Streams of the hops, shape (n, 4); used up.
+        nodes: Streams of the nodes, shape (n + 1, 4); used up.
+        span: End of the warm-up and horizon, s, shape (2,).
+        physics: Rules.
+        room: How many records there may be at once.
+        most: Memories at each end of the widest hop.
 
     Returns:
         `DONE` or `NO_ROOM`, pairs in memory at the end, and the store.
     """
     s = make_store(c.success.shape[0], most, room, 16 * room)
-    status = advance(c, s, banks, span, physics)
+    status = advance(Run(c, s, links, nodes, span, physics))
     return status, in_memory(s, span), s

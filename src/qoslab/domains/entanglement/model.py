@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement import states
+from qoslab.domains.entanglement import selection, states
 from qoslab.domains.entanglement.chain import (
     CREATED,
     DECOHERED,
@@ -23,10 +23,13 @@ from qoslab.domains.entanglement.chain import (
     WASTED,
     Chain,
     FloatArray,
+    Physics,
 )
+from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
 from qoslab.engine.kernel import compiled
@@ -40,6 +43,14 @@ _NOISES = {
     "depolarising": states.DEPOLARISING,
     "bit_flip": states.BIT_FLIP,
     "amplitude_damping": states.AMPLITUDE_DAMPING,
+}
+_SELECTIONS = {
+    "waiting": selection.WAITING,
+    "first": selection.FIRST,
+    "oldest": selection.OLDEST,
+    "freshest": selection.FRESHEST,
+    "best": selection.BEST,
+    "random": selection.RANDOM,
 }
 _MOST_ROOM = 1 << 20
 
@@ -69,17 +80,22 @@ class PathRun:
     age_s: FloatArray
 
 
-def physics_of(scenario: EntanglementScenario) -> tuple[int, int, int]:
-    """Noise, Bell-diagonal or not, errors as MQNS has them or not."""
+def physics_of(scenario: EntanglementScenario) -> Physics:
+    """The rules of a scenario as numbers."""
     memory = scenario.memory
-    return _NOISES[memory.noise], int(memory.state == "bell_diagonal"), int(memory.compat == "mqns")
+    return Physics(
+        _NOISES[memory.noise],
+        int(memory.state == "bell_diagonal"),
+        int(memory.compat == "mqns"),
+        _SELECTIONS[memory.selection],
+    )
 
 
 def run_path(
     chain: Chain,
     banks: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     span: FloatArray,
-    physics: tuple[int, int, int],
+    physics: Physics,
     request: int = 0,
 ) -> PathRun:
     """Simulate one path and hold it to the law of conservation.
@@ -99,7 +115,7 @@ def run_path(
     room = 8 * int(chain.width.sum()) + 32
     while True:
         copies = (banks[0].copy(), banks[1].copy())
-        status, live, store = compiled(simulate)(chain, copies, span, physics, room, most)
+        status, live, store = compiled(simulate)(chain, *copies, span, physics, room, most)
         if status == DONE:
             break
         room *= 2
@@ -136,7 +152,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        runs = []
+        runs, carried = [], []
         for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
             context.check_time()
             banks = (
@@ -144,7 +160,15 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
                 streams(seed.stream("nodes", place), world.network.n)[list(path.nodes)],
             )
             runs.append(run_path(chain, banks, span, physics, path.request))
-        yield outcome_of(scenario, runs, keep=context.keep_series)
+            measured = runs[-1].time_s >= scenario.warm_up_s
+            carried.append((path.nodes, float(measured.sum()) / (span[1] - span[0])))
+        outcome = outcome_of(scenario, runs, keep=context.keep_series)
+        if context.keep_series:
+            flows = flow_series(
+                world.network, carried, {node for ends in ends_of(world.view) for node in ends}
+            )
+            outcome = replace(outcome, series={**outcome.series, "flows": flows})
+        yield outcome
 
 
 def warm() -> None:

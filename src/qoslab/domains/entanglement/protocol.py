@@ -15,7 +15,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.domains.entanglement.links import LinkTiming
-from qoslab.domains.entanglement.scenario import NodeHardware, Request
+from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
 __all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Routing", "Swap", "View"]
@@ -52,6 +52,9 @@ class View:
         requests: Who wants pairs; a `PathPlan` names a request by its place here.
         live: Pairs that exist; empty in `plan`.
         now_s: Simulated time, s.
+        links: What each link has, in the order of the network's links.
+        installed: The paths that `plan` asked for; empty in `plan`.
+        delivered: Pairs that each request has got so far; empty in `plan`.
     """
 
     network: Network
@@ -61,6 +64,9 @@ class View:
     requests: tuple[Request, ...]
     live: tuple[LivePair, ...] = ()
     now_s: float = 0.0
+    links: tuple[LinkHardware, ...] = ()
+    installed: tuple[PathPlan, ...] = ()
+    delivered: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class Plan:
 class Swap:
     """A swap of two live pairs at the node they share; a request's pair is made of such swaps.
 
+    A pair that was joined by an earlier swap of the same list is named by the number of any of its parts.
+
     Attributes:
         node: Node index.
         first: `LivePair.ident` of one pair.
@@ -121,5 +129,8 @@ class Deciding(Protocol):
     """What reactive, opportunistic and virtual methods offer beside `plan`."""
 
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
-        """The swaps to order now, in this order, each pair used once at most."""
+        """The swaps to order now, in this order, each end of a pair used once at most.
+
+        A pair that joins the two users of a request is theirs without an order.
+        """
         ...

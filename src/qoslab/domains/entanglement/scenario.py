@@ -17,6 +17,7 @@ __all__ = [
     "Memory",
     "NodeHardware",
     "NodeOverride",
+    "Phases",
     "Request",
     "example",
 ]
@@ -75,8 +76,19 @@ class Memory(Part):
         "werner", description="how much of a pair's state is kept"
     )
     compat: Literal["none", "mqns"] = Field(
-        "none", description="mqns: decay as that simulator has it, so that figures can be compared"
+        "none", description="mqns: decay and heralding as that simulator has them, to compare figures"
     )
+    selection: Literal["waiting", "first", "oldest", "freshest", "best", "random"] = Field(
+        "waiting",
+        description="which of several pairs a node swaps: the one that waited longest, that of the first "
+        "memory, the oldest, the freshest, that of the highest expected fidelity, any",
+    )
+
+
+class Phases(Part):
+    """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
+
+    external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
 
 
 class Request(Part):
@@ -106,6 +118,7 @@ class EntanglementScenario(Scenario):
     nodes: NodeHardware = Field(NodeHardware(), description="what every node has")
     node_overrides: tuple[NodeOverride, ...] = Field((), description="nodes that differ")
     memory: Memory = Field(Memory(), description="what happens to stored qubits")
+    phases: Phases = Field(Phases(), description="time slots of methods that decide during the run")
     requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
     horizon_s: float = Field(1.0, gt=0, description="simulated time")
     warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Store
+from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Physics, Store
 from qoslab.domains.entanglement.states import (
     AMPLITUDE_DAMPING,
     BIT_FLIP,
@@ -42,7 +42,7 @@ def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
 
 
 @kernel
-def _werner(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> float:
+def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
     while record >= 0:
@@ -51,10 +51,10 @@ def _werner(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> f
         for side in range(2):
             elapsed = s.closed[side, record] - s.created[record]
             time = c.coherence_s[hop + side]
-            if physics[2] == 0:
-                memory_errors(physics[0], elapsed, time, s.work[0])
+            if physics.mqns == 0:
+                memory_errors(physics.noise, elapsed, time, s.work[0])
                 w *= werner_factor(s.work[0])
-            elif physics[0] != PERFECT:
+            elif physics.noise != PERFECT:
                 w *= math.exp(-elapsed / time)
         record = s.beside[RIGHT, record]
         if record >= 0:
@@ -63,7 +63,7 @@ def _werner(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> f
 
 
 @kernel
-def _bell(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> float:
+def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
     errors, total, spare = s.work[0], s.work[1], s.work[2]
     bell_of_werner(1.0, total)
@@ -74,10 +74,10 @@ def _bell(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> flo
         total[:] = spare
         for side in range(2):
             elapsed = s.closed[side, record] - s.created[record]
-            if physics[2] == 0:
-                memory_errors(physics[0], elapsed, c.coherence_s[hop + side], errors)
+            if physics.mqns == 0:
+                memory_errors(physics.noise, elapsed, c.coherence_s[hop + side], errors)
             else:
-                _mqns_errors(physics[0], elapsed, c.coherence_s[hop + side], errors)
+                _mqns_errors(physics.noise, elapsed, c.coherence_s[hop + side], errors)
             compose(total, errors, spare)
             total[:] = spare
         record = s.beside[RIGHT, record]
@@ -89,9 +89,7 @@ def _bell(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> flo
 
 
 @kernel
-def pair_fidelity(
-    c: Chain, s: Store, record: int, side: int, physics: tuple[int, int, int]
-) -> tuple[float, float]:
+def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) -> tuple[float, float]:
     """When the oldest part of a delivered pair was created, s, and the pair's fidelity.
 
     Args:
@@ -99,7 +97,7 @@ def pair_fidelity(
         s: The store.
         record: The record at one end.
         side: Which end.
-        physics: Noise of memories (see `states`), 1 for Bell-diagonal states, 1 for errors as MQNS has them.
+        physics: Rules.
     """
     if side == RIGHT:
         while s.beside[LEFT, record] >= 0:
@@ -108,6 +106,6 @@ def pair_fidelity(
     while at >= 0:
         oldest = min(oldest, s.created[at])
         at = s.beside[RIGHT, at]
-    if physics[1] == 1:
+    if physics.bell == 1:
         return oldest, _bell(c, s, record, physics)
     return oldest, fidelity_of_werner(_werner(c, s, record, physics))

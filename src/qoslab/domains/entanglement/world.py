@@ -75,7 +75,7 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
         link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends_of
     )
     widths = tuple(link.pairs for link in links)
-    view = View(network, timings, widths, tuple(nodes), scenario.requests)
+    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=tuple(links))
     return World(network, tuple(links), tuple(nodes), index, view)
 
 

@@ -74,8 +74,9 @@ def follow_apart(
     if walk.problems and not diverged:
         raise BadInput(list(walk.problems))
     last = len(errors) - 1
-    messages = last * len(task.weights.network.arcs.heads)
-    return Trace(walk.x[last], errors, messages, messages * kind.bytes, diverged)
+    messages = last * len(task.weights.network.arcs.heads) if kind.parts else 0
+    path = {k: walk.x[k] for k in range(last + 1)} if context.keep_series and task.coupled is not None else {}
+    return Trace(walk.x[last], errors, messages, messages * kind.bytes, diverged, path)
 
 
 def _watched(context: Context, watch: Watch | None) -> Watch:
@@ -91,8 +92,8 @@ def _errors(task: Task, walk: FloatArray, decision: str) -> tuple[FloatArray, bo
     """Errors up to the last round, or to the round at which a run on arrays is stopped."""
     errors: list[float] = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for x in walk:
-            errors.append(error(task, x, decision))
+        for k, x in enumerate(walk):
+            errors.append(error(task.at(k), x, decision))
             if grown(errors[-1], errors[0]):
                 return np.array(errors), True
     return np.array(errors), False

@@ -41,6 +41,10 @@ class PredictionScenario(Scenario):
         lt=1,
         description="share of the whole table that is known; all else that was measured is the test",
     )
+    larger_is_better: tuple[str, ...] = Field(
+        ("tp", "throughput", "reliability", "availability"),
+        description="parameters of which large values rank first; names that the data lacks are ignored",
+    )
 
 
 def example() -> PredictionScenario:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.domains.balancing.choice import least_per_weight
+from qoslab.domains.balancing.choosing import least_per_weight
 from qoslab.domains.balancing.hooks import Site, Wiring
 from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, ROWS, read_off, remember
 from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, flat, infer

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.domains.balancing.choice import least_per_weight
+from qoslab.domains.balancing.choosing import least_per_weight
 from qoslab.domains.balancing.view import LocalView
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream, integers

@@ -12,6 +12,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
+from qoslab.domains.entanglement.routing.view import Metric, path_cost
 from qoslab.graphs.shortest import shortest_path
 
 __all__ = ["ShortestPath", "swap_ranks"]
@@ -52,13 +53,13 @@ class ShortestPath:
         order: Which repeaters swap first.
         ranks: With order `ranks`, the rank of every node of the path, lower first, both ends highest.
         cutoff_s: Age at which a pair is dropped, s; 0 for the coherence time alone.
-        cost: What makes a path short.
+        cost: What makes a path short: hops, km, the links' mean times to a pair, or -ln of their success or fidelity.
     """
 
     order: Order = "asap"
     ranks: tuple[int, ...] = ()
     cutoff_s: Annotated[float, Field(ge=0)] = 0.0
-    cost: Literal["hops", "length_km"] = "hops"
+    cost: Metric = "hops"
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """One path per request.
@@ -69,10 +70,11 @@ class ShortestPath:
         if (self.order == "ranks") != bool(self.ranks):
             message = "ranks belong to order = 'ranks', and that order needs them"
             raise BadInput(Problem(message=message, field="method.ranks"))
+        cost = path_cost(view, self.cost)
         paths = []
         for place, request in enumerate(view.requests):
             ends = view.network.index(request.source), view.network.index(request.target)
-            found = shortest_path(view.network, *ends, self.cost)
+            found = shortest_path(view.network, *ends, cost)
             if found is None:
                 message = f"there is no path from {request.source!r} to {request.target!r}"
                 raise BadInput(Problem(message=message, field="scenario.requests"))
