@@ -142,7 +142,7 @@ def train(*, steps: int = 250, epochs: int = 30, batch: int = 20, seed: int = 0)
     from qoslab.learning.session import deterministic
 
     rng = np.random.default_rng(sequence(seed, "mean_field_control", "rates"))
-    dts = 1.0 + np.arange(batch) % 10
+    dts: Reals = (1.0 + np.arange(batch) % 10).astype(np.float64)
     with deterministic(sequence(seed, "mean_field_control"), "balancing/mean_field_control") as torch:
         w = {name: torch.nn.Parameter(_first(torch, name)) for name in SHAPES}
         optimiser = torch.optim.Adam(w.values(), lr=2e-2)
