@@ -140,7 +140,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     own = own_of(task, scenario, seed, method.decision)
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
-        trace = follow_apart(method, task, own, scenario.rounds, context)
+        trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
         return _outcome(scenario, task, method, trace, rate, context)
     kind = method.message(own)
     taps = _taps(scenario, task) if kind.parts else []
