@@ -21,7 +21,7 @@ register_dataset(
 """,
         redistributable=False,
         homepage="https://yann.lecun.com/exdb/mnist/",
-        obtain="many mirrors have the four .gz files of the authors' page; `qoslab data import mnist --from FOLDER` checks them",
+        obtain="mirrors have the authors' four .gz files; `qoslab data import mnist --from FOLDER` checks them",
         files=(
             DataFile.of(
                 "train-images-idx3-ubyte.gz",
