@@ -18,13 +18,12 @@ from numba.core.sigutils import normalize_signature
 from numba.core.types import BaseNamedTuple, BaseTuple  # type: ignore[attr-defined]
 from numba.core.types import FunctionType as PointerType
 
-try:
+with contextlib.suppress(ImportError):  # systems without such locks
     import fcntl
-except ImportError:  # a system without such locks
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["KernelCache"]
 
+_LOCKS = "fcntl" in globals()
 _PATIENCE_S = 120.0
 """How long a process waits for another that compiles the same kernel."""
 
@@ -173,7 +172,7 @@ class _Turn:
 @functools.cache
 def _opened(path: Path) -> int | None:
     """A handle that stays open: closing any handle of a file would free all locks that the process has on it."""
-    if fcntl is None:
+    if not _LOCKS:
         return None
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -190,7 +189,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        if fcntl is not None:
+        if _LOCKS:
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
         yield
