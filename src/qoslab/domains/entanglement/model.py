@@ -157,11 +157,10 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        if scenario.phases.for_all and not isinstance(method, Deciding):
-            runs, load = _decided(scenario, world, PlannedInSlots(method), seed, context)
-        else:
-            runner = _decided if isinstance(method, Deciding) else _planned
-            runs, load = runner(scenario, world, method, seed, context)
+        slotted = scenario.phases.for_all and not isinstance(method, Deciding)
+        decider = PlannedInSlots(method) if slotted else method
+        runner = _decided if isinstance(decider, Deciding) else _planned
+        runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
         outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
         if context.keep_series:
