@@ -16,7 +16,8 @@ from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
 from qoslab.domains.entanglement.methods.reactive_local import ReactiveLocal
 from qoslab.domains.entanglement.methods.reps import Reps
 from qoslab.domains.entanglement.methods.stock_balancing import StockBalancing
-from qoslab.domains.entanglement.protocol import LivePair, View
+from qoslab.domains.entanglement.methods.virtual_links import VirtualLinks
+from qoslab.domains.entanglement.protocol import LivePair, PathPlan, View
 from qoslab.domains.entanglement.routing.live import global_paths, local_paths
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, fidelity_of
 from qoslab.domains.entanglement.routing.throughput import Ends
@@ -246,3 +247,45 @@ def test_selection_prefers_paths_of_few_swaps():
     view = view_of(network, [("0", "3")], live)
     view = replace(view, installed=Reps().plan(view, np.random.default_rng(0), Context()).paths)
     assert [swap.node for swap in decided(Reps(), view)] == [1]
+
+
+def test_partners_are_drawn_by_distance():
+    network = grid(1, 12)
+    view = view_of(network, [(network.nodes[0], network.nodes[11])], [])
+    counts = Counter()
+    for seed in range(300):
+        for path in (
+            VirtualLinks(partners=1, exponent=2.0, farthest=4)
+            .plan(view, np.random.default_rng(seed), Context())
+            .paths
+        ):
+            hops = len(path.nodes) - 1
+            assert abs(path.nodes[0] - path.nodes[-1]) == hops
+            counts[hops] += 1
+    assert set(counts) == {2, 3, 4}
+    # Weights 1/4, 1/9, 1/16 at each node; links drawn from both of their ends count once, which favours far ones.
+    assert 1.7 < counts[2] / counts[3] < 2.5
+    assert 1.4 < counts[3] / counts[4] < 2.2
+
+
+def test_virtual_links_carry_requests_and_are_rebuilt():
+    # 0-2 is virtual: it is nearer to 4 than 1 is.
+    live = [(0, 2, 0.9, 0.0), (0, 1, 0.9, 0.0), (2, 3, 0.9, 0.0), (3, 4, 0.9, 0.0)]
+    view = view_of(LINE, [("0", "4")], live)
+    assert [(swap.node, swap.first, swap.second) for swap in decided(VirtualLinks(), view)] == [
+        (2, 0, 2),
+        (3, 2, 3),
+    ]
+    stocked = view_of(
+        LINE, [("0", "4")], [(0, 1, 0.9, 0.0), (0, 1, 0.9, 0.0), (1, 2, 0.9, 0.0), (1, 2, 0.9, 0.0)]
+    )
+    stocked = replace(stocked, installed=(PathPlan(0, (0, 1, 2)),))
+    assert [(swap.node, swap.request) for swap in decided(VirtualLinks(), stocked)] == [(1, -1)]
+    assert len(decided(VirtualLinks(stock=2, keep=0), stocked)) == 2
+    assert decided(VirtualLinks(keep=2), stocked) == []
+    assert decided(VirtualLinks(), replace(stocked, live=(*stocked.live, LivePair(9, 0, 2, 0.9, 0.0)))) == []
+
+
+def test_greedy_gets_stuck_where_nothing_is_nearer():
+    view = view_of(LINE, [("1", "4")], [(0, 1, 0.9, 0.0), (0, 4, 0.9, 0.0)])
+    assert decided(VirtualLinks(), view) == []
