@@ -41,8 +41,8 @@ class VirtualLinks:
     """Every node draws partners at 2 to `farthest` hops with probability proportional to hops^-exponent.
 
     The stock of each virtual link is rebuilt along a shortest path whose links all have more pairs than `keep`. A
-    request goes to the neighbour of live pairs, physical or virtual, that is nearest to its target in hops. Requests come
-    first.
+    request goes to the neighbour of live pairs, physical or virtual, that is nearest to its target in hops. Requests
+    come first.
 
     Attributes:
         partners: Virtual links that each node draws.
