@@ -10,7 +10,7 @@ from qoslab import Study
 STUDIES = Path(__file__).parents[2] / "studies" / "entanglement"
 
 
-@pytest.mark.parametrize("name", ["classes-geant"])
+@pytest.mark.parametrize("name", ["classes-geant", pytest.param("classes-random", marks=pytest.mark.full)])
 def test_one_seed_gives_the_committed_numbers(name, tmp_path):
     table = pl.read_parquet(STUDIES / "results" / f"{name}.parquet")
     overrides = {
