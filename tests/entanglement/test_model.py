@@ -72,7 +72,7 @@ def test_conservation_on_random_chains(order: Any) -> None:
         scenario = chain_scenario(
             lengths.tolist(),
             pairs=int(rng.integers(1, 5)),
-            coherence_s=float(rng.uniform(5e-4, 2e-2)),
+            coherence_s=float(rng.uniform(2.5e-3, 2e-2)),
             horizon_s=0.3,
         )
         for outcome in replicas(scenario, 3, ShortestPath(order, cutoff_s=0.004)):
@@ -175,6 +175,15 @@ def test_demand_met_is_the_share_of_the_rate() -> None:
     assert 0 < metrics["useful_rate_per_s"] < metrics["rate_per_s"]
 
 
+APART = {
+    "links": (
+        {"source": "n0", "target": "n1", "length_km": 1.0},
+        {"source": "n2", "target": "n3", "length_km": 1.0},
+    )
+}
+"""Two pieces of network."""
+
+
 class Planned:
     """A method that gives a plan as it stands."""
 
@@ -200,6 +209,7 @@ class Planned:
         ({"nodes": (0, 2)}, "there is none"),
         ({"nodes": (0, 1)}, "not from"),
         ({"cutoff_s": 0.0}, "leaves no pair"),
+        ({"cutoff_s": 0.0005}, "nothing can be delivered"),
     ],
 )
 def test_plans_that_cannot_be(path: dict[str, Any], words: str) -> None:
@@ -210,6 +220,14 @@ def test_plans_that_cannot_be(path: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (
+            {"nodes": {"coherence_s": 0.0006}},
+            "n0' and 'n1' is dropped at an age of 0.0006 s, but .* before 0.0008 s",
+        ),
+        ({"nodes": {"swap_success": 0.0}}, "a swap at 'n1' never succeeds"),
+        ({"links": {"attenuation_db_per_km": 300.0}}, "between 'n0' and 'n1' never succeeds"),
+        ({"network": {"links": ({"source": "n0", "target": "n1", "length_km": 1.0},)}}, "no node 'n2'"),
+        ({"requests": ({"source": "n0", "target": "n3"},), "network": APART}, "no path from 'n0' to 'n3'"),
         ({"requests": ({"source": "n0", "target": "x"},)}, "no node 'x'"),
         ({"node_overrides": ({"node": "x", "hardware": {}},)}, "no node 'x'"),
         ({"link_overrides": ({"source": "n0", "target": "n2", "hardware": {}},)}, "no link between"),
