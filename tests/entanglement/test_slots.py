@@ -11,8 +11,10 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.methods.continuous_distribution import ContinuousDistribution
 from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
-from qoslab.domains.entanglement.protocol import Plan, Swap
+from qoslab.domains.entanglement.protocol import LivePair, PathPlan, Plan, Swap
+from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.slots import run_slots
 from qoslab.domains.entanglement.states import DEPHASING
@@ -247,3 +249,33 @@ def test_the_view_tells_what_was_installed_and_delivered():
     times = [view.now_s for view in seen]
     assert np.allclose(np.diff(times), times[1] - times[0])
     assert replace(seen[0], live=()).now_s == pytest.approx(0.002 + 2 * 20.0 / 200_000.0)
+
+
+def test_planned_paths_in_slots_are_joined_like_live_ones():
+    # On one path there is one way of using pairs: the plan and central control give the same run.
+    scenario = scenario_of(CHAIN, [("S", "D")], links={"pairs": 2})
+    planned = scenario.model_copy(update={"phases": scenario.phases.model_copy(update={"for_all": True})})
+    metrics = [
+        next(iter(run(each, method, [Seed()], Context()))).metrics
+        for each, method in ((planned, ShortestPath()), (scenario, ReactiveCentral()))
+    ]
+    assert metrics[0] == metrics[1]
+    assert metrics[0]["rate_per_s"] > 100
+    with pytest.raises(BadInput, match="cut-off"):
+        list(run(planned, ShortestPath(cutoff_s=0.01), [Seed()], Context()))
+
+
+def test_planned_paths_in_slots_keep_to_their_widths():
+    view = make_world(scenario_of(CHAIN, [("S", "D"), ("D", "S")]), Seed(), Context()).view
+    s, r, d = (view.network.index(name) for name in "SRD")
+    ends = [(s, r)] * 3 + [(r, d)] * 3
+    live = tuple(LivePair(ident, a, b, 0.9, 0.0) for ident, (a, b) in enumerate(ends))
+    for widths, requests in (
+        (((1, 2), (1, 1)), [0, 1]),
+        (((), (1, 1)), [0, 1, 0]),
+        (((2, 2), ()), [0, 1, 0]),
+    ):
+        paths = (PathPlan(0, (s, r, d), width=widths[0]), PathPlan(1, (d, r, s), width=widths[1]))
+        told = replace(view, live=live, installed=paths)
+        swaps = PlannedInSlots(ShortestPath()).decide(told, np.random.default_rng(0), Context())
+        assert [swap.request for swap in swaps] == requests

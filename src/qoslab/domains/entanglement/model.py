@@ -33,6 +33,7 @@ from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.slots import run_slots
@@ -151,13 +152,15 @@ def _paths(
 def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
     """Plan each seed's paths, simulate them, and measure what the users get.
 
-    Methods that decide are run in time slots, all others as their paths' events come.
+    Methods that decide are run in time slots, all others as their paths' events come, unless the scenario wants slots.
     """
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        runner = _decided if isinstance(method, Deciding) else _planned
-        runs, load = runner(scenario, world, method, seed, context)
+        slotted = scenario.phases.for_all and not isinstance(method, Deciding)
+        decider = PlannedInSlots(method) if slotted else method
+        runner = _decided if isinstance(decider, Deciding) else _planned
+        runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
         outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
         if context.keep_series:

@@ -100,6 +100,7 @@ class Phases(Part):
     """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
 
     external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
+    for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
 
 
 class Jobs(Part):
