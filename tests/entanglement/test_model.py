@@ -139,6 +139,37 @@ def test_two_links_that_never_forget() -> None:
     assert abs(rate - 1 / mean) < 4.42 * error + 0.4
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_fibre_that_memories_share_in_turns_is_always_busy(turns: int) -> None:
+    """Twenty pairs of memories and few turns: attempts follow each other in every turn, each succeeding with p.
+
+    The number of successes of n attempts is binomial; 4.42 standard errors, and what is on its way at the end.
+    """
+    raw = chain_scenario([20.0], pairs=20, coherence_s=1.0, horizon_s=10.0).model_dump(exclude_unset=True)
+    raw["links"] |= {"at_once": turns}
+    counters = replicas(EntanglementScenario.model_validate(raw), 1)[0].counters
+    attempts, p = turns * 10.0 / 5e-4, 0.5 * 0.95**4 * 10**-0.4
+    assert abs(counters["pairs_created"] - attempts * p) < 4.42 * np.sqrt(attempts * p * (1 - p)) + turns
+
+
+def test_turns_for_all_memories_change_nothing() -> None:
+    raw = chain_scenario([32, 18], pairs=2).model_dump(exclude_unset=True)
+    plain = replicas(EntanglementScenario.model_validate(raw), 1)[0]
+    raw["links"] |= {"at_once": 2}
+    assert replicas(EntanglementScenario.model_validate(raw), 1)[0].metrics == plain.metrics
+
+
+def test_dark_counts_in_a_run() -> None:
+    """Perfect memories: every delivery of one link has the mixed fidelity."""
+    raw = chain_scenario([20.0]).model_dump(exclude_unset=True)
+    raw["links"] |= {"false_herald": 0.02}
+    raw["memory"] = {"noise": "perfect"}
+    p = 0.5 * 0.95**4 * 10**-0.4
+    expected = (0.99 * p + (1 - p) * 0.02 / 4) / (p + (1 - p) * 0.02)
+    found = replicas(EntanglementScenario.model_validate(raw), 1)[0]
+    assert found.metrics["fidelity"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_ends_hear_no_sooner_than_light() -> None:
     """The oldest part of a delivery is at least as old as its notice and the way from the repeater."""
     outcome = next(iter(run(chain_scenario([32, 18]), ShortestPath(), [Seed()], Context(keep_series=True))))

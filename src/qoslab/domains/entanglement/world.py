@@ -185,12 +185,13 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         notify_s=np.array([(each.notify_first_s, each.notify_second_s) for each in timing]),
         life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
         width=np.array(share, np.int64),
-        fidelity=np.array([link.initial_fidelity for link in hardware]),
+        fidelity=np.array([each.fidelity for each in timing]),
         readout=np.array([node.readout_fidelity for node in nodes]),
         rounds=np.array(rounds, np.int64),
         enough=np.full(hops, path.purification.enough),
         purify=np.array([_SCHEMES[path.purification.scheme], _SCHEDULES[path.purification.schedule]]),
         wait_s=_waits(hops, waits),
+        at_once=np.array([link.at_once or 0 for link in hardware], np.int64),
     )
     _refuse_hopeless(world, path, chain)
     return chain
