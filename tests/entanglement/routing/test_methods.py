@@ -71,13 +71,13 @@ def test_fidelity_as_a_cost_multiplies():
     view = view_of(diamond(), [("0", "3")])
     fidelity = {(0, 1): 0.97, (1, 3): 0.99, (0, 2): 0.9, (2, 3): 0.9, (0, 3): 0.95}
     ends = zip(view.network.tail.tolist(), view.network.head.tolist(), strict=True)
-    links = tuple(LinkHardware(initial_fidelity=fidelity[pair]) for pair in ends)
+    timings = tuple(
+        timing._replace(fidelity=fidelity[pair]) for timing, pair in zip(view.timings, ends, strict=True)
+    )
     werner = {pair: (4 * f - 1) / 3 for pair, f in fidelity.items()}
     assert werner[0, 1] * werner[1, 3] > werner[0, 3] > werner[0, 2] * werner[2, 3]
-    found = planned(YenMultipath(metric="fidelity"), replace(view, links=links))
+    found = planned(YenMultipath(metric="fidelity"), replace(view, timings=timings))
     assert [path.nodes for path in found] == [(0, 1, 3), (0, 3), (0, 2, 3)]
-    with pytest.raises(BadInput, match="knows 0 of 5 links"):
-        planned(YenMultipath(metric="fidelity"), replace(view, links=()))
 
 
 @pytest.mark.parametrize("method", [QPath(), QLeap(), Efirap()], ids=["q_path", "q_leap", "efirap"])

@@ -99,7 +99,7 @@ def plan_message(view: View, seq: int) -> dict[str, Any]:
             "target": names[int(network.head[link])],
             "length_km": _number(network.length_km[link]),
             "pairs": view.pairs[link],
-            "fidelity": view.links[link].initial_fidelity,
+            "fidelity": timing.fidelity,
             "success": timing.success,
             "interval_s": timing.interval_s,
             "delay_s": timing.delay_s,

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.entanglement.links import single_pair_rate
 from qoslab.domains.entanglement.protocol import View
 from qoslab.domains.entanglement.routing.throughput import Ends
@@ -46,17 +45,8 @@ def link_rates(view: View) -> FloatArray:
 
 
 def link_werners(view: View) -> FloatArray:
-    """Werner parameter of a new pair of each link, shape (m,).
-
-    Raises:
-        BadInput: The view does not say what its links have.
-    """
-    if len(view.links) != view.network.m:
-        message = (
-            f"the view knows {len(view.links)} of {view.network.m} links, and fidelity needs all of them"
-        )
-        raise BadInput(Problem(message=message, field="view.links"))
-    return np.array([werner_of_fidelity(link.initial_fidelity) for link in view.links])
+    """Werner parameter of a new pair of each link, dark counts included, shape (m,)."""
+    return np.array([werner_of_fidelity(timing.fidelity) for timing in view.timings])
 
 
 def path_cost(view: View, metric: Metric) -> Cost:
