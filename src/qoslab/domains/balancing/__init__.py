@@ -116,6 +116,11 @@ registry.add_domain(
                 "the weights of the learned policy, from nothing, on simulated sites",
             ),
             Command(
+                "train-delayed",
+                _HERE + "learned.mean_field:train_delayed",
+                "the weights of the learned control under delayed information",
+            ),
+            Command(
                 "steer",
                 _HERE + "deploy.steer:steer",
                 "the weights of a running HAProxy, set from what the proxy itself sees",
