@@ -76,6 +76,7 @@ def own(here: Path, default: str = " = 1.0", body: str = "return [0, 1]", more: 
         (["show", "small.toml"], "run the study first: qoslab run small.toml"),
         (["new", "influence", "more", "words"], "unexpected words: 'more' 'words'"),
         (["data", "import"], "--from is missing"),
+        (["entanglement", "plan-swaps"], "PATH is missing\n  see: qoslab entanglement plan-swaps --help"),
         (["small.toml"], "a study file is run with: qoslab run small.toml"),
         (["run"], "qoslab: FILE is missing\n  see: qoslab run --help\n"),
         (["run", "a.toml", "--nope"], "unknown option: --nope"),
