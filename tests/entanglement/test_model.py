@@ -11,7 +11,13 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.kernels import simulate
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath, swap_ranks
 from qoslab.domains.entanglement.model import physics_of, run
-from qoslab.domains.entanglement.peer import SIX_NODES, THREE_NODES, chain_scenario, mean_and_error
+from qoslab.domains.entanglement.peer import (
+    RANDOM_SIXTEEN,
+    SIX_NODES,
+    THREE_NODES,
+    chain_scenario,
+    mean_and_error,
+)
 from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.theory import verify
@@ -30,9 +36,10 @@ def replicas(scenario: EntanglementScenario, count: int, method: Any = None) -> 
 
 
 def test_all_that_verify_checks_holds() -> None:
-    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 45."""
+    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
     checks = list(verify(quick=True, context=Context()))
-    assert len(checks) == 5 + 2 * len(THREE_NODES) + 2 * len(SIX_NODES) + 1 + 1
+    single = sum(map(len, RANDOM_SIXTEEN.values()))
+    assert len(checks) == 5 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
     assert not [check for check in checks if check.status != "pass"]
 
 
@@ -65,7 +72,7 @@ def test_conservation_on_random_chains(order: Any) -> None:
         scenario = chain_scenario(
             lengths.tolist(),
             pairs=int(rng.integers(1, 5)),
-            coherence_s=float(rng.uniform(5e-4, 2e-2)),
+            coherence_s=float(rng.uniform(2.5e-3, 2e-2)),
             horizon_s=0.3,
         )
         for outcome in replicas(scenario, 3, ShortestPath(order, cutoff_s=0.004)):
@@ -132,6 +139,37 @@ def test_two_links_that_never_forget() -> None:
     assert abs(rate - 1 / mean) < 4.42 * error + 0.4
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_fibre_that_memories_share_in_turns_is_always_busy(turns: int) -> None:
+    """Twenty pairs of memories and few turns: attempts follow each other in every turn, each succeeding with p.
+
+    The number of successes of n attempts is binomial; 4.42 standard errors, and what is on its way at the end.
+    """
+    raw = chain_scenario([20.0], pairs=20, coherence_s=1.0, horizon_s=10.0).model_dump(exclude_unset=True)
+    raw["links"] |= {"at_once": turns}
+    counters = replicas(EntanglementScenario.model_validate(raw), 1)[0].counters
+    attempts, p = turns * 10.0 / 5e-4, 0.5 * 0.95**4 * 10**-0.4
+    assert abs(counters["pairs_created"] - attempts * p) < 4.42 * np.sqrt(attempts * p * (1 - p)) + turns
+
+
+def test_turns_for_all_memories_change_nothing() -> None:
+    raw = chain_scenario([32, 18], pairs=2).model_dump(exclude_unset=True)
+    plain = replicas(EntanglementScenario.model_validate(raw), 1)[0]
+    raw["links"] |= {"at_once": 2}
+    assert replicas(EntanglementScenario.model_validate(raw), 1)[0].metrics == plain.metrics
+
+
+def test_dark_counts_in_a_run() -> None:
+    """Perfect memories: every delivery of one link has the mixed fidelity."""
+    raw = chain_scenario([20.0]).model_dump(exclude_unset=True)
+    raw["links"] |= {"false_herald": 0.02}
+    raw["memory"] = {"noise": "perfect"}
+    p = 0.5 * 0.95**4 * 10**-0.4
+    expected = (0.99 * p + (1 - p) * 0.02 / 4) / (p + (1 - p) * 0.02)
+    found = replicas(EntanglementScenario.model_validate(raw), 1)[0]
+    assert found.metrics["fidelity"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_ends_hear_no_sooner_than_light() -> None:
     """The oldest part of a delivery is at least as old as its notice and the way from the repeater."""
     outcome = next(iter(run(chain_scenario([32, 18]), ShortestPath(), [Seed()], Context(keep_series=True))))
@@ -168,6 +206,15 @@ def test_demand_met_is_the_share_of_the_rate() -> None:
     assert 0 < metrics["useful_rate_per_s"] < metrics["rate_per_s"]
 
 
+APART = {
+    "links": (
+        {"source": "n0", "target": "n1", "length_km": 1.0},
+        {"source": "n2", "target": "n3", "length_km": 1.0},
+    )
+}
+"""Two pieces of network."""
+
+
 class Planned:
     """A method that gives a plan as it stands."""
 
@@ -193,6 +240,7 @@ class Planned:
         ({"nodes": (0, 2)}, "there is none"),
         ({"nodes": (0, 1)}, "not from"),
         ({"cutoff_s": 0.0}, "leaves no pair"),
+        ({"cutoff_s": 0.0005}, "nothing can be delivered"),
     ],
 )
 def test_plans_that_cannot_be(path: dict[str, Any], words: str) -> None:
@@ -203,6 +251,14 @@ def test_plans_that_cannot_be(path: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (
+            {"nodes": {"coherence_s": 0.0006}},
+            "n0' and 'n1' is dropped at an age of 0.0006 s, but .* before 0.0008 s",
+        ),
+        ({"nodes": {"swap_success": 0.0}}, "a swap at 'n1' never succeeds"),
+        ({"links": {"attenuation_db_per_km": 300.0}}, "between 'n0' and 'n1' never succeeds"),
+        ({"network": {"links": ({"source": "n0", "target": "n1", "length_km": 1.0},)}}, "no node 'n2'"),
+        ({"requests": ({"source": "n0", "target": "n3"},), "network": APART}, "no path from 'n0' to 'n3'"),
         ({"requests": ({"source": "n0", "target": "x"},)}, "no node 'x'"),
         ({"node_overrides": ({"node": "x", "hardware": {}},)}, "no node 'x'"),
         ({"link_overrides": ({"source": "n0", "target": "n2", "hardware": {}},)}, "no link between"),

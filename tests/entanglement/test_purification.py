@@ -200,7 +200,7 @@ def test_conservation_with_purification_and_waits(compat: str) -> None:
         scenario = chain_scenario(
             rng.uniform(1, 30, hops).tolist(),
             pairs=pairs,
-            coherence_s=float(rng.uniform(5e-4, 2e-2)),
+            coherence_s=float(rng.uniform(2e-3, 2e-2)),
             horizon_s=0.2,
             compat=compat,
         )

@@ -70,3 +70,13 @@ def test_each_end_has_its_own_hardware() -> None:
     usual = link_timing(20.0, link, NODE, NODE)
     assert weak_source == usual
     assert weak_detector.success == pytest.approx(usual.success * 0.5 / 0.95)
+
+
+def test_dark_counts_announce_pairs_that_are_not_there() -> None:
+    """A share of the other attempts is announced, too: p' = p + (1 - p) d, F' = (p F + (1 - p) d / 4) / p'."""
+    hardware = LinkHardware(false_herald=0.01, initial_fidelity=0.95)
+    dark = link_timing(20.0, hardware, NODE, NODE)
+    p = timing(20.0, "dim_bk_sequence").success
+    assert dark.success == pytest.approx(p + (1 - p) * 0.01)
+    assert dark.fidelity == pytest.approx((0.95 * p + (1 - p) * 0.01 / 4) / dark.success)
+    assert link_timing(20.0, LinkHardware(), NODE, NODE).fidelity == 0.99

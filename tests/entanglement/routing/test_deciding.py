@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -13,8 +14,10 @@ from qoslab.domains.entanglement.methods.max_weight import MaxWeight
 from qoslab.domains.entanglement.methods.opportunistic import Opportunistic
 from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
 from qoslab.domains.entanglement.methods.reactive_local import ReactiveLocal
+from qoslab.domains.entanglement.methods.reps import Reps
 from qoslab.domains.entanglement.methods.stock_balancing import StockBalancing
-from qoslab.domains.entanglement.protocol import LivePair, View
+from qoslab.domains.entanglement.methods.virtual_links import VirtualLinks
+from qoslab.domains.entanglement.protocol import LivePair, PathPlan, View
 from qoslab.domains.entanglement.routing.live import global_paths, local_paths
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, fidelity_of
 from qoslab.domains.entanglement.routing.throughput import Ends
@@ -214,3 +217,75 @@ def test_random_swaps_keep_to_their_bounds():
         assert sum(joined(view, swaps).values()) == 4 - len(swaps)
         seen |= {swap.node for swap in swaps}
     assert seen == {1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_selection_is_near_the_largest_flow(seed):
+    rng = np.random.default_rng(seed)
+    network = erdos_renyi(8, 0.45, rng)
+    counts = rng.integers(0, 3, network.m)
+    ends = list(zip(network.tail.tolist(), network.head.tolist(), strict=True))
+    view = view_of(
+        network, [("0", "7")], [(*ends[k], 0.9, 0.0) for k in range(network.m) for _ in range(counts[k])]
+    )
+    certain = tuple(node.model_copy(update={"swap_success": 1.0}) for node in view.hardware)
+    view = replace(view, hardware=certain)
+    method = Reps(candidates=60)
+    view = replace(view, installed=method.plan(view, rng, Context()).paths)
+    graph = nx.Graph()
+    graph.add_nodes_from(range(8))
+    graph.add_edges_from((a, b, {"capacity": int(count)}) for (a, b), count in zip(ends, counts, strict=True))
+    most = nx.maximum_flow_value(graph, 0, 7)
+    found = joined(view, decided(method, view))[0, 7]
+    assert most - 1 <= found <= most
+
+
+def test_selection_prefers_paths_of_few_swaps():
+    # The direct pair and the way over 1 exclude nothing; of the ways over 1 and back only one fits the pair 1-3.
+    live = [(0, 3, 0.9, 0.0), (0, 1, 0.9, 0.0), (1, 3, 0.9, 0.0), (0, 2, 0.9, 0.0), (1, 2, 0.9, 0.0)]
+    network = Network.from_links(4, [0, 1, 0, 1, 0], [1, 3, 2, 2, 3])
+    view = view_of(network, [("0", "3")], live)
+    view = replace(view, installed=Reps().plan(view, np.random.default_rng(0), Context()).paths)
+    assert [swap.node for swap in decided(Reps(), view)] == [1]
+
+
+def test_partners_are_drawn_by_distance():
+    network = grid(1, 12)
+    view = view_of(network, [(network.nodes[0], network.nodes[11])], [])
+    counts = Counter()
+    for seed in range(300):
+        for path in (
+            VirtualLinks(partners=1, exponent=2.0, farthest=4)
+            .plan(view, np.random.default_rng(seed), Context())
+            .paths
+        ):
+            hops = len(path.nodes) - 1
+            assert abs(path.nodes[0] - path.nodes[-1]) == hops
+            counts[hops] += 1
+    assert set(counts) == {2, 3, 4}
+    # Weights 1/4, 1/9, 1/16 at each node; links drawn from both of their ends count once, which favours far ones.
+    assert 1.7 < counts[2] / counts[3] < 2.5
+    assert 1.4 < counts[3] / counts[4] < 2.2
+
+
+def test_virtual_links_carry_requests_and_are_rebuilt():
+    # 0-2 is virtual: it is nearer to 4 than 1 is.
+    live = [(0, 2, 0.9, 0.0), (0, 1, 0.9, 0.0), (2, 3, 0.9, 0.0), (3, 4, 0.9, 0.0)]
+    view = view_of(LINE, [("0", "4")], live)
+    assert [(swap.node, swap.first, swap.second) for swap in decided(VirtualLinks(), view)] == [
+        (2, 0, 2),
+        (3, 2, 3),
+    ]
+    stocked = view_of(
+        LINE, [("0", "4")], [(0, 1, 0.9, 0.0), (0, 1, 0.9, 0.0), (1, 2, 0.9, 0.0), (1, 2, 0.9, 0.0)]
+    )
+    stocked = replace(stocked, installed=(PathPlan(0, (0, 1, 2)),))
+    assert [(swap.node, swap.request) for swap in decided(VirtualLinks(), stocked)] == [(1, -1)]
+    assert len(decided(VirtualLinks(stock=2, keep=0), stocked)) == 2
+    assert decided(VirtualLinks(keep=2), stocked) == []
+    assert decided(VirtualLinks(), replace(stocked, live=(*stocked.live, LivePair(9, 0, 2, 0.9, 0.0)))) == []
+
+
+def test_greedy_gets_stuck_where_nothing_is_nearer():
+    view = view_of(LINE, [("1", "4")], [(0, 1, 0.9, 0.0), (0, 4, 0.9, 0.0)])
+    assert decided(VirtualLinks(), view) == []

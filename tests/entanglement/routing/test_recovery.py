@@ -10,12 +10,13 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.domains.entanglement.links import link_timing
-from qoslab.domains.entanglement.methods.power_of_two import PowerOfTwo, Ring, greedy_chain, ring_of
+from qoslab.domains.entanglement.methods.power_of_two import PowerOfTwo, Ring, ring_of
 from qoslab.domains.entanglement.methods.q_cast import QCast
 from qoslab.domains.entanglement.methods.q_pass import QPass
 from qoslab.domains.entanglement.protocol import LivePair, View
 from qoslab.domains.entanglement.routing.pairs import LiveGraph
 from qoslab.domains.entanglement.routing.recovery import edges_of, ring_path, segments
+from qoslab.domains.entanglement.routing.serving import greedy_chain
 from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
@@ -198,7 +199,9 @@ def test_full_stocks_route_in_logarithmically_many_pairs():
     swaps = PowerOfTwo().decide(view, np.random.default_rng(0), Context())
     assert [swap.node for swap in swaps if swap.request == 0] == [24, 20]
     for target in range(1, n):
-        chain = greedy_chain(LiveGraph(view), Ends(0, target), ring_of(ring(n)))
+        chain = greedy_chain(
+            LiveGraph(view), Ends(0, target), lambda node, t=target: ring_of(ring(n)).apart(node, t)
+        )
         assert (chain.nodes[0], chain.nodes[-1]) == (0, target)
         assert len(chain.pairs) <= 5  # log2(32)
 

@@ -34,6 +34,11 @@ registry.add_domain(
                 _HERE + "sensitivity:sensitivity",
                 "which hardware figure, improved by 10 %, gains most",
             ),
+            Command(
+                "timeline",
+                _HERE + "timeline_page:timeline",
+                "a run event by event in space and time, as one page to zoom in",
+            ),
         ),
         figures=(
             FigureEntry("rate", _HERE + "figures:rate_over_axis", "pairs delivered over the varied figure"),

@@ -90,6 +90,7 @@ class Chain(NamedTuple):
         enough: Fidelity after creation or a round from which a hop's pair is purified no more, shape (n,).
         purify: Scheme of purification (see `states`) and schedule, shape (2,).
         wait_s: Longest wait for a swap at a node, by the side of its pair, s, shape (n + 1, 2).
+        at_once: Pairs of memories of a hop that may try at the same time, 0 for all, shape (n,).
     """
 
     place_s: FloatArray
@@ -108,6 +109,7 @@ class Chain(NamedTuple):
     enough: FloatArray
     purify: IntArray
     wait_s: FloatArray
+    at_once: IntArray
 
 
 class Store(NamedTuple):
@@ -138,6 +140,7 @@ class Store(NamedTuple):
         pool: Records that wait for purification at their left end: hop, place, shape (n, most).
         pooled: How many, shape (n,).
         cut_s: When each end's node has waited long enough, s, shape (2, room).
+        taken_s: Until when each turn of a hop's fibre is taken, s, shape (n, most).
         counts: Counts by place, shape (10,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
         delivered: When, fidelity, age of the oldest part, s, of each delivered pair, shape (3, deliveries).
@@ -169,6 +172,7 @@ class Store(NamedTuple):
     pool: IntArray
     pooled: IntArray
     cut_s: FloatArray
+    taken_s: FloatArray
     counts: IntArray
     held_s: FloatArray
     delivered: FloatArray
@@ -247,6 +251,7 @@ def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
         np.zeros((hops, most), np.int64),
         np.zeros(hops, np.int64),
         np.zeros((2, room)),
+        np.zeros((hops, most)),
         np.zeros(COUNTS, np.int64),
         np.zeros(1),
         np.zeros((3, deliveries)),

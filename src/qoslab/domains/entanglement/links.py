@@ -18,6 +18,7 @@ class LinkTiming(NamedTuple):
         notify_first_s: From a pair's creation until its first end knows, s.
         notify_second_s: The same for its second end, s.
         delay_s: One-way delay over the whole link, s.
+        fidelity: Fidelity of what is announced as a pair, dark counts included.
     """
 
     success: float
@@ -25,16 +26,18 @@ class LinkTiming(NamedTuple):
     notify_first_s: float
     notify_second_s: float
     delay_s: float
+    fidelity: float = 1.0
 
 
 def link_timing(
     length_km: float, link: LinkHardware, first: NodeHardware, second: NodeHardware
 ) -> LinkTiming:
-    """Success and timing of one link, without dark counts and with a source that needs no set-up time.
+    """Success and timing of one link, with a source that needs no set-up time.
 
     A photon of each end reaches the midpoint of the detection architectures with its end's source efficiency and the
     loss of half the fibre; each is seen with the mean efficiency of the ends' detectors. In `sender_receiver` the
-    second end sends and the first receives; in `source_in_midpoint` both receive.
+    second end sends and the first receives; in `source_in_midpoint` both receive. Dark counts announce a share
+    `false_herald` of the other attempts, too, whose memories are wholly mixed.
 
     Args:
         length_km: Length of the fibre, km.
@@ -42,6 +45,18 @@ def link_timing(
         first: Hardware of the first end.
         second: Hardware of the second end.
     """
+    photons = _without_dark_counts(length_km, link, first, second)
+    false = (1.0 - photons.success) * link.false_herald
+    success = photons.success + false
+    fidelity = link.initial_fidelity
+    if false > 0.0:
+        fidelity = (photons.success * fidelity + false / 4.0) / success
+    return photons._replace(success=success, fidelity=fidelity)
+
+
+def _without_dark_counts(
+    length_km: float, link: LinkHardware, first: NodeHardware, second: NodeHardware
+) -> LinkTiming:
     delay = length_km / link.speed_km_per_s
     whole = 10.0 ** (-link.attenuation_db_per_km * length_km / 10.0)
     reset = max(first.reset_s, second.reset_s)

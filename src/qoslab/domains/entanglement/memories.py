@@ -127,7 +127,16 @@ def start_attempts(r: Run, hop: int) -> None:
         if c.success[hop] < 1.0:
             failed = math.log1p(-uniform(r.links[hop])) / math.log1p(-c.success[hop])
             failed = float(math.floor(min(failed, _NEVER)))
-        created = asked + delay + failed * c.interval_s[hop]
+        begin = asked + delay
+        turns = min(c.at_once[hop], c.width[hop])
+        if turns > 0:
+            turn = 0
+            for other in range(1, turns):
+                if s.taken_s[hop, other] < s.taken_s[hop, turn]:
+                    turn = other
+            begin = max(begin, s.taken_s[hop, turn])
+            s.taken_s[hop, turn] = begin + (failed + 1.0) * c.interval_s[hop]
+        created = begin + failed * c.interval_s[hop]
         s.hop[record], s.created[record] = hop, created
         s.good[record], s.family[record], s.claims[record] = 0, record, 2
         bell_of_werner(werner_of_fidelity(c.fidelity[hop]), s.base[record])

@@ -16,12 +16,14 @@ from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.scenario import Architecture, EntanglementScenario
 
 __all__ = [
+    "RANDOM_SIXTEEN",
     "SIX_NODES",
     "THREE_NODES",
     "Measured",
     "chain_scenario",
     "mean_and_error",
     "outcomes",
+    "random_sixteen",
     "six_nodes",
     "three_nodes",
     "together",
@@ -70,6 +72,16 @@ SIX_NODES: dict[Order, Measured] = {
     "balanced_mirrored": Measured(10, 23.63, 2.36, 0.3031, 0.0057),
 }
 """By swap order: 32, 18, 35, 16 and 24 km, three memories per end of a link, coherence 10 ms."""
+
+RANDOM_SIXTEEN = {
+    2: ((63.0, 0.4914), (78.0, 0.4898), (79.0, 0.4922), (81.0, 0.4914), (85.0, 0.4905), (96.0, 0.4915)),
+    3: ((20.0, 0.3350), (22.0, 0.3789), (25.0, 0.3692), (26.0, 0.3575), (28.0, 0.3565), (28.0, 0.3739)),
+    4: ((6.0, 0.2992), (8.0, 0.3077), (8.0, 0.3179), (8.0, 0.3373), (12.0, 0.3066)),
+    5: ((3.0, 0.2869),),
+}
+"""By hops of a request's path: pairs per second and mean fidelity of one run of 1 s each. Random networks of 16 nodes
+and 20 links of 30 km, two memories per end of a link, coherence 5 ms, as soon as possible; nine networks of two
+requests whose paths share no link. In a tenth they share one in opposite directions, and MQNS delivers nothing."""
 
 
 def chain_scenario(
@@ -125,6 +137,22 @@ def six_nodes(count: int, context: Context) -> Iterator[Check]:
         context.check_time()
         found = outcomes(chain_scenario(SIX_NODES_KM, pairs=3), count, context, order)
         yield from _rows(f"6 nodes, {order}", measured, found)
+
+
+def random_sixteen(count: int, context: Context) -> Iterator[Check]:
+    """Each request's one run in random networks against the spread of ours: what matters is its number of hops."""
+    for hops, single in RANDOM_SIXTEEN.items():
+        context.check_time()
+        scenario = chain_scenario([30.0] * hops, pairs=2, coherence_s=0.005, horizon_s=1.0)
+        found = outcomes(scenario, count, context)
+        spread = []
+        for metric in ("rate_per_s", "fidelity"):
+            got, error = mean_and_error(found, metric)
+            spread.append((metric, got, error * np.sqrt(count + 1.0)))
+        for place, figures in enumerate(single, 1):
+            for (metric, got, error), expected in zip(spread, figures, strict=True):
+                name = f"{metric.removesuffix('_per_s')}, 16 nodes, request {place} of {hops} hops"
+                yield _row(name, expected, got, error)
 
 
 def _rows(what: str, measured: Measured, found: Sequence[Outcome]) -> Iterator[Check]:

@@ -20,7 +20,7 @@ from qoslab.core.toml_overrides import with_overrides
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
 
-__all__ = ["FIGURES", "Gain", "improved", "sensitivities", "sensitivity"]
+__all__ = ["FIGURES", "Gain", "improved", "read_case", "sensitivities", "sensitivity"]
 
 _Change = Callable[[float, float], float]
 
@@ -175,8 +175,7 @@ def sensitivity(
         set: Values set from outside, such as scenario.nodes.coherence_s=0.01; needed for those that the file varies.
     """
     _check(seeds, percent, metric)
-    document = _document(path, set)
-    scenario, chosen = _read(document, method)
+    scenario, chosen = read_case(path, method, set)
     runs = [Seed(0, "sensitivity", "", k) for k in range(seeds)]
     gains = sensitivities(scenario, chosen, runs, by=percent / 100.0, metric=metric)
     return [
@@ -207,6 +206,20 @@ def _check(seeds: int, percent: float, metric: str) -> None:
         raise BadInput(problems)
 
 
+def read_case(path: Path, method: str, given: Sequence[str]) -> tuple[EntanglementScenario, Any]:
+    """The scenario and one method of a study file, with values set from outside.
+
+    Args:
+        path: The file.
+        method: Label or id of the method; the first where empty.
+        given: Values as `key=value`.
+
+    Raises:
+        BadInput: The file cannot be read, varies a value, or lacks the method.
+    """
+    return _read(_document(path, given), method)
+
+
 def _document(path: Path, given: Sequence[str]) -> Located:
     from qoslab.core.located import read_toml
 
@@ -226,7 +239,7 @@ def _read(document: Located, wanted: str) -> tuple[EntanglementScenario, Any]:
         raise BadInput(document.problem((), "there is no [scenario] table to improve"))
     varied = _grid(table, ("scenario",))
     if varied:
-        message = "the file varies this value, and sensitivity is about one scenario"
+        message = "the file varies this value, and this command is about one scenario"
         key = ".".join(map(str, varied))
         raise BadInput(document.problem(varied, message, hint=f"choose one: --set {key}=VALUE"))
     scenario = validate(
@@ -248,7 +261,7 @@ def _read(document: Located, wanted: str) -> tuple[EntanglementScenario, Any]:
 
 def _method(document: Located, table: Mapping[str, Any], at: tuple[str | int, ...]) -> Any:
     if "file" in table or _grid(table, at):
-        message = "sensitivity takes one method of the package, without a file or a grid"
+        message = "this command takes one method of the package, without a file or a grid"
         raise BadInput(document.problem(at, message))
     entry = registry.method("entanglement", str(table.get("id")).removeprefix("entanglement/"))
     params = {key: value for key, value in table.items() if key not in ("id", "label")}

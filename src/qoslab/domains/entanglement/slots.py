@@ -141,7 +141,7 @@ class _Slots:
         nodes = int(network.tail[link]), int(network.head[link])
         ends = _End(nodes[0], link, 0, created), _End(nodes[1], link, 1, created)
         life = min(view.hardware[node].coherence_s for node in nodes)
-        fidelity = view.links[link].initial_fidelity
+        fidelity = view.timings[link].fidelity
         state = np.array([fidelity, *[(1.0 - fidelity) / 3.0] * 3])
         self.pairs[self.made] = _Pair(self.made, ends, state, created + life, (link,))
         self.made += 1

@@ -11,6 +11,7 @@ from qoslab.domains.entanglement.peer import (
     chain_scenario,
     mean_and_error,
     outcomes,
+    random_sixteen,
     six_nodes,
     three_nodes,
     together,
@@ -37,7 +38,7 @@ def _close(name: str, source: str, expected: float, got: float, error: float) ->
 
 
 def verify(*, quick: bool, context: Context) -> Iterator[Check]:
-    """Links against their closed form, three and six nodes against MQNS, a chain that never forgets against w^n."""
+    """Links against their closed form, chains and random networks against MQNS, perfect memories against w^n."""
     count = 20 if quick else 100
     for architecture in _ARCHITECTURES:
         scenario = chain_scenario([32.0], coherence_s=10.0, architecture=architecture)
@@ -53,6 +54,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
             error + 0.05,
         )
     rows = [*three_nodes(count, context), *six_nodes(count // 2, context)]
+    rows += random_sixteen(10 * count, context)
     yield from rows
     yield together(rows)
     yield _never_forgets(context)

@@ -174,7 +174,7 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         for hop, (km, link) in enumerate(zip(lengths, hardware, strict=True))
     ]
     coherence = np.array([node.coherence_s for node in nodes])
-    return Chain(
+    chain = Chain(
         place_s=np.concatenate([[0.0], np.cumsum([each.delay_s for each in timing])]),
         rank=np.array(ranks, np.int64),
         swap=np.array([node.swap_success for node in nodes]),
@@ -185,13 +185,47 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         notify_s=np.array([(each.notify_first_s, each.notify_second_s) for each in timing]),
         life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
         width=np.array(share, np.int64),
-        fidelity=np.array([link.initial_fidelity for link in hardware]),
+        fidelity=np.array([each.fidelity for each in timing]),
         readout=np.array([node.readout_fidelity for node in nodes]),
         rounds=np.array(rounds, np.int64),
         enough=np.full(hops, path.purification.enough),
         purify=np.array([_SCHEMES[path.purification.scheme], _SCHEDULES[path.purification.schedule]]),
         wait_s=_waits(hops, waits),
+        at_once=np.array([link.at_once or 0 for link in hardware], np.int64),
     )
+    _refuse_hopeless(world, path, chain)
+    return chain
+
+
+def _refuse_hopeless(world: World, path: PathPlan, chain: Chain) -> None:
+    """Refuse a path on which no pair can ever be delivered: links, swaps or memories that cannot, whatever chance does.
+
+    Raises:
+        BadInput: Attempts or swaps that never succeed, or pairs that are dropped before their users can know of them.
+    """
+    names = [world.network.nodes[node] for node in path.nodes]
+    places = chain.place_s - chain.place_s[0]
+    if not chain.success.min() > 0.0:
+        hop = int(chain.success.argmin())
+        message = f"an attempt between {names[hop]!r} and {names[hop + 1]!r} never succeeds: nothing can be delivered"
+        raise _refuse(message, "scenario.links")
+    if not chain.swap[1:-1].min(initial=1.0) > 0.0:
+        node = 1 + int(chain.swap[1:-1].argmin())
+        message = f"a swap at {names[node]!r} never succeeds: nothing can be delivered"
+        raise _refuse(message, "scenario.nodes.swap_success")
+    for hop, life in enumerate(chain.life_s):
+        least = float(chain.notify_s[hop].max())
+        for node in {hop, hop + 1} - {0, len(names) - 1}:
+            word = max(float(places[node]), float(places[-1] - places[node]))
+            least = max(least, float(chain.notify_s[hop, node - hop]) + word)
+        if life <= least:
+            message = (
+                f"a pair between {names[hop]!r} and {names[hop + 1]!r} is dropped at an age of {life:g} s, but its "
+                f"users cannot know of it before {least:g} s: nothing can be delivered"
+            )
+            raise _refuse(
+                message, "scenario.nodes.coherence_s", "longer coherence, cutoff_s or shorter links"
+            )
 
 
 def _waits(hops: int, waits: Sequence[float]) -> FloatArray:

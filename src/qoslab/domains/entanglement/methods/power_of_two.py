@@ -14,11 +14,11 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import Plan, Swap, View
 from qoslab.domains.entanglement.routing.pairs import Chain, LiveGraph
-from qoslab.domains.entanglement.routing.serving import served_in_turn
+from qoslab.domains.entanglement.routing.serving import greedy_chain, served_in_turn
 from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.graphs.network import Network
 
-__all__ = ["CITATION", "PowerOfTwo", "Ring", "greedy_chain", "ring_of"]
+__all__ = ["CITATION", "PowerOfTwo", "Ring", "ring_of"]
 
 CITATION = """@misc{schoute2016shortcuts,
   author = {Schoute, Eddie and Mancinska, Laura and Islam, Tanvirul and Kerenidis, Iordanis and Wehner, Stephanie},
@@ -98,9 +98,10 @@ class PowerOfTwo:
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:  # noqa: ARG002
         """Swaps for requests, then those that rebuild virtual links."""
         ring, graph = ring_of(view.network), LiveGraph(view)
+        label = {node: place for place, node in enumerate(ring.order)}
 
         def find(graph: LiveGraph, request: int, ends: Ends) -> Chain | None:  # noqa: ARG001
-            return greedy_chain(graph, ends, ring)
+            return greedy_chain(graph, ends, lambda node: ring.apart(label[node], label[ends.target]))
 
         return served_in_turn(view, graph, find) + self._rebuilt(graph, ring)
 
@@ -117,19 +118,3 @@ class PowerOfTwo:
                     graph.expected[a, b] = graph.expected.get((a, b), 0) + 1
             apart *= 2
         return swaps
-
-
-def greedy_chain(graph: LiveGraph, ends: Ends, ring: Ring) -> Chain | None:
-    """The chain that always goes to the neighbour of live pairs nearest to the target; None where it gets stuck."""
-    label = {node: place for place, node in enumerate(ring.order)}
-    nodes = [ends.source]
-
-    def left(node: int) -> int:
-        return ring.apart(label[node], label[ends.target])
-
-    while nodes[-1] != ends.target:
-        nearer = [node for node in graph.at(nodes[-1]) if left(node) < left(nodes[-1])]
-        if not nearer:
-            return None
-        nodes.append(min(nearer, key=lambda node: (left(node), label[node])))
-    return graph.seen(tuple(nodes))

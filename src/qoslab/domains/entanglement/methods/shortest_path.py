@@ -12,12 +12,15 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification, View
+from qoslab.domains.entanglement.routing.orders import optimised_ranks
 from qoslab.domains.entanglement.routing.view import Metric, path_cost
 from qoslab.graphs.shortest import shortest_path
 
 __all__ = ["ShortestPath", "swap_ranks"]
 
-Order = Literal["asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored", "ranks"]
+Order = Literal[
+    "asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored", "optimised", "ranks"
+]
 
 
 def swap_ranks(order: Order, repeaters: int) -> tuple[int, ...]:
@@ -50,7 +53,7 @@ class ShortestPath:
     """Dijkstra's path for each request; memories of a link are shared equally by the paths over it.
 
     Attributes:
-        order: Which repeaters swap first.
+        order: Which repeaters swap first; `optimised` is the order that dynamic programming finds.
         ranks: With order `ranks`, the rank of every node of the path, lower first, both ends highest.
         cutoff_s: Age at which a pair is dropped, s; 0 for the coherence time alone.
         cost: What makes a path short: hops, km, the links' mean times to a pair, or -ln of their success or fidelity.
@@ -88,8 +91,12 @@ class ShortestPath:
             if found is None:
                 message = f"there is no path from {request.source!r} to {request.target!r}"
                 raise BadInput(Problem(message=message, field="scenario.requests"))
-            ranks = self.ranks or swap_ranks(self.order, len(found.nodes) - 2)
             hops = len(found.nodes) - 1
+            ranks = self.ranks or (
+                optimised_ranks(view, found)
+                if self.order == "optimised"
+                else swap_ranks(self.order, hops - 1)
+            )
             path = PathPlan(
                 place,
                 tuple(found.nodes),

@@ -11,7 +11,7 @@ from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.states import werner_of_fidelity
 
-__all__ = ["by_fidelity", "by_hops", "good_path", "served_in_turn", "turns"]
+__all__ = ["by_fidelity", "by_hops", "good_path", "greedy_chain", "served_in_turn", "turns"]
 
 
 def by_hops(pair: LivePair) -> float:  # noqa: ARG001
@@ -48,6 +48,23 @@ def good_path(graph: LiveGraph, ends: Ends, wanted: float, *, hops_first: bool) 
         if chain is not None and fidelity_of(chain, gates) >= wanted:
             return chain
     return None
+
+
+def greedy_chain(graph: LiveGraph, ends: Ends, left: Callable[[int], float]) -> Chain | None:
+    """The chain that always goes to the neighbour of live pairs nearest to the target; None where it gets stuck.
+
+    Args:
+        graph: The live pairs that are left; none is taken.
+        ends: From where to where.
+        left: Distance of a node from the target, 0 there alone.
+    """
+    nodes = [ends.source]
+    while nodes[-1] != ends.target:
+        nearer = [node for node in graph.at(nodes[-1]) if left(node) < left(nodes[-1])]
+        if not nearer:
+            return None
+        nodes.append(min(nearer, key=lambda node: (left(node), node)))
+    return graph.seen(tuple(nodes))
 
 
 def served_in_turn(
