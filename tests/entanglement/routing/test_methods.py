@@ -8,6 +8,7 @@ import pytest
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.links import link_timing, single_pair_rate
 from qoslab.domains.entanglement.methods.efirap import Efirap
 from qoslab.domains.entanglement.methods.multicommodity_flow import MulticommodityFlow
@@ -17,10 +18,13 @@ from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.methods.swapping_trees import SwappingTrees
 from qoslab.domains.entanglement.methods.wide_paths import WidePaths
 from qoslab.domains.entanglement.methods.yen_multipath import YenMultipath
+from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import View
+from qoslab.domains.entanglement.routing.fidelity import link_steps
 from qoslab.domains.entanglement.routing.view import slot_successes
-from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
+from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware, Request
 from qoslab.domains.entanglement.swaporder.value import purify
+from qoslab.domains.entanglement.world import make_world
 from qoslab.graphs.network import Network
 from qoslab.graphs.shortest import path_from_nodes
 from qoslab.graphs.topologies import from_topohub
@@ -198,3 +202,27 @@ def test_rates_are_those_of_links():
 def test_an_unknown_user_is_named():
     with pytest.raises(BadInput, match="no node 'x'"):
         planned(YenMultipath(), view_of(diamond(), [("0", "x")]))
+
+
+@pytest.mark.parametrize("method", [QPath(), QLeap(), Efirap()], ids=["q_path", "q_leap", "efirap"])
+def test_the_planned_fidelity_is_delivered(method):
+    # Memories that hardly forget: what is delivered has the fidelity that the plan counted on, one round on each hop.
+    raw = {
+        "network": {
+            "links": [
+                {"source": "S", "target": "R", "length_km": 10.0},
+                {"source": "R", "target": "D", "length_km": 10.0},
+            ]
+        },
+        "links": {"pairs": 4, "initial_fidelity": 0.9},
+        "nodes": {"coherence_s": 1e4, "gate_fidelity": 0.99},
+        "requests": [{"source": "S", "target": "D", "fidelity": 0.84}],
+        "horizon_s": 0.2,
+    }
+    scenario = EntanglementScenario.model_validate(raw)
+    view = make_world(scenario, Seed(), Context()).view
+    assert {path.rounds for path in planned(method, view)} == {(1, 1)}
+    step = link_steps(view, 1)[0][1]
+    metrics = next(iter(run(scenario, method, [Seed()], Context()))).metrics
+    assert metrics["fidelity"] == pytest.approx((3 * step.werner**2 * 0.99 + 1) / 4, abs=1e-4)
+    assert metrics["useful_rate_per_s"] == metrics["rate_per_s"] > 0
