@@ -24,6 +24,8 @@ registry.add_domain(
             Command("train", _COMMANDS + "train", "train a method, calibrate its intervals, keep the model"),
             Command("evaluate", _COMMANDS + "evaluate", "errors and coverage of a kept model"),
             Command("select", _COMMANDS + "select", "the services that most probably meet several limits"),
+            Command("export", _COMMANDS + "export", "ONNX graphs of a kept model, and what they lose"),
+            Command("stream", _HERE + "streaming:compare", "who follows a stream of measurements best"),
             Command("serve", _COMMANDS + "serve", "answer over HTTP, and take in measurements"),
         ),
         figures=(
