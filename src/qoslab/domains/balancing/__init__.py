@@ -56,7 +56,7 @@ METRICS = (
 
 _FIGURES = (
     FigureEntry(
-        "tail_over_load", _HERE + "figures:tail_over_load", "99th percentile of the response time over load"
+        "tail_over_load", _HERE + "figures:tail_over_load", "99.9th percentile of the response time over load"
     ),
     FigureEntry(
         "exceeded",
@@ -114,6 +114,11 @@ registry.add_domain(
                 "train",
                 _HERE + "learned.training:train",
                 "the weights of the learned policy, from nothing, on simulated sites",
+            ),
+            Command(
+                "train-delayed",
+                _HERE + "learned.mean_field:train_delayed",
+                "the weights of the learned control under delayed information",
             ),
             Command(
                 "steer",

@@ -18,7 +18,6 @@ from qoslab.domains.balancing.learned.memories import INPUTS
 from qoslab.domains.balancing.learned.network import SHAPES
 from qoslab.domains.balancing.learned.worlds import drawn_world
 from qoslab.domains.balancing.model import Simulation
-from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.view import CAPACITY
 
 __all__ = ["Lesson", "Pupil", "blank", "lessons"]
@@ -88,19 +87,10 @@ def lessons(weights: Weights, rules: list[Rule], worlds: int, seed: Seed) -> Ite
         pupil = Pupil(weights, rules[rng.integers(len(rules))], duration / TICKS)
         trial = Seed(seed.root, seed.study, f"{seed.scenario} {number}", seed.replication)
         simulation = Simulation(world, pupil, trial, Context())
-        for at in np.sort(_times(rng, world, duration)):
+        for at in np.sort(rng.uniform(0.03, 1.0, SNAPSHOTS)) * duration:
             if simulation.advance(float(at)) == state.DONE:
                 break
             yield from _seen(simulation, rng)
-
-
-def _times(rng: np.random.Generator, world: BalancingScenario, duration: float) -> Reals:
-    """When to look: anywhere in a run; where capacities change, half of the times soon after that."""
-    times = rng.uniform(0.03, 1.0, SNAPSHOTS) * duration
-    if world.changes:
-        at = world.changes[0].at_s
-        times[::2] = at + (duration - at) * np.square(rng.random(SNAPSHOTS // 2))
-    return times
 
 
 def _seen(simulation: Simulation, rng: np.random.Generator) -> Iterator[Lesson]:

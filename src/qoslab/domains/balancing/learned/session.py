@@ -32,7 +32,7 @@ from qoslab.domains.balancing.view import WEIGHT
 from qoslab.engine.kernel import compiled
 from qoslab.engine.reference import by_reference
 
-__all__ = ["Seen", "Session", "Watched"]
+__all__ = ["Eye", "Seen", "Session", "Watched"]
 
 Reals = NDArray[np.float64]
 
@@ -70,6 +70,36 @@ class Seen(NamedTuple):
     over: bool
 
 
+class Eye:
+    """Reads off a simulation of `Watched` balancers, or of a policy with the same memory, what each of them sees.
+
+    Args:
+        balancers: m.
+        servers: n.
+        base: Factor by which the weight of a sample falls in a second, in discounted and decayed means.
+
+    Attributes:
+        balancers: Filled by `look`, shape (m, 5), see `BALANCER_FIELDS`.
+        servers: Filled by `look`, shape (m, n, 12), see `SERVER_FIELDS`.
+    """
+
+    def __init__(self, balancers: int, servers: int, base: float = 0.5) -> None:
+        self.balancers = np.zeros((balancers, len(BALANCER_FIELDS)))
+        self.servers = np.zeros((balancers, servers, len(SERVER_FIELDS)))
+        self._look, self._base, self._room = compiled(look), base, np.zeros((3, SLOTS))
+
+    def look(self, simulation: Simulation) -> None:
+        """Look at the present state."""
+        room, line, past = self._room
+        board = by_reference(simulation.world.board)
+        self._look(board, simulation.now, self._base, self.balancers, self.servers, room, line, past)
+
+    def completion_times(self, balancer: int) -> Reals:
+        """Discounted mean completion times of a balancer's own requests, of servers that have any, s."""
+        means = self.servers[balancer, :, SERVER_FIELDS.index("completion_time_discounted_mean_s")]
+        return np.asarray(means[means > 0.0])
+
+
 class Session:
     """Episodes of one scenario, stepped by weights.
 
@@ -83,6 +113,7 @@ class Session:
 
     Attributes:
         simulation: The episode's simulation.
+        shape: Numbers of balancers and servers, (m, n).
     """
 
     def __init__(
@@ -97,20 +128,12 @@ class Session:
     ) -> None:
         _check(period_s, reward, smoothing, base)
         self.scenario, self._context = scenario, context or Context()
-        self._period_s, self._reward, self._smoothing, self._base = period_s, reward, smoothing, base
+        self._period_s, self._reward, self._smoothing = period_s, reward, smoothing
         self._demand: Demand = make_demand(scenario, self._context)
-        self._look = compiled(look)
-        m, n = scenario.balancers, scenario.servers.count
-        self._balancers = np.zeros((m, len(BALANCER_FIELDS)))
-        self._servers = np.zeros((m, n, len(SERVER_FIELDS)))
-        self._room = np.zeros((3, SLOTS))
-        self._earned = np.zeros((m, 2))
+        self.shape = (scenario.balancers, scenario.servers.count)
+        self._eye = Eye(*self.shape, base)
+        self._earned = np.zeros((scenario.balancers, 2))
         self.simulation: Simulation
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of balancers and servers, (m, n)."""
-        return self._servers.shape[0], self._servers.shape[1]
 
     def reset(self, seed: Seed) -> Seen:
         """Begin an episode; nothing has arrived yet."""
@@ -140,10 +163,8 @@ class Session:
         return self._seen(over=bool(over))
 
     def _seen(self, *, over: bool) -> Seen:
-        board, now = self.simulation.world.board, self.simulation.now
-        room, line, past = self._room
-        self._look(by_reference(board), now, self._base, self._balancers, self._servers, room, line, past)
-        return Seen(self._balancers.copy(), self._servers.copy(), self._rewards(), over)
+        self._eye.look(self.simulation)
+        return Seen(self._eye.balancers.copy(), self._eye.servers.copy(), self._rewards(), over)
 
     def _rewards(self) -> Reals:
         earned = self.simulation.world.board.mem[:, EARNED : EARNED + 2].sum(axis=2)
@@ -151,9 +172,9 @@ class Session:
         self._earned[:] = earned
         if self._reward == "delay":
             return np.asarray(-np.divide(spent, done, out=np.zeros_like(spent), where=done > 0))
-        means = self._servers[:, :, SERVER_FIELDS.index("completion_time_discounted_mean_s")]
         rule = FAIRNESS[self._reward]
-        return np.array([rule(row[row > 0.0]) if (row > 0.0).any() else 0.0 for row in means])
+        times = [self._eye.completion_times(lb) for lb in range(self.shape[0])]
+        return np.array([rule(each) if len(each) else 0.0 for each in times])
 
 
 def _check(period_s: float, reward: str, smoothing: float, base: float) -> None:

@@ -26,9 +26,9 @@ _BATCH = 48
 def train(
     *,
     out: Path = Path("blind_sed.safetensors"),
-    worlds: int = 800,
+    worlds: int = 500,
     rounds: int = 3,
-    steps: int = 8000,
+    steps: int = 6000,
     seed: int = 0,
 ) -> list[dict[str, object]]:
     """Train the policy `blind_sed` from nothing on simulated sites.
@@ -46,16 +46,20 @@ def train(
     known: list[Lesson] = []
     report: list[dict[str, object]] = []
     rules = [
-        Rule(trust=0.0, own=1.0, doubt=np.inf),
-        Rule(trust=0.0, doubt=np.inf),
-        Rule(1.0, 0.0, 1.0, np.inf),
+        Rule(delta=0.5, trust=0.0, own=1.0, doubt=np.inf),
+        Rule(delta=0.5, trust=0.0, own=0.0, doubt=np.inf),
+        Rule(delta=1.0, trust=0.0, own=1.0, doubt=np.inf),
     ]
     for number in range(rounds):
         began = time.process_time()
         known += lessons(weights, rules, worlds, Seed(seed, "blind_sed", f"round {number}", 0))
         simulated = time.process_time()
         weights, loss = fit(known, weights if number else None, steps, Seed(seed, "blind_sed", "fit", number))
-        rules = [Rule(doubt=np.inf), Rule(own=0.5, trust=0.5, doubt=np.inf), Rule(delta=1.0, doubt=np.inf)]
+        rules = [
+            Rule(delta=0.5, trust=1.0, own=0.0, doubt=np.inf),
+            Rule(delta=0.5, trust=0.5, own=0.5, doubt=np.inf),
+            Rule(delta=1.0, trust=1.0, own=0.0, doubt=np.inf),
+        ]
         report.append(
             {
                 "round": number,

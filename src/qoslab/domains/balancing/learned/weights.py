@@ -13,25 +13,28 @@ from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["BUILTIN", "read_weights"]
+__all__ = ["BUILTIN", "MEAN_FIELD", "read_weights"]
 
 BUILTIN = Path(__file__).parent / "blind_sed.safetensors"
-"""The weights that come with the package."""
+"""The weights of `blind_sed` that come with the package."""
+MEAN_FIELD = Path(__file__).parent / "mean_field_control.safetensors"
+"""Those of `mean_field_control`."""
 MAX_BYTES = 2_000_000
 """Largest file that is read: these networks are small."""
 _TYPES = {"F32": "<f4", "F64": "<f8"}
 
 
-def read_weights(named: str) -> dict[str, NDArray[Any]]:
+def read_weights(named: str, builtin: Path = BUILTIN) -> dict[str, NDArray[Any]]:
     """The arrays of a file of weights.
 
     Args:
         named: `builtin`, or the path of a safetensors file.
+        builtin: The file that `builtin` stands for.
 
     Raises:
         BadInput: There is no such file, it is too large, or it is no safetensors file of float arrays.
     """
-    path = BUILTIN if named == "builtin" else Path(named)
+    path = builtin if named == "builtin" else Path(named)
     if not path.is_file():
         problem = Problem(
             message=f"there is no file {named!r}", field="weights", hint="`builtin`, or a safetensors file"
