@@ -101,9 +101,10 @@ def test_places_of_a_network_without_positions_keep_distances():
     assert np.allclose(places[:, 1], 0, atol=1e-6)
 
 
-def test_flows_add_up_over_paths():
+def test_flows_stand_beside_their_links():
     network = Network.from_links(4, [0, 1, 2], [1, 2, 3], position=[[0, 0], [1, 0], [2, 1], [3, 3]])
-    flows = flow_series(network, [((0, 1, 2), 2.0), ((3, 2, 1), 5.0)], {0, 3})
+    flows = flow_series(network, np.array([2.0, 7.0, 5.0]), {0, 3})
     assert flows["pairs_per_s"].tolist() == [2.0, 7.0, 5.0]
+    assert flows["source"].tolist() == ["0", "1", "2"]
     assert flows["y_to"].tolist() == [0.0, 1.0, 3.0]
     assert (flows["user_from"].tolist(), flows["user_to"].tolist()) == ([1, 0, 0], [0, 0, 1])

@@ -181,7 +181,11 @@ class Planned:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ({"rounds": (1, 0)}, "purification"),
+        ({"rounds": (1,)}, "rounds of purification"),
+        ({"rounds": (1, -1)}, "rounds of purification"),
+        ({"rounds": (1, 0)}, "need 2 memories, not 1"),
+        ({"wait_s": (0.1,)}, "longest waits"),
+        ({"wait_s": (0.1, 0.0)}, "longest waits"),
         ({"ranks": (1, 0)}, "ranks"),
         ({"ranks": (0, 1, 0)}, "both ends highest"),
         ({"width": (2, 1)}, "uses? 2 memories"),

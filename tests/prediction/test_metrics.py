@@ -99,5 +99,6 @@ def test_errors_by_user_are_kept_where_series_are():
     scenario = PredictionScenario.model_validate({"data": data})
     kept, bare = (next(run(scenario, ItemMean(), [Seed()], Context(keep_series=k))) for k in (True, False))
     assert len(kept.series["user_errors"]["mae"]) == 16
+    assert len(kept.series["training"]["step"]) == 0
     assert not bare.series
     assert kept.metrics == bare.metrics

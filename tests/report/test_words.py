@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoslab.core.metric import Metric
+from qoslab.core.metric import Direction, Metric
+from qoslab.report.amounts import superlative
 from qoslab.report.words import (
+    capital,
     count,
     decimals_for,
     enumerate_words,
@@ -116,6 +118,27 @@ def test_scale_leaves_a_handy_number(value: float, unit: str) -> None:
 )
 def test_metric_phrase(name: str, unit: str, phrase: str) -> None:
     assert metric_phrase(Metric(name, unit, "lower", "")) == phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("mean of it", "Mean of it"), ("p99 response time", "p99 response time"), ("", "")]
+)
+def test_capital(text: str, said: str) -> None:
+    assert capital(text) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "direction", "said"),
+    [
+        ("response_time_p99_s", "s", "lower", "lowest p99 response time"),
+        ("rounds_to_tolerance", "", "lower", "fewest rounds to tolerance"),
+        ("messages", "", "higher", "most messages"),
+        ("accuracy_early", "", "higher", "highest early accuracy"),
+        ("bytes_s", "s", "lower", "lowest bytes"),
+    ],
+)
+def test_superlative(name: str, unit: str, direction: Direction, said: str) -> None:
+    assert superlative(Metric(name, unit, direction, "")) == said
 
 
 def test_enumerate_words() -> None:

@@ -138,13 +138,26 @@ def _in_our_words(error: CycloptsError, words: list[str]) -> str:
 def _dispatch(words: list[str]) -> Any:
     names = {command.name for command in COMMANDS}
     if words[0] in names or words[0].startswith("-"):
-        return build()(words, exit_on_error=False, print_error=False)
+        app = build()
+        if words[0] == "--install-completion":
+            _add_domains(app)
+        return app(words, exit_on_error=False, print_error=False)
     from qoslab.app.commands.domain import run_domain_command
     from qoslab.app.commands.plugin import is_plugin_command, run_plugin_command
 
     if is_plugin_command(words[0]):
         return run_plugin_command(words)
     return run_domain_command(words, names)
+
+
+def _add_domains(app: App) -> None:
+    """Add every domain's own commands, which a script for completion is to know."""
+    from qoslab.app.commands.domain import domain_app
+    from qoslab.core.registry import registry
+
+    for domain in registry.domains():
+        if domain.commands:
+            app.command(domain_app(domain), name=domain.name)
 
 
 if __name__ == "__main__":

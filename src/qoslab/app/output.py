@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from qoslab.core.columns import aligned
 
 __all__ = [
     "default_in_words",
+    "described",
     "duration",
     "has_own_json",
     "interactive",
@@ -70,6 +72,12 @@ def rows_in(value: Any) -> list[dict[str, Any]] | None:
 def default_in_words(value: Any) -> Any:
     """A default for the help; that a switch is off and a list empty needs no saying."""
     return None if value is False or value == () else value
+
+
+def described(function: Any) -> str:
+    """What a command's docstring says of it before its sections, each paragraph on a line of its own."""
+    before = re.split(r"\n\s*(?:Args|Returns|Raises|Yields):", inspect.getdoc(function) or "")[0]
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", before.strip()))
 
 
 def has_own_json(function: Any) -> bool:

@@ -18,6 +18,15 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
     Numba gives each dispatcher a type of its own, so that a kernel would be compiled again for each policy it is given.
     """
 
+    def compile(self, sig: Any) -> Any:
+        """Compile for a signature, or read what is kept; processes that need the same wait and read it then."""
+        try:
+            return super().compile(sig)
+        finally:
+            end_turn = getattr(self._cache, "end_turn", None)
+            if end_turn is not None:
+                end_turn()
+
     @property
     def _numba_type_(self) -> Any:
         return self.get_function_type() or super()._numba_type_

@@ -11,6 +11,7 @@ from qoslab.core.metric import Metric
 
 __all__ = [
     "Scale",
+    "capital",
     "count",
     "decimals_for",
     "enumerate_words",
@@ -64,6 +65,7 @@ _LEADING = {
     "max": "maximum",
     "min": "minimum",
     "median": "median",
+    "early": "early",
     "std": "standard deviation of",
 }
 _PROPER = {
@@ -74,6 +76,7 @@ _PROPER = {
     "gpu": "GPU",
     "io": "I/O",
     "mae": "MAE",
+    "nmae": "NMAE",
     "rmse": "RMSE",
     "rtt": "RTT",
     "qos": "QoS",
@@ -224,6 +227,11 @@ def metric_phrase(metric: Metric) -> str:
             rest.append(_PROPER.get(token, token))
         index += 1
     return " ".join(lead + rest)
+
+
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence; symbols such as p99 stay as they are."""
+    return text if re.match(r".\d", text) else text[:1].upper() + text[1:]
 
 
 def slug(text: str) -> str:

@@ -23,7 +23,7 @@ from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import save_model
 from qoslab.domains.prediction.deploy.live import Live
 from qoslab.domains.prediction.deploy.rate import Rates
-from qoslab.domains.prediction.deploy.server import make_app
+from qoslab.domains.prediction.deploy.server import _listen, make_app
 
 httpx = pytest.importorskip("httpx", reason="needs the extra 'test'")
 
@@ -296,6 +296,12 @@ def test_a_port_that_is_taken_is_named(world, tmp_path):
     save_model(tmp_path / "model", world[2])
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(BadInput, match="cannot be had"):
         serve(tmp_path / "model", port=other.getsockname()[1])
+
+
+def test_small_answers_are_not_held_back():
+    """asyncio turns Nagle's algorithm off where the protocol is TCP by name; else each answer waits 40 ms."""
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_a_journal_of_something_else_is_named(world, tmp_path):

@@ -19,6 +19,7 @@ EXTRAS = {
     "learn": ("torch", "safetensors", "sklearn", "gymnasium", "pettingzoo"),
     "optimize": ("cvxpy", "clarabel", "highspy"),
     "ray": ("ray",),
+    "edge": ("onnx", "onnxruntime", "onnxscript"),
 }
 """What each extra brings, by import name."""
 

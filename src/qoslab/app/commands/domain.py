@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import default_in_words, has_own_json, print_result
+from qoslab.app.output import default_in_words, described, has_own_json, print_result
 from qoslab.core.domain import Command, Domain, load_part
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.parts import COMMANDS, plugins_of
@@ -55,7 +55,8 @@ def domain_app(domain: Domain) -> App:
     )
     for command in domain.commands:
         function = _function(domain, command)
-        app.command(function, name=command.name, help_epilogue="--json: print JSON.")
+        about = described(function) or f"{command.summary}."
+        app.command(function, name=command.name, help=about, help_epilogue="--json: print JSON.")
     return app
 
 

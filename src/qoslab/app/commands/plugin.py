@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import default_in_words, has_own_json, print_result
+from qoslab.app.output import default_in_words, described, has_own_json, print_result
 from qoslab.core.parts import COMMANDS, load_plugin, plugins_of
 from qoslab.core.registry import registry
 
@@ -42,6 +42,7 @@ def _app(name: str, function: Any) -> App:
 
     app = App(
         name=f"qoslab {name}",
+        help=described(function),
         default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
         help_epilogue="--json: print JSON.",
         result_action="return_value",

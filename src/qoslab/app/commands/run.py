@@ -68,16 +68,19 @@ def run(
         fail_fast=fail_fast,
         data=data,
     )
-    return conclude(results, json=json)
+    return conclude(results, json=json, file=file)
 
 
-def conclude(results: Results, *, json: bool = False, report: Path | None = None) -> int:
+def conclude(
+    results: Results, *, json: bool = False, report: Path | None = None, file: Path | None = None
+) -> int:
     """Print the verdict and where to go from here.
 
     Args:
         results: The results.
         json: Print the verdict as JSON.
         report: The report, where it is written already.
+        file: The study file.
 
     Returns:
         130 where the run was interrupted, 1 where a trial failed, else 0.
@@ -88,7 +91,7 @@ def conclude(results: Results, *, json: bool = False, report: Path | None = None
     if json:
         print_json(found.as_dict() | {"results": str(results.path)})
     else:
-        print(verdict_from_here(found, results))
+        print(verdict_from_here(found, results, file))
         folder = short(results.path)
         print(f"\nresults: {folder}   report: {short(report) if report else f'qoslab report {folder}'}")
     if results.interrupted:

@@ -56,7 +56,7 @@ METRICS = (
 
 _FIGURES = (
     FigureEntry(
-        "tail_over_load", _HERE + "figures:tail_over_load", "99th percentile of the response time over load"
+        "tail_over_load", _HERE + "figures:tail_over_load", "99.9th percentile of the response time over load"
     ),
     FigureEntry(
         "exceeded",

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.outcome import Series
 from qoslab.graphs.network import Network
-from qoslab.graphs.shortest import all_pairs, path_from_nodes
+from qoslab.graphs.shortest import all_pairs
 
 __all__ = ["flow_series", "places_of"]
 
 FloatArray = NDArray[np.float64]
 
 
-def flow_series(
-    network: Network, carried: Iterable[tuple[tuple[int, ...], float]], users: set[int]
-) -> Series:
+def flow_series(network: Network, load: FloatArray, users: set[int]) -> Series:
     """One row per link: its ends, where they stand, and the delivered pairs that were made over it.
 
     Args:
         network: The network.
-        carried: Nodes of each path, and the pairs per second that it delivered.
+        load: Delivered pairs per second over each link, shape (m,).
         users: Nodes that want pairs.
 
     Returns:
         Columns `source`, `target`, `x_from`, `y_from`, `x_to`, `y_to`, `geographic` (0 or 1), `user_from`, `user_to`
         (0 or 1) and `pairs_per_s`.
     """
-    load = np.zeros(network.m)
-    for nodes, rate in carried:
-        load[path_from_nodes(network, nodes).links(network)] += rate
     at, known = places_of(network)
     names = np.array(network.nodes)
     wants = np.isin(np.arange(network.n), sorted(users)).astype(np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from qoslab.domains.entanglement.links import LinkTiming
 from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
-__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Routing", "Swap", "View"]
+__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Purification", "Routing", "Swap", "View"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,21 @@ class View:
 
 
 @dataclass(frozen=True)
+class Purification:
+    """How pairs of a link are made better.
+
+    Attributes:
+        scheme: Which circuit; `bbpssw` makes Werner pairs of whatever it is given.
+        schedule: `nested` takes two pairs of equal rounds, `pumping` one pair again and again with fresh ones.
+        enough: Fidelity after creation or a round from which a pair is purified no more.
+    """
+
+    scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
+    schedule: Literal["nested", "pumping"] = "nested"
+    enough: float = 1.0
+
+
+@dataclass(frozen=True)
 class PathPlan:
     """One path of one request.
 
@@ -80,6 +95,9 @@ class PathPlan:
         width: Memories of each link that the path may use, one per hop. Empty: its share of all.
         rounds: Rounds of purification of each link's pairs, one per hop. Empty: none.
         cutoff_s: Age at which a waiting pair is dropped, s; infinite for the coherence time alone.
+        purification: How the rounds are done.
+        wait_s: Longest wait for a swap of each repeater's pair to the left, then to the right, two per repeater, s.
+            The clock starts when the pair could be swapped. Empty: no limit.
     """
 
     request: int
@@ -88,6 +106,8 @@ class PathPlan:
     width: tuple[int, ...] = ()
     rounds: tuple[int, ...] = ()
     cutoff_s: float = float("inf")
+    purification: Purification = Purification()
+    wait_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import math
 
-from qoslab.domains.entanglement.chain import SWAPPED, Chain, Physics, Store
+from qoslab.domains.entanglement.chain import CUT, SWAPPED, Chain, Physics, Store
 from qoslab.domains.entanglement.states import (
     PERFECT,
     memory_errors,
+    twirl,
     werner_factor,
-    werner_of_fidelity,
 )
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream, uniform
@@ -28,8 +28,8 @@ _ROUNDING = 1.0 + 1e-14
 
 @kernel(inline=True)
 def heard(c: Chain, s: Store, record: int, side: int, node: int, now: float) -> bool:
-    """Whether word of a swap of one end has reached a node."""
-    if s.state[side, record] != SWAPPED:
+    """Whether word that one end was swapped or cut has reached a node."""
+    if s.state[side, record] not in (SWAPPED, CUT):
         return False
     way = abs(c.place_s[s.hop[record] + side] - c.place_s[node])
     return s.closed[side, record] + way <= now * _ROUNDING
@@ -50,13 +50,13 @@ def expected_werner(c: Chain, s: Store, record: int, side: int, now: float, phys
     node, other = s.hop[record] + side, 1 - side
     w, at = 1.0, record
     while True:
-        w *= werner_of_fidelity(c.fidelity[s.hop[at]])
-        told = heard(c, s, at, other, node, now)
+        w *= twirl(s.base[at])
+        told = s.state[other, at] == SWAPPED and heard(c, s, at, other, node, now)
         for end in range(2):
             closed = now
             if (end == side and at != record) or (end == other and told):
                 closed = s.closed[end, at]
-            elapsed, time = closed - s.created[at], c.coherence_s[s.hop[at] + end]
+            elapsed, time = closed - s.since[end, at], c.coherence_s[s.hop[at] + end]
             if physics.mqns == 0:
                 memory_errors(physics.noise, elapsed, time, s.work[0])
                 w *= werner_factor(s.work[0])
@@ -72,7 +72,7 @@ def _born(c: Chain, s: Store, record: int, side: int, now: float) -> float:
     """When the oldest part of a pair was created, s, by what the node of an end has heard of."""
     node, other = s.hop[record] + side, 1 - side
     oldest = s.created[record]
-    while heard(c, s, record, other, node, now):
+    while s.state[other, record] == SWAPPED and heard(c, s, record, other, node, now):
         record = s.beside[other, record]
         oldest = min(oldest, s.created[record])
     return oldest

@@ -25,6 +25,7 @@ from qoslab.graphs.shortest import all_pairs
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
 FloatArray = NDArray[np.float64]
+_PLACES = 16
 _XOR = np.arange(4)[:, None] ^ np.arange(4)[None, :]
 
 
@@ -59,7 +60,7 @@ class SlotRun:
     """What a run in slots gave.
 
     Attributes:
-        counts: See `chain`, shape (7,).
+        counts: By place, see `chain`; longer than there are places.
         in_memory: Pairs that lived at the end.
         held_s: Memory time that held pairs after the warm-up, s.
         memories: Memories of the network.
@@ -118,7 +119,7 @@ class _Slots:
         self.pairs: dict[int, _Pair] = {}
         self.ends_of: dict[int, tuple[int, ...]] = {}
         self.made = 0
-        self.run = SlotRun(np.zeros(7, np.int64), memories=2 * int(sum(view.pairs)))
+        self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
 
     def generate(self, now: float) -> None:
         """Every free memory pair tries until the external phase is over."""
@@ -196,25 +197,26 @@ class _Slots:
         self.ends_of = {ident: tuple(end.node for end in pair.ends) for ident, pair in self.pairs.items()}
         for order in orders:
             idents = [self._named(order, part_of, ident, used) for ident in (order.first, order.second)]
-            if idents[0] == idents[1]:
-                raise self._refused(order, "names the same pair twice")
-            lost = [ident in dead for ident in idents]
-            good = bool(self.lots[order.node].random() < self.view.hardware[order.node].swap_success)
             self.run.counts[MESSAGES] += 2
-            if any(lost):
-                for ident, gone in zip(idents, lost, strict=True):
-                    if not gone:
-                        self.run.counts[WASTED] += 1
-                        self._end(self.pairs[ident], now)
-                kept = -1
-            else:
-                kept = self._joined(order.node, idents[0], idents[1], now, good=good)
+            kept = self._swapped(order.node, idents, dead, now)
             if kept < 0:
                 kept = idents[0]
                 dead |= set(idents)
             for ident, now_in in part_of.items():
                 if now_in in idents:
                     part_of[ident] = kept
+
+    def _swapped(self, node: int, idents: Sequence[int], dead: set[int], now: float) -> int:
+        """The number of the pair that a swap makes, -1 where it makes none."""
+        good = bool(self.lots[node].random() < self.view.hardware[node].swap_success)
+        whole = [ident for ident in dict.fromkeys(idents) if ident not in dead]
+        if len(whole) == 2:
+            return self._joined(node, whole[0], whole[1], now, good=good)
+        # Its partner ended before, or both qubits are of one pair, whose swaps closed a ring.
+        for ident in whole:
+            self.run.counts[WASTED] += 1
+            self._end(self.pairs[ident], now)
+        return -1
 
     def _named(self, order: Swap, part_of: dict[int, int], ident: int, used: set[tuple[int, int]]) -> int:
         if ident not in part_of:
@@ -239,9 +241,6 @@ class _Slots:
             next(end for end in pair.ends if end is not mine)
             for pair, mine in zip((left, right), inner, strict=True)
         ]
-        if outer[0].node == outer[1].node:
-            message = f"a swap at {self.view.network.nodes[node]!r} joins a node with itself"
-            raise BadInput(Problem(message=message, field="method.decide"))
         for end in inner:
             self._free(end, now)
         del self.pairs[first], self.pairs[second]
@@ -257,7 +256,13 @@ class _Slots:
         gate = self.view.hardware[node].gate_fidelity
         state = gate * state + (1.0 - gate) / 4.0
         until = min(left.until_s, right.until_s)
-        self.pairs[first] = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
+        joined = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
+        self.pairs[first] = joined
+        if outer[0].node == outer[1].node:
+            # A node that shares a pair with itself has nothing.
+            self.run.counts[WASTED] += 1
+            self._end(joined, now)
+            return -1
         return first
 
     def deliver(self, now: float) -> None:

@@ -17,12 +17,12 @@ from qoslab.domains.entanglement.states import (
     compose,
     fidelity_of_werner,
     memory_errors,
+    twirl,
     werner_factor,
-    werner_of_fidelity,
 )
 from qoslab.engine.kernel import kernel
 
-__all__ = ["pair_fidelity"]
+__all__ = ["aged", "pair_fidelity", "read_errors"]
 
 
 @kernel
@@ -42,14 +42,59 @@ def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
 
 
 @kernel
+def _stored(physics: Physics, elapsed_s: float, time_s: float, out: Pair) -> None:
+    """Errors of one stored qubit under a run's rules; on Werner pairs those of the twirled channel."""
+    if physics.mqns == 0:
+        memory_errors(physics.noise, elapsed_s, time_s, out)
+    elif physics.bell == 1:
+        _mqns_errors(physics.noise, elapsed_s, time_s, out)
+    elif physics.noise == PERFECT:
+        bell_of_werner(1.0, out)
+    else:
+        bell_of_werner(math.exp(-elapsed_s / time_s), out)
+    if physics.bell == 0:
+        bell_of_werner(werner_factor(out), out)
+
+
+@kernel
+def read_errors(readout: float, out: Pair) -> None:
+    """Errors that a swap's two read-outs leave, each wrong with probability 1 - readout: one tells X, the other Z."""
+    wrong = 1.0 - readout
+    out[0], out[1], out[2], out[3] = readout * readout, readout * wrong, readout * wrong, wrong * wrong
+
+
+@kernel
+def aged(
+    c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair, spare: Pair
+) -> None:
+    """State of a record whose ends are used at two times.
+
+    Args:
+        c: The path.
+        s: The store; `work[0]` is used up.
+        record: The record.
+        left_s: When the left end is used, s.
+        right_s: When the right end is used, s.
+        physics: Rules.
+        out: The state.
+        spare: Room for another.
+    """
+    hop = s.hop[record]
+    _stored(physics, left_s - s.since[LEFT, record], c.coherence_s[hop], s.work[0])
+    compose(s.base[record], s.work[0], spare)
+    _stored(physics, right_s - s.since[RIGHT, record], c.coherence_s[hop + 1], s.work[0])
+    compose(spare, s.work[0], out)
+
+
+@kernel
 def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
     while record >= 0:
         hop = s.hop[record]
-        w *= werner_of_fidelity(c.fidelity[hop])
+        w *= twirl(s.base[record])
         for side in range(2):
-            elapsed = s.closed[side, record] - s.created[record]
+            elapsed = s.closed[side, record] - s.since[side, record]
             time = c.coherence_s[hop + side]
             if physics.mqns == 0:
                 memory_errors(physics.noise, elapsed, time, s.work[0])
@@ -58,32 +103,27 @@ def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
                 w *= math.exp(-elapsed / time)
         record = s.beside[RIGHT, record]
         if record >= 0:
-            w *= c.gate[hop + 1]
+            read_errors(c.readout[hop + 1], s.work[0])
+            w *= c.gate[hop + 1] * werner_factor(s.work[0])
     return w
 
 
 @kernel
 def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
-    errors, total, spare = s.work[0], s.work[1], s.work[2]
+    errors, total, spare, part = s.work[1], s.work[2], s.work[3], s.work[4]
     bell_of_werner(1.0, total)
     while record >= 0:
         hop = s.hop[record]
-        bell_of_werner(werner_of_fidelity(c.fidelity[hop]), errors)
-        compose(total, errors, spare)
-        total[:] = spare
-        for side in range(2):
-            elapsed = s.closed[side, record] - s.created[record]
-            if physics.mqns == 0:
-                memory_errors(physics.noise, elapsed, c.coherence_s[hop + side], errors)
-            else:
-                _mqns_errors(physics.noise, elapsed, c.coherence_s[hop + side], errors)
-            compose(total, errors, spare)
-            total[:] = spare
+        aged(c, s, record, s.closed[LEFT, record], s.closed[RIGHT, record], physics, part, spare)
+        compose(total, part, spare)
         record = s.beside[RIGHT, record]
         if record >= 0:
             bell_of_werner(c.gate[hop + 1], errors)
-            compose(total, errors, spare)
+            compose(spare, errors, part)
+            read_errors(c.readout[hop + 1], errors)
+            compose(part, errors, total)
+        else:
             total[:] = spare
     return total[0]
 

@@ -1,6 +1,6 @@
 """Distributed optimisation: agents with private costs agree, over a network, on what is best for all."""
 
-from qoslab.core.domain import Domain, FigureEntry
+from qoslab.core.domain import Command, Domain, FigureEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -18,6 +18,11 @@ registry.add_domain(
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
+        commands=(
+            Command(
+                "eavesdrop", _HERE + "commands:eavesdrop", "what eavesdroppers on averaging do not learn"
+            ),
+        ),
         metrics=(
             Metric("error", "", "lower", "root mean square distance of the decisions from the optimal ones"),
             Metric(

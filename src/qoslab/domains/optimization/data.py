@@ -12,17 +12,21 @@ from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics
+from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
+from qoslab.domains.optimization.problems.userfile import user_costs
 from qoslab.domains.optimization.tables import (
     DispatchTable,
+    FileTable,
     HuberTable,
     LogisticTable,
     MedianTable,
     ProblemTable,
     QosTable,
     QuadraticTable,
+    RendezvousTable,
     SetTable,
 )
 
@@ -40,6 +44,8 @@ def make_problem(table: ProblemTable, n: int, rng: np.random.Generator) -> Costs
         LogisticTable: _logistic,
         HuberTable: _huber,
         MedianTable: _median,
+        RendezvousTable: _rendezvous,
+        FileTable: _file,
         DispatchTable: _dispatch,
         QosTable: _qos,
     }
@@ -110,6 +116,25 @@ def _median(table: MedianTable, n: int, rng: np.random.Generator) -> Costs:
     weight = _either(_given(table.weights, (n,), "weights"), rng.uniform(0.5, 1.5, n))
     point = _either(_given(table.points, (n, p), "points"), rng.standard_normal((n, p)))
     return Median(_sets(table.sets, n, p, rng), weight, point)
+
+
+def _rendezvous(table: RendezvousTable, n: int, rng: np.random.Generator) -> Costs:
+    drawn = rng.uniform(0.0, table.area, (n, table.dimension))
+    position = _either(_given(table.positions, (n, table.dimension), "positions"), drawn)
+    weight = _either(_given(table.weights, (n,), "weights"), np.ones(n))
+    return (Quadratic if table.cost == "fuel" else Distance)(None, weight, position)
+
+
+def _file(table: FileTable, n: int, rng: np.random.Generator) -> Costs:
+    return user_costs(
+        table.file,
+        n,
+        table.dimension,
+        rng,
+        autograd=table.gradient == "torch",
+        smoothness=table.smoothness,
+        convexity=table.convexity,
+    )
 
 
 def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled:

@@ -110,6 +110,7 @@ class Known:
         start: Where they start, shape (rows, p) or (rows, d).
         perron: pi_i of the row-stochastic weights, for methods that may know it, shape (rows,).
         smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
+        convexity: The least constant of strong convexity of any agent's cost.
         measurements: The noise of gradient measurements; None for exact ones.
         own_smoothness: The largest second derivative of any own cost at the start.
         least_share: The smallest pi_i of all agents, which they can find by passing on minima.
@@ -125,6 +126,7 @@ class Known:
     start: FloatArray
     perron: FloatArray
     smoothness: float
+    convexity: float = 0.0
     measurements: Measurements | None = None
     own_smoothness: float = 1.0
     share_norm: float = 1.0

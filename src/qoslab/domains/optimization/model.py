@@ -93,11 +93,21 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         message = f"{name} finds decisions under shared constraints; this problem has one shared decision"
         hint = "problem.kind = 'dispatch' or 'qos', or another method"
         raise BadInput(Problem(field="method", message=message, hint=hint))
-    if program.decision == "shared" and task.costs.constrained and not program.projects:
+    projects = program.projects or (task.coupled is not None and getattr(program, "projects_prices", False))
+    if program.decision == "shared" and task.costs.constrained and not projects:
         message = f"{name} does not keep to the agents' sets, or to prices that are not negative"
         hint = "projected_subgradient and dgd do"
         raise BadInput(Problem(field="method", message=message, hint=hint))
-    if not isinstance(program, Predictable):
+    needs = task.coupled is None and getattr(program, "needs_convexity", False)
+    if needs and not task.costs.convexity().min() > 0:
+        weak = int(np.argmin(task.costs.convexity()))
+        message = (
+            f"{name} needs strongly convex costs, and agent {weak}'s is not: at some prices its own minimum"
+        )
+        message += " is unbounded, or not the only one"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint="admm takes such costs"))
+    prices = task.coupled is not None and not getattr(program, "predicts_prices", True)
+    if prices or not isinstance(program, Predictable):
         return None
     near = Asymptotics.at(task.costs, task.optimum, task.weights)
     if near is None:
@@ -130,7 +140,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     own = own_of(task, scenario, seed, method.decision)
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
-        trace = follow_apart(method, task, own, scenario.rounds, context)
+        trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
         return _outcome(scenario, task, method, trace, rate, context)
     kind = method.message(own)
     taps = _taps(scenario, task) if kind.parts else []

@@ -6,17 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qoslab.core.scenario import Part
+from qoslab.core.scenario import InputFile, Part
 
 __all__ = [
     "Degraded",
     "DispatchTable",
+    "FileTable",
     "HuberTable",
     "LogisticTable",
     "MedianTable",
     "ProblemTable",
     "QosTable",
     "QuadraticTable",
+    "RendezvousTable",
     "SetTable",
 ]
 
@@ -81,6 +83,50 @@ class MedianTable(Part):
     weights: tuple[float, ...] | None = Field(None, description="w; uniform on 0.5..1.5 where not given")
     points: tuple[tuple[float, ...], ...] | None = Field(None, description="p; normal where not given")
     sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
+
+
+class RendezvousTable(Part):
+    """Agents that stand somewhere in a square are to meet."""
+
+    kind: Literal["rendezvous"]
+    cost: Literal["fuel", "distance"] = Field(
+        "distance", description="w ||x - p||^2 / 2, or w ||x - p||, of the meeting point x"
+    )
+    dimension: int = Field(2, ge=1, description="coordinates of a position")
+    area: float = Field(1.0, gt=0, description="side of the square in which positions are drawn")
+    positions: tuple[tuple[float, ...], ...] | None = Field(None, description="p; drawn where not given")
+    weights: tuple[float, ...] | None = Field(None, description="w, one per agent; 1 where not given")
+
+    @model_validator(mode="after")
+    def _positive(self) -> RendezvousTable:
+        if any(w <= 0 for w in self.weights or ()):
+            message = "weights must be positive"
+            raise ValueError(message)
+        return self
+
+
+class FileTable(Part):
+    """Costs from a Python file of your own."""
+
+    kind: Literal["file"]
+    file: InputFile = Field(
+        description="Python file with cost(x, data), gradient(x, data), data(agent, n, rng)"
+    )
+    dimension: int = Field(1, ge=1, description="numbers to agree on")
+    gradient: Literal["given", "torch"] = Field(
+        "given", description="by the file's `gradient`, or of `cost` by torch's automatic differentiation"
+    )
+    smoothness: float | None = Field(
+        None,
+        gt=0,
+        description="Lipschitz constant of every gradient; measured at 0 and at the optimum where not given",
+    )
+    convexity: float = Field(
+        0.0, ge=0, description="constant of strong convexity of every cost, as you know it"
+    )
+    optimum: tuple[float, ...] | None = Field(
+        None, description="where the sum is least, if you know it; found by Newton's method from 0 otherwise"
+    )
 
 
 class DispatchTable(Part):
@@ -166,7 +212,14 @@ class QosTable(Part):
 
 
 ProblemTable = Annotated[
-    QuadraticTable | LogisticTable | HuberTable | MedianTable | DispatchTable | QosTable,
+    QuadraticTable
+    | LogisticTable
+    | HuberTable
+    | MedianTable
+    | RendezvousTable
+    | FileTable
+    | DispatchTable
+    | QosTable,
     Field(discriminator="kind"),
 ]
 """One problem, by its `kind`."""

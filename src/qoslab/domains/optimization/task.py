@@ -19,12 +19,14 @@ from qoslab.domains.optimization.data import degraded, make_problem
 from qoslab.domains.optimization.local import Change, Known, Measurements, Terms
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, Dual
+from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.multipliers import solve_coupled
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.problems.solve import solve
+from qoslab.domains.optimization.problems.userfile import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
-from qoslab.domains.optimization.tables import QosTable
+from qoslab.domains.optimization.tables import FileTable, QosTable
 from qoslab.graphs.network import Network
 from qoslab.graphs.sequences import random_links
 from qoslab.graphs.spec import build
@@ -67,13 +69,16 @@ class Task:
         return self.weights.network.n
 
 
-def task_of(network: Network, problem: Costs | Coupled, *, own_row: Any = None) -> Task:
+def task_of(
+    network: Network, problem: Costs | Coupled, *, own_row: Any = None, optimum: FloatArray | None = None
+) -> Task:
     """The task of agents on a network; also the way in for a user's own costs.
 
     Args:
         network: Who can say something to whom.
         problem: The agents' costs.
         own_row: A row-stochastic matrix to use instead of uniform weights.
+        optimum: x* of costs, where it is known; found centrally otherwise.
 
     Raises:
         BadInput: The network is not strongly connected, its weights' rows do not sum to one, the feasible set is
@@ -85,7 +90,9 @@ def task_of(network: Network, problem: Costs | Coupled, *, own_row: Any = None) 
     if isinstance(problem, Coupled):
         found = solve_coupled(problem)
         return Task(weights, Dual(None, problem), problem, found.prices, found.x, found.cost)
-    optimum = solve(problem)
+    optimum = solve(problem) if optimum is None else optimum
+    if isinstance(problem, UserCosts):
+        problem = replace(problem, optimum=optimum)
     decisions = np.broadcast_to(optimum, (network.n, len(optimum)))
     return Task(weights, problem, None, optimum, decisions, float(problem.total(optimum[None])[0]))
 
@@ -98,8 +105,13 @@ def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> T
     """
     network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
     problem = make_problem(scenario.problem, network.n, seed.generator("problem"))
-    task = task_of(network, problem)
     table = scenario.problem
+    if isinstance(table, FileTable) and table.optimum is not None:
+        if len(table.optimum) != table.dimension:
+            message = f"needs {table.dimension} numbers, as many as `dimension`"
+            raise BadInput(Problem(field="scenario.problem.optimum", message=message))
+        return task_of(network, problem, optimum=np.array(table.optimum))
+    task = task_of(network, problem)
     if not isinstance(table, QosTable) or table.degraded is None:
         return task
     if table.degraded.round >= scenario.rounds:
@@ -120,6 +132,7 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         _start(task, scenario.start, shape),
         perron(task.weights.row),
         float(task.costs.smoothness().max()),
+        float(task.costs.convexity().min()),
     )
     channel = scenario.channel
     steady = scenario.link_up == 1 and Channel(channel.noise, channel.loss, channel.delay).ideal
@@ -143,7 +156,7 @@ def _start(task: Task, start: float | str, shape: tuple[int, ...]) -> FloatArray
         return np.full(shape, float(start))
     if isinstance(task.costs, Quadratic):
         return task.costs.target.copy()
-    if isinstance(task.costs, Median):
+    if isinstance(task.costs, Median | Distance):
         return task.costs.point.copy()
     return np.zeros(shape)
 

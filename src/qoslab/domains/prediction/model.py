@@ -36,6 +36,10 @@ class Prediction:
     series: Mapping[str, Series] = field(default_factory=dict)
 
 
+_NO_TRAINING: Series = {"step": np.empty(0, np.int64)}
+"""The series of methods that do not train: figures that ask for it find it empty."""
+
+
 class Predictor(Protocol):
     """What a method of this domain offers."""
 
@@ -75,4 +79,6 @@ def _judged(task: Task, prediction: Prediction, larger: Sequence[str], *, keep_s
     if not keep_series:
         return Outcome(metrics, counters)
     users = user_errors(names, prediction.values, *asked)
-    return Outcome(metrics, counters, {"user_errors": users} | dict(prediction.series))
+    return Outcome(
+        metrics, counters, {"user_errors": users, "training": _NO_TRAINING} | dict(prediction.series)
+    )

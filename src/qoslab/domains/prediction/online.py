@@ -74,14 +74,14 @@ class Memory:
     """
 
     persistent: float = 0.5
-    rows: float = 0.9995
-    points: float = 0.995
+    rows: float = 0.998
+    points: float = 0.95
     cells: float = 0.9
-    surprise: float = 4.0
+    surprise: float = 2.5
 
 
 def start(fit: Factors, table: FloatArray, parameters: int, memory: Memory) -> State:
-    """The state after a factor analysis of a whole table.
+    """The state after a factor analysis of a whole table; users without data begin as the others are on average.
 
     Args:
         fit: The analysis.
@@ -102,6 +102,9 @@ def start(fit: Factors, table: FloatArray, parameters: int, memory: Memory) -> S
     shaped = rows.reshape(parameters, users, rank + 1)
     has = np.asarray(known.any(axis=2))
     spread = [np.cov(r[h].T) if h.sum() > 1 else np.eye(rank + 1) for r, h in zip(shaped, has, strict=True)]
+    for p, here in enumerate(has):
+        if here.any():
+            shaped[p, ~here], covariances[p, ~here] = shaped[p, here].mean(axis=0), spread[p]
     return State(
         np.ascontiguousarray(shaped),
         np.ascontiguousarray(covariances),

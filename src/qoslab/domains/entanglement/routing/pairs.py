@@ -47,12 +47,18 @@ class LiveGraph:
     Args:
         view: What is known now.
         pairs: The pairs to look at; all that live by default.
+
+    Attributes:
+        between: Pairs by their ends (lower node, higher node), the best first.
+        neighbours: Nodes that share a pair with a node.
+        expected: How many pairs between two nodes swaps that were ordered will make; for those who order them.
     """
 
     def __init__(self, view: View, pairs: Iterable[LivePair] | None = None) -> None:
         self.view = view
         self.between: dict[tuple[int, int], list[LivePair]] = {}
         self.neighbours: dict[int, set[int]] = {}
+        self.expected: dict[tuple[int, int], int] = {}
         for pair in sorted(
             view.live if pairs is None else pairs, key=lambda each: (-each.fidelity, each.ident)
         ):
@@ -68,6 +74,10 @@ class LiveGraph:
         """Pairs between two nodes."""
         return len(self.between.get(_key(a, b), ()))
 
+    def all_between(self, a: int, b: int) -> list[LivePair]:
+        """The pairs between two nodes, the best first."""
+        return list(self.between.get(_key(a, b), ()))
+
     def best(self, a: int, b: int) -> LivePair | None:
         """The pair of highest fidelity between two nodes."""
         found = self.between.get(_key(a, b))
@@ -81,6 +91,13 @@ class LiveGraph:
             self.neighbours[a].discard(b)
             self.neighbours[b].discard(a)
         return pair
+
+    def take_pair(self, pair: LivePair) -> None:
+        """This very pair, which is gone from the graph then."""
+        key = _key(pair.first, pair.second)
+        self.between[key].remove(pair)
+        self.between[key].insert(0, pair)
+        self.take(*key)
 
     def taken(self, nodes: tuple[int, ...]) -> Chain:
         """The best pairs along a path of nodes, gone from the graph then."""

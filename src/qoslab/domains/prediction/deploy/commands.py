@@ -1,7 +1,8 @@
-"""`qoslab prediction train|evaluate|select|serve`: a model from measurements, and what it is good for."""
+"""`qoslab prediction train|evaluate|select|export|serve`: a model from measurements, and what it is good for."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Task, make_task
+from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
@@ -22,9 +24,12 @@ from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.scenario import PredictionScenario
 from qoslab.domains.prediction.selection import Limit
 
-__all__ = ["evaluate", "select", "serve", "train"]
+__all__ = ["evaluate", "export", "select", "serve", "train"]
 
 Rows = list[dict[str, Any]]
+
+_FIRST = 10
+"""Services that each user is given when promises are judged."""
 
 
 def train(
@@ -64,7 +69,6 @@ def train(
         larger_is_better=scenario.larger_is_better,
     )
     save_model(to, make_model(task.known, method, chosen, making, Context(dataset=resolver())))
-    size = sum(file.stat().st_size for file in to.iterdir())
     return [
         {
             "model": str(to),
@@ -72,24 +76,32 @@ def train(
             "users": task.known.users,
             "services": task.known.services,
             "measurements": int(np.isfinite(task.known.values).any(axis=0).sum()),
-            "mbytes": round(size / 1e6, 2),
+            "mbytes": round(_bytes(to) / 1e6, 2),
         }
     ]
 
 
-def evaluate(model: Path) -> Rows:
+def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
+
+    With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
+    ten services that each user would be given first.
 
     Args:
         model: The model's folder.
+        at_most: Upper limits, PARAMETER=VALUE.
+        at_least: Lower limits, PARAMETER=VALUE.
     """
     kept = load_model(model)
     if kept.about.scenario is None:
         message = "the model does not say which measurements it was made from"
         raise BadInput(Problem(message=message, path=model / "model.json", field="scenario"))
-    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
-    values, lower, upper = _tables(kept)
     names = kept.about.parameters
+    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    if limits:
+        return _promises(Live(kept), limits, task)
+    values, lower, upper = _tables(kept)
     found = errors(names, values, task.truth, task.test)
     found |= calibration(names, (lower, upper), task.truth, task.test)
     metrics = ("mae", "rmse", "nmae", "coverage", "interval_width")
@@ -140,6 +152,30 @@ def select(
         }
         for n, (name, probability) in enumerate(found)
     ]
+
+
+def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
+    """Write a model as ONNX graphs, in float32 and with factors of eight bits, and say what that costs.
+
+    Args:
+        model: The model's folder.
+        to: New folder for float32.onnx, int8.onnx and ids.json.
+        rank: Factors of the table that are kept.
+    """
+    kept = load_model(model)
+    graphs = edge.export_model(kept, to, rank)
+    users, services = len(kept.about.users), len(kept.about.services)
+    rows: Rows = [
+        {"graph": "model", "mbytes": round(_bytes(model) / 1e6, 3), "one_us": None, "of_1000_us": None}
+    ]
+    tables = {"model": _tables(kept)}
+    for name, data in graphs.items():
+        session = edge.open_graph(data)
+        one, many = (edge.latency_us(session, users, services, batch, 200) for batch in (1, 1000))
+        size = round(len(data) / 1e6, 3)
+        rows.append({"graph": name, "mbytes": size, "one_us": round(one, 1), "of_1000_us": round(many, 1)})
+        tables[name] = _graph_tables(session, users, services)
+    return [row | _losses(kept, *tables[row["graph"]]) for row in rows]
 
 
 def serve(
@@ -219,6 +255,57 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
         for part in ("values", "lower", "upper")
     )
     return values, lower, upper
+
+
+def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
+    """How often limits are met, by the probability that was said, and for those chosen first."""
+    said = np.stack([live.chances(user, limits) for user in live.users])
+    asked = np.asarray(task.test.all(axis=0))
+    met = np.ones(asked.shape, bool)
+    for limit in limits:
+        values = task.truth[limit.parameter]
+        met &= values <= limit.value if limit.at_most else values >= limit.value
+    first = np.zeros(asked.shape, bool)
+    for user, (chances, open_) in enumerate(zip(said, asked, strict=True)):
+        first[user, np.argsort(-np.where(open_, chances, -1.0), kind="stable")[:_FIRST]] = True
+    edges = np.linspace(0, 1, 11)
+    groups = [
+        (f"{low:.0%} to {high:.0%}", (said >= low) & ((said < high) | (high == 1)))
+        for low, high in itertools.pairwise(edges)
+    ]
+    rows = []
+    for name, inside in (*groups, ("all", asked), (f"first {_FIRST} of each user", first)):
+        here = inside & asked
+        if here.any():
+            shares = {"said": round(float(said[here].mean()), 4), "met": round(float(met[here].mean()), 4)}
+            rows.append({"services": name} | shares | {"cells": int(here.sum())})
+    return rows
+
+
+def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, Any]:
+    """The same from an ONNX graph."""
+    found = [
+        edge.predict(session, np.full(services, user, np.int64), np.arange(services)) for user in range(users)
+    ]
+    values, lower, upper = (np.stack([one[part] for one in found], axis=1) for part in range(3))
+    return values, lower, upper
+
+
+def _losses(kept: KeptModel, values: Any, lower: Any, upper: Any) -> dict[str, float]:
+    """Errors and coverage on what the model's scenario keeps back; nothing where it has no scenario."""
+    if kept.about.scenario is None:
+        return {}
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    names = kept.about.parameters
+    found = errors(names, values, task.truth, task.test)
+    found |= calibration(names, (lower, upper), task.truth, task.test)
+    return {f"mae[{p}]": round(found[f"mae[{p}]"], 4) for p in names} | {
+        "coverage": round(found["coverage"], 4)
+    }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def _limits(words: Sequence[str], names: Sequence[str], *, at_most: bool) -> list[Limit]:

@@ -12,7 +12,7 @@ from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.intervals import Intervals, Spread
-from qoslab.domains.prediction.selection import Limit, best, joint_scores
+from qoslab.domains.prediction.selection import Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
 
@@ -24,6 +24,9 @@ _PRIOR_MEMBERS = 3.0
 
 _ROOM = 64
 """Places for new users or services that are made at a time."""
+
+_MOST_LEVELS = 64
+"""Levels whose quantiles are remembered."""
 
 
 class Unknown(Exception):
@@ -111,6 +114,7 @@ class Live:
         self.intervals = Intervals(
             arrays["floor"], arrays["lowest"], arrays["highest"], spread, arrays["scores"]
         )
+        self._quantiles: dict[float, tuple[FloatArray, FloatArray]] = {}
         self._joint = joint_scores(arrays["scores"])
         self._mean, self._std = arrays["scale/mean"][:, None], arrays["scale/std"][:, None]
         self._state = _state(model, self.memory)
@@ -150,10 +154,7 @@ class Live:
         who = self._user(user, user_context)
         what = self._services(services, service_context)
         logs, spread = self._logs(who, what)
-        ends = [
-            self.intervals.raw(logs + q[:, None] * spread)
-            for q in self.intervals.quantiles(level or self.about.level)
-        ]
+        ends = [self.intervals.raw(logs + q[:, None] * spread) for q in self._at(level or self.about.level)]
         values = self.intervals.raw(logs)
         basis = [_weaker(who.basis[0], other) for other in what.basis]
         return Answer(values, np.minimum(ends[0], values), np.maximum(ends[1], values), basis)
@@ -176,6 +177,15 @@ class Live:
         places, found = best(logs, spread, self._joint, limits, min(count, len(names)))
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True)]
 
+    def chances(self, user: str, limits: Sequence[Limit]) -> FloatArray:
+        """The probability that each known service meets all limits for a user, shape (services,).
+
+        Raises:
+            Unknown: The user is.
+        """
+        logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
+        return probabilities(thresholds(logs, spread, limits), self._joint, limits)
+
     def absorb(self, measurements: Sequence[Measurement]) -> None:
         """Take in measurements in their order; new users and services begin as their context says."""
         for one in measurements:
@@ -185,6 +195,14 @@ class Live:
             scaled = (floored - self._mean[:, 0]) / self._std[:, 0]
             online.learn(self._state, np.array([user]), np.array([service]), scaled[None], self.memory)
         self.absorbed += len(measurements)
+
+    def _at(self, level: float) -> tuple[FloatArray, FloatArray]:
+        """The scores' quantiles, remembered for the levels asked for last."""
+        if level not in self._quantiles:
+            if len(self._quantiles) >= _MOST_LEVELS:
+                self._quantiles.pop(next(iter(self._quantiles)))
+            self._quantiles[level] = self.intervals.quantiles(level)
+        return self._quantiles[level]
 
     def _logs(self, who: _Side, what: _Side) -> tuple[FloatArray, FloatArray]:
         """Logarithms of predictions and their spread, each of shape (P, n)."""

@@ -87,9 +87,15 @@ def _desk(model: KeptModel, folder: Path) -> Desk:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small answers at once only on sockets that say they are TCP; others wait 40 ms for more to send.
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        found = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(128)
     except OSError as error:
+        found.close()
         message = f"{host}:{port} cannot be had: {error.strerror or error}"
         raise BadInput(Problem(message=message, field="port")) from None
     return found

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import mean_along
 from qoslab.domains.prediction.completion import by_parameter
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
-from qoslab.domains.prediction.methods.item_mean import mean_along
 from qoslab.domains.prediction.methods.upcc import pearson
 
 __all__ = ["RegionKNN", "centres", "merged", "outlying"]
