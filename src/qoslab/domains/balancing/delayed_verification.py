@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -139,8 +140,8 @@ def _half_width(values: FloatArray) -> float:
     """Half of Student's 95 % interval of a mean."""
     from scipy.special import stdtrit
 
-    count = len(values)
-    return float(stdtrit(count - 1, 0.975)) * float(values.std(ddof=1)) / count**0.5
+    rank, error = float(stdtrit(len(values) - 1, 0.975)), float(values.std(ddof=1)) / math.sqrt(len(values))
+    return rank * error
 
 
 def _rates(row: published.Delayed, count: int) -> list[FloatArray]:
