@@ -28,8 +28,10 @@ demo-haproxy: $(VENV)/.core
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not full"
 
+# The second line looks for wrong indices in compiled kernels, which are not checked otherwise.
 test-full: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS)
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not full" tests/engine tests/balancing
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""The data sets that come with qoslab, against their own rules and against the data folder."""
+"""The datasets that come with qoslab, against their own rules and against the data folder."""
 
 from __future__ import annotations
 

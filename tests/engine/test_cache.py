@@ -12,6 +12,10 @@ import pytest
 
 from qoslab.engine import cache, clone
 
+pytestmark = pytest.mark.skipif(
+    "NUMBA_BOUNDSCHECK" in os.environ, reason="kernels with bounds checks are not kept"
+)
+
 HELPER = """
 from qoslab.engine.kernel import kernel
 
@@ -248,6 +252,62 @@ print(compiled(first)(np.array([7, 1, 2], kind)))
         assert process.returncode == 0
     index = next((tmp_path / "cache").rglob("first*.nbi"))
     assert len(list(index.parent.glob("first*.nbc"))) >= 2
+
+
+def _rivals(tmp_path, number):
+    """Processes that need one kernel at once, with an empty cache."""
+    text = """
+from root import *
+@kernel
+def needed(xs):
+    total = 0.0
+    for x in xs:
+        total += helped(x)
+    return total
+twin = compiled(needed)
+print(twin(np.ones(4)), sum(twin.stats.cache_misses.values()))
+"""
+    (tmp_path / "rival.py").write_text(text)
+    where = f"{tmp_path}{os.pathsep}{Path(cache.__file__).parents[2]}"
+    environment = {**os.environ, "QOSLAB_CACHE": str(tmp_path / "empty"), "PYTHONPATH": where}
+    command = [sys.executable, str(tmp_path / "rival.py")]
+    return [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(number)
+    ]
+
+
+def test_processes_that_need_one_kernel_compile_it_once(files, tmp_path):
+    said = [process.communicate(timeout=300)[0].split() for process in _rivals(tmp_path, 3)]
+    assert [value for value, _ in said] == ["12.0"] * 3
+    assert sorted(misses for _, misses in said) == ["0", "0", "1"]
+
+
+def test_a_process_that_dies_while_it_compiles_keeps_nobody_waiting(files, tmp_path, monkeypatch):
+    from qoslab.engine.diskcache import _Turn
+
+    text = """
+import time
+from pathlib import Path
+from qoslab.engine.diskcache import _Turn
+_Turn(Path('.'), 'a kernel').begin()
+print('mine', flush=True)
+time.sleep(300)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cache.__file__).parents[2])}
+    command = [sys.executable, "-c", text]
+    holder = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment)
+    assert holder.stdout.readline() == "mine\n"
+    monkeypatch.setattr("qoslab.engine.diskcache._PATIENCE_S", 0.2)
+    turn, other = _Turn(tmp_path, "a kernel"), _Turn(tmp_path, "another")
+    turn.begin()
+    other.begin()
+    assert (turn._held, other._held) == (False, True)
+    holder.kill()
+    holder.communicate()
+    turn.begin()
+    assert turn._held
+    turn.end()
+    other.end()
 
 
 def test_the_users_own_cache_folder_is_the_default(monkeypatch):

@@ -1,4 +1,5 @@
 import math
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -113,6 +114,7 @@ def test_pointers_are_made_once():
     assert CHOOSE.pointer(cheapest) is CHOOSE.pointer(cheapest)
 
 
+@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="kernels with bounds checks are not kept")
 def test_a_second_process_compiles_neither_kernel_nor_policy(tmp_path, python):
     (tmp_path / "here.py").write_text(Path(__file__).read_text())
     text = """

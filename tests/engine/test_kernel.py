@@ -172,6 +172,19 @@ print(compiled(exponential) is exponential, compiled(exponential)(stream(3)))
     assert python(text, NUMBA_DISABLE_JIT="1") == f"True {expected}"
 
 
+def test_the_compiler_starts_without_linear_algebra_and_numba_has_it_all_the_same(python):
+    text = """
+import sys
+import numba, numpy as np
+from qoslab.engine.kernel import compiled
+from qoslab.engine.streams import exponential, stream
+compiled(exponential)(stream(3))
+print('scipy.linalg' in sys.modules)
+print(numba.njit(lambda x, y: np.dot(x, y))(np.eye(2), np.array([3.0, 4.0])))
+"""
+    assert python(text).splitlines() == ["False", "[3. 4.]"]
+
+
 # Kernels without reference counts
 
 
@@ -281,3 +294,78 @@ except IndexError as error:
 """
     assert python(text, NUMBA_BOUNDSCHECK="1") == "caught"
     assert not list(tmp_path.rglob("*.nbc"))
+
+
+# Indices
+
+
+@kernel
+def shifted(table: np.ndarray, flags: np.ndarray, row: int, column: int) -> float:
+    """Items read and written by indices that may count from the end."""
+    before = table[row, column]
+    table[row, column] = before + 0.5
+    table[row, -1] += 100.0
+    flags[column] = not flags[column]
+    one = table[row]
+    one[-2] -= 1.0
+    return before + (1000.0 if flags[-1] else 0.0) + one[column]
+
+
+def _indexed(form, row, column):
+    table, flags = np.arange(12.0).reshape(3, 4), np.array([True, False, True, False])
+    value = form(table, flags, row, column)
+    return value, table.tolist(), flags.tolist()
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 3), (1, 2), (-1, -2), (-3, 1), (2, -4)])
+def test_negative_indices_count_from_the_end(row, column):
+    assert _indexed(compiled(shifted), row, column) == _indexed(shifted, row, column)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 3), (1, 2)])
+def test_without_wraparound_literal_indices_still_count_from_the_end(row, column):
+    lean = compiled(shifted, wraparound=False)
+    assert lean is not compiled(shifted)
+    assert lean is compiled(shifted, wraparound=False)
+    assert _indexed(lean, row, column) == _indexed(shifted, row, column)
+
+
+@kernel
+def summed_by(values: np.ndarray, places: np.ndarray) -> float:
+    total = 0.0
+    for place in places:
+        total += values[place]
+    return total
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint8, np.uint64])
+@pytest.mark.parametrize("wraparound", [True, False])
+def test_indices_of_all_kinds(kind, wraparound):
+    values, places = np.array([1.0, 2.0, 4.0, 8.0]), np.array([3, 0, 0, 2], kind)
+    assert compiled(summed_by, wraparound=wraparound)(values, places) == 14.0
+
+
+def test_arrays_that_are_not_contiguous_or_not_of_numbers():
+    values, places = np.arange(12.0)[::2], np.array([5, -1, 0])
+    assert compiled(summed_by)(values, places) == summed_by(values, places) == 20.0
+    assert compiled(summed_by, wraparound=False)(values, places[:1]) == 10.0
+
+
+def test_with_bounds_checks_an_index_that_is_negative_is_wrong_where_none_should_be(python, tmp_path):
+    (tmp_path / "bounds.py").write_text(
+        "from qoslab.engine.kernel import kernel\n@kernel\ndef item(xs, k):\n    return xs[k]\n"
+    )
+    text = """
+import numpy as np
+from bounds import item
+from qoslab.engine.kernel import compiled
+values = np.array([1.0, 2.0])
+for wraparound in (True, False):
+    for place in (-1, -3, 2):
+        try:
+            print(compiled(item, wraparound=wraparound)(values, place))
+        except IndexError:
+            print('wrong')
+"""
+    said = python(text, NUMBA_BOUNDSCHECK="1")
+    assert said.split() == ["2.0", "wrong", "wrong", "wrong", "wrong", "wrong"]

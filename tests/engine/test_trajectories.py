@@ -21,12 +21,22 @@ LOGGED = {"LOG": True}
     load=st.floats(0.05, 1.5),
     customers=st.integers(0, 60),
     policy=st.sampled_from([any_server, shorter_of_two]),
+    wraparound=st.booleans(),
 )
-def test_queues(servers, seed, load, customers, policy):
+def test_queues(servers, seed, load, customers, policy, wraparound):
     a, b = (queues.queues(servers, seed, trace=customers) for _ in range(2))
-    events = compiled(queues.run, constants=LOGGED)(a, load, customers, ROUTE.pointer(policy))
+    run = compiled(queues.run, constants=LOGGED, wraparound=wraparound)
+    events = run(a, load, customers, ROUTE.pointer(policy))
     assert events == 2 * customers
     assert interpreted(queues.run, constants=LOGGED)(b, load, customers, policy) == events
+    assert same(a, b)
+
+
+@pytest.mark.parametrize("servers", [1, 5])
+def test_a_policy_compiled_in_decides_as_one_pointed_to(servers):
+    a, b = (queues.queues(servers, 4) for _ in range(2))
+    assert compiled(queues.run_at_random)(a, 0.8, 2_000) == 4_000
+    compiled(queues.run)(b, 0.8, 2_000, ROUTE.pointer(any_server))
     assert same(a, b)
 
 

@@ -24,7 +24,16 @@ Function = Callable[..., Any]
 
 _MACHINERY = tuple(
     f"qoslab.engine.{name}"
-    for name in ("clone", "compiler", "diskcache", "dispatch", "lean", "reference", "referencetypes")
+    for name in (
+        "clone",
+        "compiler",
+        "diskcache",
+        "dispatch",
+        "lean",
+        "lowering",
+        "reference",
+        "referencetypes",
+    )
 )
 """Modules that decide how machine code is named, laid out and linked: an edit in one makes all kept code stale."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,14 @@ from numba.core.sigutils import normalize_signature
 from numba.core.types import BaseNamedTuple, BaseTuple  # type: ignore[attr-defined]
 from numba.core.types import FunctionType as PointerType
 
+with contextlib.suppress(ImportError):  # systems without such locks
+    import fcntl
+
 __all__ = ["KernelCache"]
+
+_LOCKS = "fcntl" in globals()
+_PATIENCE_S = 120.0
+"""How long a process waits for another that compiles the same kernel."""
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]
@@ -65,9 +75,14 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]
-    """Cache of one kernel's compiled forms, one file each, found by fingerprint and argument types."""
+    """Cache of one kernel's compiled forms, one file each, found by fingerprint and argument types.
+
+    Processes that miss one kernel at the same time take turns: the first compiles, the others wait and read what it
+    kept. The workers of a study so compile a kernel once between them, whichever they need.
+    """
 
     def __init__(self, function: FunctionType, place: Path, fingerprint: str) -> None:
+        self._turn = _Turn(place, fingerprint)
         self._name, self._py_func = repr(function), function
         self._impl = _Implementation(function, place, fingerprint)
         self._cache_path = str(place)
@@ -77,7 +92,21 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         self.enable()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any | None:
-        """The compiled form for a signature; None where it is absent or cannot be read."""
+        """The compiled form for a signature; None where it is absent or cannot be read: then it is this process's turn.
+
+        The turn lasts until `end_turn`.
+        """
+        found = self._read(sig, target_context)
+        if found is None:
+            self._turn.begin()
+            found = self._read(sig, target_context)
+        return found
+
+    def end_turn(self) -> None:
+        """Let other processes that need this kernel go on."""
+        self._turn.end()
+
+    def _read(self, sig: Any, target_context: Any) -> Any | None:
         try:
             return super().load_overload(sig, target_context)
         except Exception:
@@ -106,19 +135,63 @@ def _layouts(kinds: Any) -> Iterator[str]:
             yield from _layouts(kind.signature.args)
 
 
+class _Turn:
+    """A lock on one kernel among the processes that share a cache; the system frees it when its holder dies.
+
+    It is a range of one byte, its place given by the fingerprint, of a file that each process keeps open. Where there
+    is no such lock, or its holder is not done in time, this process goes on alone: that costs time only.
+    """
+
+    def __init__(self, place: Path, fingerprint: str) -> None:
+        self._file = place / ".turns"
+        self._byte = int.from_bytes(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest())
+        self._held = False
+
+    def begin(self) -> None:
+        """Wait for the turn."""
+        handle = _opened(self._file)
+        until = time.monotonic() + _PATIENCE_S
+        while handle is not None and not self._held and time.monotonic() < until:
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._byte)
+                self._held = True
+            except BlockingIOError:
+                time.sleep(0.02)
+            except OSError:
+                return
+
+    def end(self) -> None:
+        """Give it up."""
+        handle = _opened(self._file)
+        if self._held and handle is not None:
+            self._held = False
+            with contextlib.suppress(OSError):
+                fcntl.lockf(handle, fcntl.LOCK_UN, 1, self._byte)
+
+
+@functools.cache
+def _opened(path: Path) -> int | None:
+    """A handle that stays open: closing any handle of a file would free all locks that the process has on it."""
+    if not _LOCKS:
+        return None
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock that the kernel frees when the process dies; without one where the file system has none."""
     try:
-        import fcntl
-
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except (ImportError, OSError):
+    except OSError:
         yield
         return
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _LOCKS:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numba.core.registry import CPUDispatcher
 
-from qoslab.engine.lean import KernelCompiler
+from qoslab.engine.lean import KernelCompiler, NonNegativeCompiler
 
 __all__ = ["KernelDispatcher", "dispatcher"]
 
@@ -18,12 +18,23 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
     Numba gives each dispatcher a type of its own, so that a kernel would be compiled again for each policy it is given.
     """
 
+    def compile(self, sig: Any) -> Any:
+        """Compile for a signature, or read what is kept; processes that need the same wait and read it then."""
+        try:
+            return super().compile(sig)
+        finally:
+            end_turn = getattr(self._cache, "end_turn", None)
+            if end_turn is not None:
+                end_turn()
+
     @property
     def _numba_type_(self) -> Any:
         return self.get_function_type() or super()._numba_type_
 
 
-def dispatcher(text: FunctionType, *, inline: bool, inner: bool = False) -> KernelDispatcher:
+def dispatcher(
+    text: FunctionType, *, inline: bool, inner: bool = False, wraparound: bool = True
+) -> KernelDispatcher:
     """A dispatcher for a cloned kernel; an inner one is called by other kernels only, and spared Python's wrappers.
 
     There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model: a check
@@ -38,4 +49,5 @@ def dispatcher(text: FunctionType, *, inline: bool, inner: bool = False) -> Kern
         "no_cpython_wrapper": inner,
         "no_cfunc_wrapper": inner,
     }
-    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=KernelCompiler)
+    pipeline = KernelCompiler if wraparound else NonNegativeCompiler
+    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=pipeline)

@@ -84,6 +84,7 @@ def compiled(
     constants: Mapping[str, Constant] | None = None,
     signature: object = None,
     cache: bool = True,
+    wraparound: bool = True,
 ) -> Callable[P, R]:
     """The compiled twin of a kernel; the same object whenever it is asked for again.
 
@@ -95,6 +96,9 @@ def compiled(
             branches on them, so `constants={"FULL": False}` makes a variant without the code under `if FULL:`.
         signature: Numba signature (or a list of them) to compile at once and for good; other types are then refused.
         cache: Whether to keep the result on disk.
+        wraparound: Whether negative indices count from the end, as in Python. A kernel that never has one, nor any that
+            it calls, runs a tenth faster without; literal ones (`a[-1]`) may stay. An index that is negative all the
+            same is as wrong as one behind the end: undefined, and an `IndexError` with `NUMBA_BOUNDSCHECK=1`.
 
     Returns:
         A Numba dispatcher with the signature of `function`; the plain function where `NUMBA_DISABLE_JIT=1` is set.
@@ -105,11 +109,16 @@ def compiled(
     """
     from qoslab.engine.compiler import twin_of
 
-    return cast("Callable[P, R]", twin_of(function, constants or {}, signature, cache=cache))
+    return cast(
+        "Callable[P, R]", twin_of(function, constants or {}, signature, cache=cache, wraparound=wraparound)
+    )
 
 
 def warm(
-    function: Callable[..., Any], *examples: object, constants: Mapping[str, Constant] | None = None
+    function: Callable[..., Any],
+    *examples: object,
+    constants: Mapping[str, Constant] | None = None,
+    wraparound: bool = True,
 ) -> None:
     """Compile a kernel for arguments like the examples, or read it from disk, without running it.
 
@@ -119,10 +128,11 @@ def warm(
         function: A function marked `@kernel`.
         examples: Arguments of the right types; their values do not matter.
         constants: See `compiled`.
+        wraparound: See `compiled`.
     """
     from qoslab.engine.compiler import prepare
 
-    prepare(compiled(function, constants=constants), examples)
+    prepare(compiled(function, constants=constants, wraparound=wraparound), examples)
 
 
 def interpreted(

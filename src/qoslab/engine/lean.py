@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite.binding import Linkage
 from numba import _dynfunc
 from numba.core import ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.typed_passes import NopythonRewrites
+from numba.core.typed_passes import NativeLowering, NopythonRewrites
 from numba.core.types import (  # type: ignore[attr-defined]
     BaseTuple,
     EllipsisType,
@@ -26,7 +26,9 @@ from numba.core.types import (  # type: ignore[attr-defined]
     SliceType,
 )
 
-__all__ = ["KernelCompiler"]
+from qoslab.engine.lowering import NonNegativeLowering, WrappingLowering
+
+__all__ = ["KernelCompiler", "NonNegativeCompiler"]
 
 # Expressions whose value is a part of, or another name for, an operand that the caller keeps alive.
 _BORROWING = frozenset(
@@ -113,15 +115,27 @@ def _no_executable(library: Any, description: Any, environment: Any) -> Any:
 
 
 class KernelCompiler(CompilerBase):  # type: ignore[misc]
-    """Numba's compiler with two passes more."""
+    """Numba's compiler with two passes more and a lowering of our own."""
+
+    lowering: ClassVar[type] = WrappingLowering
 
     def define_pipelines(self) -> list[Any]:
         """The pipeline of passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(_LeanLowering, NopythonRewrites)
         passes.add_pass_after(_InnerLowering, _LeanLowering)
+        passes.passes = [
+            (self.lowering, words) if each is NativeLowering else (each, words)
+            for each, words in passes.passes
+        ]
         passes.finalize()
         return [passes]
+
+
+class NonNegativeCompiler(KernelCompiler):
+    """The same for kernels whose indices are never negative."""
+
+    lowering = NonNegativeLowering
 
 
 def _owners(state: Any) -> Iterator[bool]:

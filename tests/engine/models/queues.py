@@ -99,3 +99,9 @@ def run(q: Queues, load: float, customers: int, decide: object) -> int:
                 stop_timer(q.timers, k)
             served += 1
     return arrived + served
+
+
+@kernel
+def run_at_random(q: Queues, load: float, customers: int) -> int:
+    """The same with the policy that the model brings along, which is compiled in."""
+    return run(q, load, customers, any_server)
