@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,8 +64,20 @@ def own(here: Path, default: str = " = 1.0", body: str = "return [0, 1]", more: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--workers", "x", "a.toml"], 'invalid value for --workers: unable to convert "x" into int'),
-        (["run"], "requires an argument"),
+        (["run", "--workers", "x", "a.toml"], "--workers must be a whole number, is 'x'"),
+        (["run", "small.toml", "--until-precision", "x"], "--until-precision must be a number, is 'x'"),
+        (["run", "small.toml", "--until-precision", "0"], "half-width above 0, such as 0.05; it is 0"),
+        (["run", "small.toml", "--out"], "--out needs a value"),
+        (["run", "small.toml", "--out", "small.toml"], "is a file\n  name another one with --out"),
+        (["run", "small.toml", "--out", "/proc/nowhere"], "/proc/nowhere: no such file or directory"),
+        (["run", "small.toml", "--data", "nowhere"], "there is no folder of data files 'nowhere'"),
+        (["rerun", "small.results"], "ROW is missing"),
+        (["rerun", "small.results", "x"], "ROW must be a whole number, is 'x'"),
+        (["show", "small.toml"], "run the study first: qoslab run small.toml"),
+        (["new", "influence", "more", "words"], "unexpected words: 'more' 'words'"),
+        (["data", "import"], "--from is missing"),
+        (["small.toml"], "a study file is run with: qoslab run small.toml"),
+        (["run"], "qoslab: FILE is missing\n  see: qoslab run --help\n"),
         (["run", "a.toml", "--nope"], "unknown option: --nope"),
         (["data", "frobnicate"], 'unknown command "frobnicate"'),
         (["new", "plan", "--domain"], "'plan' is a command of qoslab"),
@@ -81,6 +94,38 @@ def test_wrong_words_are_told_in_one_style(words, said, here, capsys):
     assert said in out.err
     assert "╭" not in out.err
     assert sorted(path.name for path in here.iterdir()) == ["small.toml"]
+
+
+def test_doctor_knows_every_extra():
+    from qoslab.app.commands.doctor import EXTRAS
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    offered = set(project["optional-dependencies"]) - {"all", "test", "bench", "docs", "dev"}
+    assert set(EXTRAS) == offered
+
+
+def test_help_before_a_command_is_its_help(capsys):
+    assert main(["help", "run"]) == 0
+    asked = capsys.readouterr().out
+    main(["run", "--help"])
+    assert asked == capsys.readouterr().out
+    assert "default: False" not in asked
+    assert "--empty" not in asked
+
+
+def test_a_fault_of_the_system_is_not_hidden(monkeypatch):
+    def broken(words):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("qoslab.app.main._dispatch", broken)
+    with pytest.raises(FileNotFoundError):
+        main(["list"])
+
+
+def test_an_archive_is_for_rerun(here, capsys):
+    (here / "small.zip").touch()
+    assert main(["show", "small.zip"]) == 2
+    assert "qoslab rerun small.zip ROW" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS if command.name != "data"])
@@ -241,12 +286,11 @@ def rows_command(*, servers: int = 3) -> list[Row]:
 
 
 def test_every_domain_command_prints_json(capsys, monkeypatch):
+    known = registry.domain("influence")  # found before imports are redirected
     monkeypatch.setattr(
         "qoslab.core.domain.importlib.import_module", lambda path: sys.modules[rows_command.__module__]
     )
-    domain = replace(
-        registry.domain("influence"), commands=(Command("rows", "here:rows_command", "two rows"),)
-    )
+    domain = replace(known, commands=(Command("rows", "here:rows_command", "two rows"),))
     monkeypatch.setitem(registry._domains, "influence", domain)
     assert main(["influence", "rows", "--servers", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
@@ -280,6 +324,32 @@ def test_demo_names_its_report_once_and_a_command_that_works(here, capsys):
             assert main(["check", line.split()[2]]) == 0
 
 
+def test_the_next_command_goes_on_where_the_results_are(here, capsys):
+    """Results in a folder of another name: the command for more seeds names the file and the folder from here."""
+    (here / "sub").mkdir()
+    (here / "sub" / "tied.toml").write_text(STUDY + '[[method]]\nid = "greedy"\n')
+    assert main(["run", "sub/tied.toml", "--workers", "0", "--out", "elsewhere/kept"]) == 0
+    (told,) = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  qoslab run")
+    ]
+    assert told[:-1] == ["qoslab", "run", "sub/tied.toml", "--out", "elsewhere/kept", "--set"]
+    assert told[-1].startswith("study.seeds=")
+    assert main(["run", "sub/tied.toml", "--workers", "0"]) == 0
+    (told,) = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  qoslab run")
+    ]
+    assert told[:4] == ["qoslab", "run", "sub/tied.toml", "--set"]
+    assert main(["compare", "elsewhere/kept"]) == 0
+    assert "  qoslab run tied.toml --out elsewhere/kept --set" in capsys.readouterr().out
+
+
+def test_the_help_of_a_domain_command_is_text_not_lines(capsys):
+    assert main(["balancing", "plan-capacity", "--help"]) == 0
+    paragraph = capsys.readouterr().out.split("within a limit.")[1].split("╭")[0].strip()
+    assert max(map(len, paragraph.splitlines())) > 70
+    assert all(len(line) > 60 for line in paragraph.splitlines()[:-1])
+
+
 def test_completion_installs_into_the_home_folder(tmp_path):
     env = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
     code = "import sys; from qoslab.app.main import main; sys.exit(main(['--install-completion']))"
@@ -287,7 +357,10 @@ def test_completion_installs_into_the_home_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     script = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(script) == 1
-    assert "until-precision" in script[0].read_text()
+    text = script[0].read_text()
+    assert "until-precision" in text
+    assert "plan-capacity" in text
+    assert "entanglement" in text
 
 
 def test_ctrl_c_finishes_what_runs_keeps_it_and_ends_with_130(here):

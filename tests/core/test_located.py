@@ -343,8 +343,8 @@ def test_parameters_in_a_file_are_located():
     with pytest.raises(BadInput) as caught:
         validate_dataclass(Policy, values, document, ("method", 1))
     assert [(one.line, one.field) for one in caught.value.problems] == [
-        (5, "method.1.alpha"),
-        (6, "method.1.beta"),
+        (5, "method.y.alpha"),
+        (6, "method.y.beta"),
     ]
 
 

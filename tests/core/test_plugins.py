@@ -130,7 +130,7 @@ def test_a_mistake_in_a_package_method_is_located(tmp_path, text, said):
     done = qoslab(tmp_path, "list", "coin")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert f"{tmp_path / 'coin_x' / 'methods' / 'mistaken.py'}:" in done.stderr
+    assert f"{Path('coin_x') / 'methods' / 'mistaken.py'}:" in done.stderr
     assert said in done.stderr
     everything = qoslab(tmp_path, "list")
     assert everything.returncode == 0

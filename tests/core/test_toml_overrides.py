@@ -57,12 +57,34 @@ def test_values_are_set_in_a_copy():
     assert set_value(tree, "scenario.load.grid.1", 9)["scenario"]["load"]["grid"] == [1, 9]
 
 
+def test_a_table_may_be_named_by_its_label_or_id():
+    text = "[[method]]\nid = 'a'\nalpha = -1\n[[method]]\nid = 'a'\nlabel = 'a(x=1)'\nbeta = 2\n"
+    tree = parse_toml(text).tree
+    assert set_value(tree, 'method."a(x=1)".beta', 3)["method"][1]["beta"] == 3
+    assert set_value(tree, "method.a.alpha", 3)["method"][0]["alpha"] == 3
+    with pytest.raises(BadInput, match=r"several tables of 'method' are 'b'\n  .*method\.0 is the first"):
+        set_value(parse_toml("[[method]]\nid = 'b'\n[[method]]\nid = 'b'\n").tree, "method.b.alpha", 3)
+
+
+def test_problems_of_a_named_table_say_its_name_once():
+    document = parse_toml("[[method]]\nid = 'a'\nalpha = -1\n[[method]]\nid = 'b'\n[[method]]\nid = 'b'\n")
+    assert str(document.problem(("method", 0, "alpha"), "is wrong")).startswith(
+        "3:9: method.a.alpha: is wrong"
+    )
+    assert document.problem(("method", 2, "id"), "is wrong").field == "method.2.id"
+    changed = with_overrides(document, {"method.a.alpha": "5", "method.1.c": "6"})
+    assert str(changed.problem(("method", 0, "alpha"), "is wrong")) == "--set method.a.alpha=5: is wrong"
+    assert str(changed.problem(("method", 1, "c"), "is wrong")) == "--set method.1.c=6: is wrong"
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [
         ("scenaro.load", "did you mean 'scenario'?"),
         ("method.2.id", "its items are 0 to 1"),
-        ("method.x.id", "an array without item 'x'"),
+        ("method.x.id", "there is no method 'x'"),
+        ("scenario.load.grid.x", "an array without item 'x'"),
+        ("method.7", "an array without item '7'"),
         ("study.seeds.x", "'study.seeds' is a value, not a table"),
         ("study..x", "this is not a key"),
         ("", "this is not a key"),

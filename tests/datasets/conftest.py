@@ -47,7 +47,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[Dataset], Dataset]:
-    """Registers data sets for one test."""
+    """Registers datasets for one test."""
     registry.all_datasets()
     monkeypatch.setattr(registry, "_known", dict(registry._known))
 

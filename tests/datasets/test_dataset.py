@@ -124,7 +124,7 @@ def test_github_quotes_the_path():
 def test_registering(register):
     one = register(data_set(data_file(b"x")))
     assert register(data_set(data_file(b"x"))) == one
-    with pytest.raises(ValueError, match="two data sets"):
+    with pytest.raises(ValueError, match="two datasets"):
         register(data_set(data_file(b"y")))
     assert registry.get_dataset("sample") is one
     assert one in registry.all_datasets()
@@ -139,7 +139,7 @@ def test_resolving(register):
         registry.resolve("two-files")
     with pytest.raises(BadInput, match=r"no file 'z.csv'(.|\n)*did you mean"):
         registry.resolve("two-files/z.csv")
-    with pytest.raises(BadInput, match=r"no data set 'tow-files'(.|\n)*did you mean 'two-files'"):
+    with pytest.raises(BadInput, match=r"no dataset 'tow-files'(.|\n)*did you mean 'two-files'"):
         registry.resolve("tow-files/x.csv")
     with pytest.raises(BadInput, match="qoslab data list"):
         registry.resolve("zzzz")

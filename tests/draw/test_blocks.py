@@ -35,6 +35,9 @@ BLOCKS: dict[str, Callable[[], Any]] = {
     "forest": lambda: draw.forest(
         ["a", "b"], [1.0, np.nan], [0.5, -np.inf], [np.inf, np.inf], groups=["x", "y"], solid=[True, False]
     ),
+    "forest-log": lambda: draw.forest(
+        ["a", "b"], [0.5, 200.0], [-0.1, 100.0], [0.9, np.inf], groups=["x", "x"], reference=1.0, log=True
+    ),
     "heat": lambda: draw.heat_map([[1.0, np.nan], [2.0, 3.0]], ["r", "s"], ["t", "u"], centre=2.0),
     "heat-empty": lambda: draw.heat_map([[np.nan]], ["r"], ["t"]),
     "network": lambda: draw.network_map(
@@ -151,3 +154,38 @@ def test_svg_for_a_page_has_its_own_ids_and_the_pages_ink() -> None:
 def test_importing_draw_loads_no_matplotlib() -> None:
     code = "import sys, qoslab.draw; sys.exit(any(m.split('.')[0] in {'matplotlib', 'polars'} for m in sys.modules))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_forest_of_ratios_shows_small_and_large_ones() -> None:
+    figure = draw.forest(["a", "b"], [0.8, 150.0], [0.0, 120.0], [0.9, 170.0], reference=1.0, log=True)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    low, high = axes.get_xlim()
+    assert 0 < low < 0.8
+    assert high > 170
+
+
+@pytest.mark.parametrize(("reference", "parts"), [(0.0, 3), (10.0, 1)])
+def test_headings_do_not_stand_on_the_line(reference: float, parts: int) -> None:
+    """Two headings make a pause each where the line is on their side, and none where it is far from them."""
+    figure = draw.forest(
+        ["a", "b"], [9.0, 1.0], [8.0, 1.0], [10.0, 2.0], groups=["x", "y"], reference=reference
+    )
+    lines = figure.axes[0].collections[0].get_segments()
+    assert len(lines) == parts
+    assert all(line[0, 0] == reference for line in lines)
+
+
+@pytest.mark.parametrize(("columns", "text"), [(4, "0.123"), (16, "0.12"), (60, None)])
+def test_numbers_in_cells_have_the_figures_that_fit(columns: int, text: str | None) -> None:
+    figure = draw.heat_map(np.full((1, columns), 0.12345), ["r"], [str(c) for c in range(columns)])
+    written = [one.get_text() for one in figure.axes[0].texts]
+    assert written == ([] if text is None else [text] * columns)
+
+
+def test_a_straight_network_has_room_and_colours_begin_at_nothing() -> None:
+    figure = draw.network_map([[0, 0], [1, 0], [4, 0]], [[0, 1], [1, 2]], link_values=[3.0, 3.0])
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert high - low >= 1.2
+    assert axes.collections[0].get_clim() == (0.0, 3.0)

@@ -11,13 +11,15 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.kernels import simulate
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath, swap_ranks
 from qoslab.domains.entanglement.model import physics_of, run
+from qoslab.domains.entanglement.peer import SIX_NODES, THREE_NODES, chain_scenario, mean_and_error
 from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.scenario import EntanglementScenario
-from qoslab.domains.entanglement.theory import THREE_NODES, chain_scenario, mean_and_error, verify
+from qoslab.domains.entanglement.theory import verify
 from qoslab.domains.entanglement.world import chain_of, make_world
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
 
+SELECTIONS = ("first", "oldest", "freshest", "best", "random", "waiting")
 ORDERS = ("asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored")
 
 
@@ -28,16 +30,19 @@ def replicas(scenario: EntanglementScenario, count: int, method: Any = None) -> 
 
 
 def test_all_that_verify_checks_holds() -> None:
-    """Links of five architectures, three nodes at six coherence times, w^n; chance fails it once in 5,000."""
+    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 45."""
     checks = list(verify(quick=True, context=Context()))
-    assert len(checks) == 5 + 2 * len(THREE_NODES) + 1
+    assert len(checks) == 5 + 2 * len(THREE_NODES) + 2 * len(SIX_NODES) + 1 + 1
     assert not [check for check in checks if check.status != "pass"]
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("state", ["werner", "bell_diagonal"])
 def test_compiled_and_plain_runs_are_the_same(order: Any, state: str) -> None:
-    scenario = chain_scenario([32, 18, 35, 16, 24], pairs=3, horizon_s=0.1, state=state, compat="none")
+    rule: Any = SELECTIONS[ORDERS.index(order)]
+    scenario = chain_scenario(
+        [32, 18, 35, 16, 24], pairs=3, horizon_s=0.1, state=state, compat="none", selection=rule
+    )
     world = make_world(scenario, Seed(), Context())
     path = PathPlan(0, (0, 1, 2, 3, 4, 5), swap_ranks(order, 4))
     chain = chain_of(world, path, range(5), [3] * 5)
@@ -45,7 +50,7 @@ def test_compiled_and_plain_runs_are_the_same(order: Any, state: str) -> None:
     found = []
     for function in (simulate, compiled(simulate)):
         banks = streams(1, 5), streams(2, 6)
-        status, live, store = function(chain, banks, span, physics_of(scenario), 256, 3)
+        status, live, store = function(chain, *banks, span, physics_of(scenario), 256, 3)
         found.append((status, live, store.counts.tolist(), store.delivered.tolist(), store.held_s.tolist()))
     assert found[0] == found[1]
     assert found[0][2][0] > 50
@@ -69,6 +74,47 @@ def test_conservation_on_random_chains(order: Any) -> None:
                 ended += outcome.counters[name]
             assert outcome.counters["pairs_created"] == ended
             assert 0 <= outcome.metrics["memory_use"] <= 1
+
+
+@pytest.mark.parametrize("compat", ["none", "mqns"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_swapped_pair_is_delivered_where_nothing_fails(order: Any, compat: str) -> None:
+    """Memories never forget and swaps succeed: each delivery uses five link pairs, and only those on the way are left.
+
+    Word that a node passes on arrives with the word it waited for; sums of delays round differently, and a user must
+    not miss it. In no order and with several memories, pieces that begin at one user and pieces that begin at the
+    other may lie across each other and fill all memories for good, hence one memory there.
+    """
+    pairs = 1 if order == "asap" else 3
+    scenario = chain_scenario(
+        [32, 18, 35, 16, 24], pairs=pairs, coherence_s=1e6, swap_success=1.0, horizon_s=1.0, compat=compat
+    )
+    counters = replicas(scenario, 1, ShortestPath(order))[0].counters
+    assert counters["pairs_delivered"] > 40 * pairs
+    assert 0 <= counters["pairs_created"] - 5 * counters["pairs_delivered"] <= 10 * pairs
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_which_pair_is_swapped(selection: str) -> None:
+    """Users far away on one side, near on the other: the far link is scarce, the near one's memories are full of
+    pairs of all ages. The rate is the far link's in all cases; the freshest and best partners give most fidelity.
+    """
+    base, fresh = (
+        mean_and_error(
+            replicas(
+                chain_scenario(
+                    [60, 5], pairs=8, coherence_s=0.05, horizon_s=2.0, selection=rule, compat="none"
+                ),
+                3,
+            ),
+            "fidelity",
+        )[0]
+        for rule in (selection, "freshest")
+    )
+    if selection in ("freshest", "best"):
+        assert base == pytest.approx(fresh, abs=1e-12)
+    else:
+        assert base < fresh - 0.01
 
 
 def test_two_links_that_never_forget() -> None:
@@ -135,7 +181,11 @@ class Planned:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ({"rounds": (1, 0)}, "purification"),
+        ({"rounds": (1,)}, "rounds of purification"),
+        ({"rounds": (1, -1)}, "rounds of purification"),
+        ({"rounds": (1, 0)}, "need 2 memories, not 1"),
+        ({"wait_s": (0.1,)}, "longest waits"),
+        ({"wait_s": (0.1, 0.0)}, "longest waits"),
         ({"ranks": (1, 0)}, "ranks"),
         ({"ranks": (0, 1, 0)}, "both ends highest"),
         ({"width": (2, 1)}, "uses? 2 memories"),

@@ -28,6 +28,7 @@ from qoslab.domains.optimization.methods.projected_subgradient import ProjectedS
 from qoslab.domains.optimization.methods.push_diging import PushDiging
 from qoslab.domains.optimization.methods.push_pull import PushPull
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
+from qoslab.domains.optimization.methods.static_budgets import StaticBudgets
 from qoslab.domains.optimization.methods.subgradient_push import SubgradientPush
 from qoslab.domains.optimization.model import follow, run
 from qoslab.domains.optimization.problems.smooth import Quadratic
@@ -54,6 +55,7 @@ CASES = [
     (on_ring, Admm()),
     (c1, PenaltyConsensus(step=0.005)),
     (d1, PenaltyConsensus(step=1e-4, measure="zeroth")),
+    (d1, StaticBudgets()),
 ]
 NAMES = [type(method).__name__ + "-" + make.__name__ for make, method in CASES]
 

@@ -10,17 +10,35 @@ from qoslab import Study
 FOLDER = Path(__file__).parents[2] / "studies" / "optimization"
 
 
-def test_one_seed_of_leakage_gives_the_committed_numbers(tmp_path):
-    table = pl.read_parquet(FOLDER / "results" / "leakage.parquet")
-    changes = {
-        "study.seeds": "1",
-        "scenario.eavesdropper.interception": "{ grid = [0.3] }",
-        "study.series": '"none"',
-    }
-    study = Study.from_file(FOLDER / "leakage.toml", changes)
+CASES = [
+    (
+        "leakage",
+        "scenario.eavesdropper.interception",
+        "{ grid = [0.3] }",
+        ["protection_of_innovations", "error"],
+        3,
+    ),
+    (
+        "qos-budgets",
+        "scenario.measurement_noise",
+        "{ grid = [5.0] }",
+        ["error", "infeasibility", "messages"],
+        8,
+    ),
+    ("noise", "scenario.measurement_noise", "{ grid = [1.0] }", ["error", "optimality_gap"], 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "metrics", "rows"), CASES, ids=[case[0] for case in CASES]
+)
+def test_one_seed_gives_the_committed_numbers(tmp_path, name, field, value, metrics, rows):
+    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    changes = {"study.seeds": "1", field: value, "study.series": '"none"'}
+    study = Study.from_file(FOLDER / f"{name}.toml", changes)
     again = study.run(tmp_path / "again", workers=0, quiet=True).table
-    key, metrics = ["scenario", "method", "replication"], ["protection_of_innovations", "error", "messages"]
+    key = ["scenario", "method", "replication"]
     both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
-    assert len(both) == 3
+    assert len(both) == rows
     for metric in metrics:
         assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-9, abs=1e-12)

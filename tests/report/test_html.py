@@ -24,7 +24,7 @@ from qoslab.report.html import write_report
 from qoslab.report.verdict import verdict
 
 EVIL = "sed-<script>alert(1)</script>"
-VOID = {"meta", "br", "img", "input", "hr", "link"}
+VOID = {"meta", "br", "img", "input", "hr", "link", "wbr"}
 
 
 class Page(HTMLParser):

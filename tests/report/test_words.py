@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoslab.core.metric import Metric
+from qoslab.core.metric import Direction, Metric
+from qoslab.report.amounts import superlative
 from qoslab.report.words import (
+    capital,
     count,
     decimals_for,
     enumerate_words,
@@ -70,6 +72,12 @@ def test_decimals_show_the_width(value: float, relative: float) -> None:
         assert step <= half / 3 * 10
 
 
+def test_a_difference_is_not_shown_as_zero() -> None:
+    assert span(-0.31, 0.39, value=0.04) == ("0.04", "−0.31 to 0.39")
+    assert span(-0.31, 0.31, value=0.004) == ("0.0", "−0.3 to 0.3"), "one more decimal at most"
+    assert span(-0.3, 0.3, value=0.0) == ("0.0", "−0.3 to 0.3")
+
+
 def test_five_figures_are_shown_at_most() -> None:
     assert decimals_for(1.0, 1e-9) == 4
     assert decimals_for(123.0, 1e-9) == 2
@@ -104,10 +112,33 @@ def test_scale_leaves_a_handy_number(value: float, unit: str) -> None:
         ("throughput_bps", "bit/s", "throughput"),
         ("rejects", "", "rejects"),
         ("mae", "", "MAE"),
+        ("useful_rate_per_s", "1/s", "useful rate"),
+        ("rate_mbit_per_s", "Mbit/s", "rate"),
     ],
 )
 def test_metric_phrase(name: str, unit: str, phrase: str) -> None:
     assert metric_phrase(Metric(name, unit, "lower", "")) == phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("mean of it", "Mean of it"), ("p99 response time", "p99 response time"), ("", "")]
+)
+def test_capital(text: str, said: str) -> None:
+    assert capital(text) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "direction", "said"),
+    [
+        ("response_time_p99_s", "s", "lower", "lowest p99 response time"),
+        ("rounds_to_tolerance", "", "lower", "fewest rounds to tolerance"),
+        ("messages", "", "higher", "most messages"),
+        ("accuracy_early", "", "higher", "highest early accuracy"),
+        ("bytes_s", "s", "lower", "lowest bytes"),
+    ],
+)
+def test_superlative(name: str, unit: str, direction: Direction, said: str) -> None:
+    assert superlative(Metric(name, unit, direction, "")) == said
 
 
 def test_enumerate_words() -> None:

@@ -80,8 +80,8 @@ metric = "scor"
         "study.sedes",
         "scenario.load",
         "scenario.kin",
-        "method.0.id",
-        "method.1.shift",
+        "method.plian.id",
+        "method.plain.shift",
         "report.metric",
     ]
     hints = [problem.hint for problem in found]

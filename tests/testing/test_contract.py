@@ -17,7 +17,7 @@ from qoslab.testing import ContractError, domain_checks, method_checks, register
 from qoslab.testing import domains as domain_contract
 from qoslab.testing import methods as contract
 
-PROBE = {"learn": "torch", "optimize": "cvxpy", "ray": "ray"}
+PROBE = {"learn": "torch", "optimize": "cvxpy", "ray": "ray", "bench": "surprise"}
 """A module that tells whether an extra is installed."""
 
 RUNS = {

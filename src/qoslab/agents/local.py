@@ -28,7 +28,7 @@ from qoslab.agents.program import Own, Program
 from qoslab.agents.weights import Weights
 from qoslab.core.errors import BadInput, Problem, QoslabError
 
-__all__ = ["AgentsFail", "Walk", "Watch", "work_locally"]
+__all__ = ["AgentsFail", "Walk", "Watch", "require_installed", "work_locally"]
 
 Watch = Callable[[Mapping[int, int], Sequence[int]], None]
 """Called again and again while agents work, with process ids by agent and the rounds each has done."""
@@ -81,7 +81,7 @@ def work_locally(
         BadInput: The program is not from an installed module.
         AgentsFail: An agent dies again and again.
     """
-    _require_installed(program)
+    require_installed(program)
     with tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
         works = [
@@ -91,7 +91,7 @@ def work_locally(
         return _Crew(works, folder).run(count, watch)
 
 
-def _require_installed(program: Program) -> None:
+def require_installed(program: Program) -> None:
     """Refuse a program whose class a fresh process cannot import: one from a user's file, or made in a function."""
     cls, where, name = type(program), None, ""
     for part in cls.__module__.split("."):

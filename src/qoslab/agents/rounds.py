@@ -46,6 +46,7 @@ class Wire:
         self._kind, self._weights, self._taps = kind, weights, tuple(taps)
         self._link: Link | None = None
         self._arcs: tuple[Any, Any] | None = None
+        self._last: dict[str, tuple[FloatArray, FloatArray]] = {}
         self.messages = self.bytes = 0
         if channel is not None and not channel.ideal:
             if not isinstance(weights, Weights):
@@ -75,17 +76,26 @@ class Wire:
         for tap in self._taps:
             tap.listen(message)
         arcs = len(weights.network.arcs.heads)
-        self.messages += arcs
+        self.messages += arcs if self._kind.parts else 0
         self.bytes += arcs * self._kind.bytes
         carried = self._link.carry(message) if self._link else None
         mixed: dict[str, FloatArray] = {}
         for part in self._kind.parts:
             matrix, said = weights.of(part.mixing), message[part.name]
             if carried is None:
-                mixed[part.name] = matrix @ said
+                mixed[part.name] = self._product(part.name, matrix, said)
             else:
                 mixed[part.name] = self._sum(matrix, said, carried[part.name])
         return mixed
+
+    def _product(self, name: str, matrix: Any, said: FloatArray) -> FloatArray:
+        """The weighted sums; those of the last round where the very same read-only array is said again."""
+        if said.flags.writeable or not said.flags.owndata or not isinstance(self._weights, Weights):
+            return np.asarray(matrix @ said)
+        last = self._last.get(name)
+        if last is None or last[0] is not said:
+            last = self._last[name] = said, np.asarray(matrix @ said)
+        return last[1]
 
     def _sum(self, matrix: Any, said: FloatArray, carried: FloatArray) -> FloatArray:
         from scipy.sparse import csr_array

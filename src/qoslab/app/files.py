@@ -28,6 +28,8 @@ def open_results(path: Path | str) -> Results:
     folder = default_results(path) if path.suffix == ".toml" else path
     if not folder.is_dir():
         hint = f"run the study first: qoslab run {path}" if path.suffix == ".toml" else None
+        if path.is_file() and path.suffix == ".zip":
+            hint = f"of an archive one row can be run again: qoslab rerun {path} ROW"
         raise BadInput(Problem(message=f"there are no results in {str(folder)!r}", hint=hint))
     return Results.open(folder)
 
@@ -40,15 +42,23 @@ def study_of(path: Path | str) -> Study | StudySummary:
     return open_results(path).study if path.is_dir() else Study.from_file(path)
 
 
-def verdict_from_here(verdict: Verdict, results: Results) -> str:
-    """A verdict's text whose commands name the study file as one would type it in the working directory."""
+def verdict_from_here(verdict: Verdict, results: Results, file: Path | None = None) -> str:
+    """A verdict's text whose commands name files and folders as one would type them in the working directory.
+
+    Args:
+        verdict: The verdict.
+        results: Its results.
+        file: The study file, where it is known; else it is looked for beside the results.
+    """
     from qoslab.app.output import short
     from qoslab.report.source import study_file
 
     name = study_file(results)
-    file = results.path.with_name(name)
-    here = shlex.quote(short(file)) if file.is_file() else name
-    return verdict.text.replace(f"  qoslab run {shlex.quote(name)}", f"  qoslab run {here}")
+    file = file or results.path.with_name(name)
+    here = shlex.quote(short(file)) if file.is_file() else shlex.quote(name)
+    folder, there = shlex.quote(results.path.name), shlex.quote(short(results.path))
+    text = verdict.text.replace(f"  qoslab run {shlex.quote(name)}", f"  qoslab run {here}")
+    return text.replace(f"  qoslab run {here} --out {folder}", f"  qoslab run {here} --out {there}")
 
 
 def write_new(path: Path, text: str) -> Path:

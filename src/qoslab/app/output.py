@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["duration", "interactive", "print_json", "print_table", "rows_in", "short", "text_table"]
+from qoslab.core.columns import aligned
+
+__all__ = [
+    "default_in_words",
+    "described",
+    "duration",
+    "has_own_json",
+    "interactive",
+    "print_json",
+    "print_result",
+    "print_table",
+    "rows_in",
+    "short",
+    "text_table",
+]
 
 
 def interactive() -> bool:
@@ -53,6 +69,50 @@ def rows_in(value: Any) -> list[dict[str, Any]] | None:
     return rows if all(isinstance(row, dict) for row in rows) else None
 
 
+def default_in_words(value: Any) -> Any:
+    """A default for the help; that a switch is off and a list empty needs no saying."""
+    return None if value is False or value == () else value
+
+
+def described(function: Any) -> str:
+    """What a command's docstring says of it before its sections, each paragraph on a line of its own."""
+    before = re.split(r"\n\s*(?:Args|Returns|Raises|Yields):", inspect.getdoc(function) or "")[0]
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", before.strip()))
+
+
+def has_own_json(function: Any) -> bool:
+    """Whether a command has a parameter `json` and prints JSON itself."""
+    return "json" in inspect.signature(function).parameters
+
+
+def print_result(result: Any, *, json: bool) -> int:
+    """Print what a command of a domain or of another package returned: text, rows, or nothing but an exit code.
+
+    Args:
+        result: What it returned.
+        json: Whether JSON was asked for.
+
+    Returns:
+        The exit code.
+    """
+    if result is None:
+        return 0
+    if isinstance(result, int) and not json:
+        return result
+    rows = rows_in(result)
+    if _is_record(result):
+        result = dataclasses.asdict(result)
+    if json:
+        print_json(result if rows is None else rows)
+    elif rows:
+        print_table(rows, list(rows[0]))
+    elif isinstance(result, dict):
+        print_json(result)
+    else:
+        print(result)
+    return 0
+
+
 def _is_record(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
@@ -61,10 +121,7 @@ def text_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str
     """Rows as aligned columns under their names; numbers to four digits, nothing where a value is missing."""
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    lines = [_line(columns, widths, numeric), "  ".join("-" * width for width in widths)]
-    lines += [_line(row, widths, numeric) for row in cells]
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(columns, cells, numeric=numeric)
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -86,10 +143,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return cell == ""
     return True
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return "  ".join(
-        cell.rjust(width) if flush else cell.ljust(width)
-        for cell, width, flush in zip(cells, widths, right, strict=True)
-    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from qoslab.core.errors import BadInput
 
 if TYPE_CHECKING:
     from qoslab.study.study import Study
@@ -22,9 +25,15 @@ def stopping_rule(study: Study, target: float | None) -> StoppingRule | None:
     Args:
         study: The study; its report's metric and level count.
         target: Largest relative half-width of each scenario's and method's interval.
+
+    Raises:
+        BadInput: The target is not above 0.
     """
     if target is None:
         return None
+    if not (math.isfinite(target) and target > 0):
+        message = f"the precision is a relative half-width above 0, such as 0.05; it is {target:g}"
+        raise BadInput(message)
     from qoslab.report.source import metric_of
 
     metric, level = metric_of(study, None).name, study.report.level

@@ -27,7 +27,7 @@ class Problem:
         line: 1-based line of the offending value, where known.
         column: 1-based column of the offending value, where known.
         quote: The whole offending line, where known.
-        field: Dotted name of the field, such as `scenario.load`.
+        field: Dotted name of the field, such as `scenario.load` or `method.lsq.alpha`.
         hint: What would be right, such as `did you mean 'seeds'?`.
     """
 
@@ -41,7 +41,7 @@ class Problem:
 
     def __str__(self) -> str:
         """The problem as `file:line:column: field: message`, the quoted line, a caret and the hint."""
-        parts = [str(part) for part in (self.path, self.line, self.column) if part is not None]
+        parts = [str(part) for part in (self._shown_path(), self.line, self.column) if part is not None]
         head = ":".join(parts)
         words = f"{self.field}: {self.message}" if self.field else self.message
         lines = [f"{head}: {words}" if head else words]
@@ -52,6 +52,13 @@ class Problem:
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+    def _shown_path(self) -> Path | None:
+        """The path as a person in the working directory would write it."""
+        try:
+            return self.path.relative_to(Path.cwd()) if self.path is not None else None
+        except (ValueError, OSError):
+            return self.path
 
 
 class BadInput(QoslabError):

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from qoslab.core.errors import QoslabError
 
-__all__ = ["DiskFull", "replacing", "room_for", "write_whole"]
+__all__ = ["DiskFull", "replacing", "room_for", "sync_folder", "write_all", "write_whole"]
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -75,3 +75,21 @@ def write_whole(path: Path, data: bytes, message: str = "") -> None:
     """Write a file whole or not at all; see `replacing`."""
     with replacing(path, message) as file:
         file.write(data)
+
+
+def write_all(file: int, data: bytes) -> None:
+    """Write all bytes to a file descriptor, however many calls the system wants for that."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable, where the system offers that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -18,7 +18,7 @@ class Plugin:
 
     Attributes:
         name: The entry point's name.
-        group: `qoslab.domains` or `qoslab.methods`.
+        group: `qoslab.domains`, `qoslab.methods`, `qoslab.commands` or `qoslab.executors`.
         module: The module that it names.
         package: The distribution that brings it; empty where none is known.
         version: The distribution's version.
@@ -46,7 +46,11 @@ class Plugin:
 
     def failed(self, error: BaseException) -> Plugin:
         """The same plug-in, with the reason why it was left out."""
-        return replace(self, fault=problem_in(error, self._folder(), ""))
+        return self.faulty(problem_in(error, self._folder(), ""))
+
+    def faulty(self, fault: Problem) -> Plugin:
+        """The same plug-in with its fault."""
+        return replace(self, fault=fault)
 
     def __str__(self) -> str:
         """One line: who, from where, and what is wrong."""

@@ -2,7 +2,8 @@
 
 Domains of this package are found by their folder, those of others through the entry-point group
 `qoslab.domains`; methods by the modules of a domain's `methods` package, those of others through
-`qoslab.methods`. Entry points name a module; importing it registers what it holds.
+`qoslab.methods`. Entry points name a module; importing it registers what it holds. The commands and executors of
+others are not registered: `qoslab.core.parts` loads them when they are named.
 
 A plug-in that fails is left out, named once on standard error and kept with its fault in `Registry.plugins`:
 somebody else's mistake must not cost the laboratory.
@@ -132,7 +133,7 @@ class Registry:
         return known[name]
 
     def plugins(self) -> list[Plugin]:
-        """Every entry point of both groups, and what of this package had to be left out, with its fault."""
+        """Every entry point of these two groups, and what of this package had to be left out, with its fault."""
         self._find_domains()
         self._find_plugin_methods()
         return list(self._plugins)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from qoslab.core.errors import Problem
 from qoslab.core.toml_positions import KeyPath, Place, scan
 
-__all__ = ["Located", "dotted", "problem_at"]
+__all__ = ["Located", "dotted", "item_names", "problem_at"]
 
 _LONGEST_QUOTE = 160
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -113,12 +113,12 @@ class Located:
         path, message, hint, of = item
         outside = [self.overrides[path[:n]] for n in range(len(path) + 1) if path[:n] in self.overrides]
         if outside:
-            return problem_at(path, message, hint=hint, source=outside[-1])
+            return self._problem_outside(path, message, hint, outside[-1])
         near = home
         while near and near not in found:
             near = near[:-1]
         if not near:
-            return Problem(message=message, path=self.path, field=dotted(path), hint=hint)
+            return Problem(message=message, path=self.path, field=self._field(path), hint=hint)
         place = found[near]
         offset = (place.key if of == "key" and near == home else place.value).start
         line, column = self.line_column(offset)
@@ -128,9 +128,26 @@ class Located:
             line=line,
             column=column,
             quote=self.quote(offset),
-            field=dotted(path),
+            field=self._field(path),
             hint=hint,
         )
+
+    def _problem_outside(self, path: KeyPath, message: str, hint: str | None, source: str) -> Problem:
+        """A problem of a value from the command line, which names itself; what it is about only where that differs."""
+        written = source.removeprefix("--set ").partition("=")[0]
+        name = self._field(path)
+        words = message if written in {name, dotted(path)} or name is None else f"{name}: {message}"
+        return Problem(message=words, field=source, hint=hint)
+
+    def _field(self, path: KeyPath) -> str | None:
+        """The path in words; items of an array of tables by their own names, such as `method.lsq.alpha`."""
+        node: Any = self.tree
+        named: list[str | int] = []
+        for part in path:
+            name = item_names(node)[part] if isinstance(part, int) and _has(node, part) else None
+            named.append(part if name is None else name)
+            node = node[part] if _has(node, part) else None
+        return dotted(tuple(named))
 
     def _home(self, path: KeyPath) -> KeyPath:
         for length in range(len(path), 0, -1):
@@ -153,14 +170,26 @@ class Located:
         return found
 
 
-def problem_at(path: KeyPath, message: str, *, hint: str | None = None, source: str | None = None) -> Problem:
-    """A problem of input that has no file: from Python, or from the command line as `source`."""
-    if source is None:
-        return Problem(message=message, field=dotted(path), hint=hint)
-    written = source.removeprefix("--set ").partition("=")[0]
-    name = dotted(path)
-    words = message if name is None or name == written else f"{name}: {message}"
-    return Problem(message=words, field=source, hint=hint)
+def problem_at(path: KeyPath, message: str, *, hint: str | None = None) -> Problem:
+    """A problem of input that has no file: from Python."""
+    return Problem(message=message, field=dotted(path), hint=hint)
+
+
+def item_names(items: list[Any]) -> list[str | None]:
+    """What each table of an array is called: its `label`, else its `id`; None where another one is called so."""
+    names = [
+        next((one[key] for key in ("label", "id") if isinstance(one.get(key), str)), None)
+        if isinstance(one, Mapping)
+        else None
+        for one in items
+    ]
+    return [name if names.count(name) == 1 else None for name in names]
+
+
+def _has(node: Any, part: str | int) -> bool:
+    if isinstance(node, list):
+        return isinstance(part, int) and part < len(node)
+    return isinstance(node, Mapping) and part in node
 
 
 def dotted(path: KeyPath) -> str | None:

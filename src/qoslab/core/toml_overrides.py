@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.core.toml_document import Located
+from qoslab.core.toml_document import Located, item_names
 from qoslab.core.toml_positions import KeyPath, ScanError, key_parts, value_end
 from qoslab.core.toml_reading import parse_toml
 
@@ -53,7 +53,8 @@ def set_value(tree: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
 
     Args:
         tree: Tables, arrays and values.
-        key: Where, as in `method.0.alpha`; parts that are no bare TOML keys stand in quotes.
+        key: Where, as in `method.0.alpha` or, by the table's label or id, `method.lsq.alpha`; parts that are no bare
+            TOML keys stand in quotes.
         value: The new value.
 
     Raises:
@@ -113,7 +114,7 @@ def _parts(key: str, source: str) -> list[str]:
     except ScanError:
         parts, end = [], -1
     if end != len(key):
-        hint = "write a key as in scenario.load or method.0.alpha"
+        hint = "write a key as in scenario.load or method.jsq.d; what is no plain word stands in quotes"
         raise BadInput(Problem(message="this is not a key", field=source, hint=hint))
     return [word for word, _ in parts]
 
@@ -124,7 +125,17 @@ def _slot(node: Any, part: str, path: list[str | int], source: str) -> str | int
     name = ".".join(str(item) for item in path)
     if not isinstance(node, list | tuple):
         raise BadInput(Problem(message=f"{name!r} is a value, not a table", field=source))
+    names = item_names(list(node))
+    if part in names:
+        return names.index(part)
     if part.isdecimal() and len(part) < 10 and int(part) < len(node):
         return int(part)
+    if any(isinstance(one, Mapping) and part in (one.get("label"), one.get("id")) for one in node):
+        message = f"several tables of {name!r} are {part!r}"
+        hint = f"give each a label of its own, or name its number: {name}.0 is the first"
+        raise BadInput(Problem(message=message, field=source, hint=hint))
+    if any(names) and not part.isdecimal():
+        message = f"there is no {name} {part!r}"
+        raise BadInput(Problem(message=message, field=source, hint=did_you_mean(part, filter(None, names))))
     hint = f"its items are 0 to {len(node) - 1}" if node else "it is empty"
     raise BadInput(Problem(message=f"{name!r} is an array without item {part!r}", field=source, hint=hint))

@@ -123,7 +123,9 @@ def _told(group: Sequence[_Error]) -> list[Finding]:
     if first.kind in _UNKNOWN:
         word = str(path[-1])
         hint = did_you_mean(word, known) if len(word) <= 100 else None
-        return [Finding(path, message, hint or (None if known else "no keys are known here"), of_key=True)]
+        return [
+            Finding(path, message, hint or (None if known else "there is nothing to set here"), of_key=True)
+        ]
     if first.kind in _MISSING:
         return [Finding(path, message, known.get(str(path[-1])))]
     if first.kind == "union_tag_not_found":

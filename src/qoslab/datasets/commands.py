@@ -22,7 +22,7 @@ Status = Literal["fetched", "imported", "present", "refused", "missing", "failed
 
 @dataclass(frozen=True)
 class DatasetRow:
-    """One data set in `qoslab data list`.
+    """One dataset in `qoslab data list`.
 
     Attributes:
         id: Its id.
@@ -79,7 +79,7 @@ class FileRow:
 
 
 def list_datasets(*, data: Path | None = None) -> list[DatasetRow]:
-    """Every known data set and how much of it is on this machine.
+    """Every known dataset and how much of it is on this machine.
 
     Args:
         data: A folder to look in first (`--data`).
@@ -96,10 +96,10 @@ def fetch_datasets(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> list[FileRow]:
-    """Download data sets into the user cache; one file's failure does not stop the others.
+    """Download datasets into the user cache; one file's failure does not stop the others.
 
     Args:
-        ids: Data sets, at least one.
+        ids: Datasets, at least one.
         progress: Called after every piece of a download.
         patience: Limits on time and attempts.
 
@@ -111,7 +111,7 @@ def fetch_datasets(
     """
     chosen = _chosen(ids)
     if not chosen:
-        message = "say which data sets to fetch: qoslab data fetch ID ...; `qoslab data list` shows them"
+        message = "say which datasets to fetch: qoslab data fetch ID ...; `qoslab data list` shows them"
         raise BadInput(message)
     rows: list[FileRow] = []
     for each in chosen:
@@ -131,7 +131,7 @@ def import_datasets(folder: Path, ids: Iterable[str] = (), *, link: bool = False
 
     Args:
         folder: Where to search.
-        ids: Data sets; none for all that are known.
+        ids: Datasets; none for all that are known.
         link: Make hard links where the disk allows it.
 
     Returns:
@@ -154,7 +154,7 @@ def where_datasets(ids: Iterable[str] = (), *, data: Path | None = None) -> list
     """Where each file lies, as a study started now would find it.
 
     Args:
-        ids: Data sets; none for all that are known.
+        ids: Datasets; none for all that are known.
         data: A folder to look in first (`--data`).
 
     Returns:

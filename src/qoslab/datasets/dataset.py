@@ -1,4 +1,4 @@
-"""The nouns of the room: a data set, its files, and the contents a file is known to have."""
+"""The nouns of the room: a dataset, its files, and the contents a file is known to have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as 
 class Edition:
     """One content that a file is known to have.
 
-    Public data sets circulate in several editions that differ in a few bytes (line ends, a corrected row);
+    Public datasets circulate in several editions that differ in a few bytes (line ends, a corrected row);
     each that was checked is listed, and nothing else is accepted.
 
     Attributes:
@@ -58,10 +58,10 @@ class Edition:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFile:
-    """One file of a data set.
+    """One file of a dataset.
 
     Attributes:
-        name: Its name in the data set and in the cache; a plain file name.
+        name: Its name in the dataset and in the cache; a plain file name.
         editions: The contents it may have, the usual one first.
         url: Where it is downloaded from; None for a file that nobody serves.
         folder_path: Where it lies in a data folder (`--data`, `QOSLAB_DATA`), with forward slashes; None where

@@ -21,7 +21,7 @@ class Digest:
         bytes: Length of the file.
         sha256: SHA-256 of its content, hexadecimal.
         git_sha1: SHA-1 of `blob <bytes>\0` and the content: the name git gives to these bytes. Many public
-            data sets have no published checksum, but every copy of them in a git repository has this one.
+            datasets have no published checksum, but every copy of them in a git repository has this one.
     """
 
     bytes: int

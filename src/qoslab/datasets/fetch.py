@@ -107,7 +107,7 @@ def fetch_file(
     Several processes may fetch the same file at once.
 
     Args:
-        dataset: The data set.
+        dataset: The dataset.
         file: One of its files.
         progress: Called after every piece.
         patience: Limits on time and attempts.

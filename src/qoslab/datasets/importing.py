@@ -69,17 +69,17 @@ class _Wanted:
 
 
 def import_from(folder: Path, chosen: Sequence[Dataset], *, link: bool = False) -> list[Imported]:
-    """Find the files of some data sets below a folder and take them into the cache.
+    """Find the files of some datasets below a folder and take them into the cache.
 
     Content decides: a renamed copy is found, a namesake with other bytes is refused.
 
     Args:
         folder: Where to search, with all folders below it; or a single file.
-        chosen: The data sets.
+        chosen: The datasets.
         link: Make hard links instead of copies where the disk allows it.
 
     Returns:
-        One row for every file of the data sets, in their order.
+        One row for every file of the datasets, in their order.
 
     Raises:
         BadInput: `folder` does not exist.

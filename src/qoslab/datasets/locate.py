@@ -49,7 +49,7 @@ def locate(reference: str, *, data: Path | None = None) -> Located:
     Raises:
         MissingData: It is nowhere; the message names the command that gets it.
         AlteredData: The first copy found has other bytes than any known edition.
-        BadInput: There is no such data set or file, or a named folder does not exist.
+        BadInput: There is no such dataset or file, or a named folder does not exist.
     """
     dataset, file = resolve(reference)
     return locate_file(dataset, file, data=data)

@@ -1,4 +1,4 @@
-"""All data sets by name.
+"""All datasets by name.
 
 The tables of this package are read on the first look-up; domains and plug-ins add theirs with
 `register_dataset` when they are imported. Registering opens no file and no socket.
@@ -19,16 +19,16 @@ _TABLES = "qoslab.datasets.tables"
 
 
 def register_dataset(new: Dataset) -> None:
-    """Make a data set known.
+    """Make a dataset known.
 
     Args:
-        new: The data set; registering an equal one again does nothing.
+        new: The dataset; registering an equal one again does nothing.
 
     Raises:
-        ValueError: Another data set has this id.
+        ValueError: Another dataset has this id.
     """
     if _known.setdefault(new.id, new) != new:
-        message = f"two data sets are named {new.id!r}"
+        message = f"two datasets are named {new.id!r}"
         raise ValueError(message)
 
 
@@ -39,27 +39,27 @@ def _read_tables() -> None:
 
 
 def all_datasets() -> list[Dataset]:
-    """Every known data set, by id."""
+    """Every known dataset, by id."""
     _read_tables()
     return [_known[name] for name in sorted(_known)]
 
 
 def get_dataset(name: str) -> Dataset:
-    """The data set of that id.
+    """The dataset of that id.
 
     Raises:
         BadInput: There is none.
     """
     _read_tables()
     if name not in _known:
-        message = f"there is no data set {name!r}"
+        message = f"there is no dataset {name!r}"
         hint = did_you_mean(name, _known) or "`qoslab data list` shows them all"
         raise BadInput(Problem(message=message, hint=hint))
     return _known[name]
 
 
 def resolve(reference: str) -> tuple[Dataset, DataFile]:
-    """The data set and the file that a reference names.
+    """The dataset and the file that a reference names.
 
     Args:
         reference: `DATASET/FILE`, or `DATASET` alone where it has a single file.
@@ -68,7 +68,7 @@ def resolve(reference: str) -> tuple[Dataset, DataFile]:
         Both.
 
     Raises:
-        BadInput: There is no such data set or file, or the data set has several files.
+        BadInput: There is no such dataset or file, or the dataset has several files.
     """
     name, slash, file_name = reference.partition("/")
     found = get_dataset(name)
@@ -79,7 +79,7 @@ def resolve(reference: str) -> tuple[Dataset, DataFile]:
             return found, file
     names = [file.name for file in found.files]
     if slash:
-        message = f"data set {name!r} has no file {file_name!r}"
+        message = f"dataset {name!r} has no file {file_name!r}"
         raise BadInput(Problem(message=message, hint=did_you_mean(file_name, names)))
-    message = f"data set {name!r} has {len(names)} files; say which one, as in {name}/{names[0]}"
+    message = f"dataset {name!r} has {len(names)} files; say which one, as in {name}/{names[0]}"
     raise BadInput(message)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["bars", "forest"]
 
+_HEADING = 0.5
+"""Share of a forest's width, from the left, that headings may take."""
+
 
 def bars(
     labels: Sequence[str],
@@ -67,6 +70,7 @@ def forest(
     solid: Sequence[bool] | None = None,
     xlabel: str = "",
     notes: tuple[str, str] = ("", ""),
+    log: bool = False,
     styles: Mapping[str, Look] | None = None,
     width: Width = "middle",
 ) -> Figure:
@@ -82,6 +86,8 @@ def forest(
         solid: Whether each difference is decided; open markers otherwise.
         xlabel: Name of the quantity, with its unit.
         notes: What lies left and right of the line, such as "better" and "worse".
+        log: Whether the axis is logarithmic, for ratios of very different size; ends of 0 and less are then drawn to
+            the edge.
         styles: Looks by label; by position where None.
         width: Width of the figure.
     """
@@ -91,13 +97,13 @@ def forest(
     decided = solid or [True] * len(labels)
     y, heads = _positions(groups or [""] * len(labels))
     rows = len(labels) + len(heads)
-    finite = np.concatenate([middle, *ends, [reference]])
-    finite = finite[np.isfinite(finite)]
-    pad = 0.06 * (float(np.ptp(finite)) or 1.0)
-    edges = float(finite.min()) - pad, float(finite.max()) + pad
+    edges = _edges(np.concatenate([middle, *ends, [reference]]), log=log)
     with style():
         figure, (axes,) = new_figure(width, aspect=_height(rows, width))
-        axes.axvline(reference, color=FAINT, linewidth=0.9)
+        axes.vlines(*_line(reference, edges, rows, heads, log=log), FAINT, lw=0.9)
+        if log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
         for i, label in enumerate(labels):
             if not np.isfinite(middle[i]):
                 continue
@@ -118,6 +124,29 @@ def forest(
         axes.set(xlabel=xlabel)
     frame = _tidy(labels, middle, *ends)
     return attach(figure, frame if groups is None else _with_groups(frame, groups))
+
+
+def _line(
+    reference: float, edges: tuple[float, float], rows: int, heads: list[tuple[float, str]], *, log: bool
+) -> tuple[list[float], list[float], list[float]]:
+    """The line of no difference in parts, as `vlines` takes them; on the left it pauses where headings stand."""
+    low, high, at = np.log([*edges, reference]) if log else (*edges, reference)
+    pauses = [y for place, _ in heads for y in (place + 0.45, place - 0.45)]
+    if at - low > _HEADING * (high - low):
+        pauses = []
+    bottoms, tops = [*pauses[::2], -0.7], [rows - 0.3, *pauses[1::2]]
+    return [reference] * len(tops), bottoms, tops
+
+
+def _edges(values: np.ndarray, *, log: bool) -> tuple[float, float]:
+    """The ends of an axis that holds all finite values, with room beside them."""
+    known = values[np.isfinite(values) & ((values > 0) | (not log))]
+    low, high = float(known.min()), float(known.max())
+    if log:
+        room = (high / low) ** 0.06 if high > low else 2.0
+        return low / room, high * room
+    pad = 0.06 * (high - low or 1.0)
+    return low - pad, high + pad
 
 
 def _note(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qoslab.draw.style import Width, attach, new_figure, style
+from qoslab.draw.style import WIDTHS, Width, attach, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["heat_map"]
 
 _WRITTEN = 120
+_PLOT = 0.72
+"""Share of a figure's width that its cells have: the rest is names and the colour bar."""
+_LETTER = 4.2
+"""Width of a digit in the cells' type with its share of the space around a number, in points."""
 
 
 def heat_map(
@@ -58,10 +62,11 @@ def heat_map(
             vmax=high,
         )
         mesh.set_edgecolor("face")
-        if matrix.size <= _WRITTEN:
+        written = _written(matrix, WIDTHS[width]) if texts is None else texts
+        if matrix.size <= _WRITTEN and written is not None:
             shades = np.asarray(mesh.to_rgba(matrix))[..., :3] @ np.array([0.299, 0.587, 0.114])
-            for (r, c), value in np.ndenumerate(matrix):
-                text = texts[r][c] if texts is not None else f"{value:.3g}" if np.isfinite(value) else ""
+            for r, c in np.ndindex(*matrix.shape):
+                text = written[r][c]
                 colour = "white" if shades[r, c] < 0.55 else "#1c1f26"
                 axes.text(c + 0.5, r + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
         axes.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
@@ -75,6 +80,16 @@ def heat_map(
     cells = [(rows[r], columns[c], float(value)) for (r, c), value in np.ndenumerate(matrix)]
     names = [ylabel or "row", xlabel or "column", label or "value"]
     return attach(figure, pl.DataFrame(cells, schema=names, orient="row"))
+
+
+def _written(matrix: np.ndarray, inches: float) -> list[list[str]] | None:
+    """The numbers with as many figures as fit into a cell, three at most; None where two do not fit."""
+    letters = _PLOT * inches * 72 / matrix.shape[1] / _LETTER
+    for figures in (3, 2):
+        texts = [[f"{value:.{figures}g}" if np.isfinite(value) else "" for value in row] for row in matrix]
+        if max((len(text) for row in texts for text in row), default=0) <= letters:
+            return texts
+    return None
 
 
 def _limits(matrix: np.ndarray, centre: float | None) -> tuple[float, float]:

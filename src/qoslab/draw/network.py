@@ -12,11 +12,16 @@ from qoslab.draw.palette import COLOURS, FAINT, INK
 from qoslab.draw.style import Width, attach, new_figure, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["network_map"]
 
 _NAMED = 60
+
+
+_FLAT = 0.3
+"""Least height of the map per width, and the reverse: with equal scales a straight line of nodes has no height."""
 
 
 def network_map(
@@ -60,7 +65,10 @@ def network_map(
         if link_values is None:
             collection.set_color(FAINT)
         else:
-            collection.set(array=np.asarray(link_values, dtype=np.float64), cmap="cividis", linewidths=1.8)
+            colours = np.asarray(link_values, dtype=np.float64)
+            collection.set(array=colours, cmap="cividis", linewidths=1.8)
+            if np.nanmin(colours, initial=0.0) >= 0.0:
+                collection.set_clim(0.0, max(float(np.nanmax(colours, initial=0.0)), 1e-12))
             bar = figure.colorbar(collection, ax=axes, label=label, pad=0.02, aspect=28)
             bar.outline.set_visible(False)
         axes.add_collection(collection)
@@ -73,6 +81,7 @@ def network_map(
         axes.set_aspect("equal")
         axes.margins(0.08)
         axes.autoscale_view()
+        _room(axes, drawn)
         axes.set_axis_off()
     labels = [str(i) for i in range(len(points))] if names is None else list(names)
     values = np.full(len(pairs), np.nan) if link_values is None else np.asarray(link_values, dtype=np.float64)
@@ -87,3 +96,15 @@ def network_map(
         label or "value": values,
     }
     return attach(figure, pl.DataFrame(table))
+
+
+def _room(axes: Axes, points: np.ndarray) -> None:
+    """Limits that leave room around nodes on a line."""
+    if not len(points):
+        return
+    middle, extent = (points.min(axis=0) + points.max(axis=0)) / 2, np.ptp(points, axis=0)
+    least = _FLAT * float(extent.max()) or 1.0
+    if extent[0] < least:
+        axes.set_xlim(middle[0] - least / 2, middle[0] + least / 2)
+    if extent[1] < least:
+        axes.set_ylim(middle[1] - least / 2, middle[1] + least / 2)

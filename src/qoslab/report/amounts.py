@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 
-from qoslab.core.metric import Direction
+from qoslab.core.metric import Direction, Metric
 from qoslab.report.contrast import Contrast
 from qoslab.report.evidence import Evidence
 from qoslab.report.stats import Interval
-from qoslab.report.words import count, number, span
+from qoslab.report.words import count, metric_phrase, number, span
 
-__all__ = ["SUPERLATIVE", "apart", "effect", "estimated", "level", "name", "than"]
+__all__ = ["apart", "effect", "estimated", "level", "name", "superlative", "than"]
 
-SUPERLATIVE: dict[Direction, str] = {"lower": "lowest", "higher": "highest", "neither": "highest"}
+_SUPERLATIVE: dict[Direction, str] = {"lower": "lowest", "higher": "highest", "neither": "highest"}
+_OF_COUNTS: dict[Direction, str] = {"lower": "fewest", "higher": "most", "neither": "most"}
+_COUNTED = frozenset(
+    {"bytes", "drops", "messages", "rejects", "requests", "retries", "rounds", "servers", "timeouts"}
+)
+
+
+def superlative(metric: Metric) -> str:
+    """The metric at its best, in words: `lowest p99 response time`, `fewest rounds to tolerance`."""
+    phrase = metric_phrase(metric)
+    words = _OF_COUNTS if not metric.unit and phrase.split()[0] in _COUNTED else _SUPERLATIVE
+    return f"{words[metric.direction]} {phrase}"
+
+
 _PURE = frozenset({"", "%"})
 _TIMES = 3.0
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qoslab.report.amounts import SUPERLATIVE, apart, effect, estimated, name, than
+from qoslab.report.amounts import apart, effect, estimated, name, superlative, than
 from qoslab.report.contrast import Contrast
 from qoslab.report.evidence import Evidence
 from qoslab.report.places import place, places
 from qoslab.report.standing import Standing
-from qoslab.report.words import count, enumerate_words, metric_phrase
+from qoslab.report.words import count, enumerate_words
 
 __all__ = [
     "best_everywhere",
@@ -23,10 +23,6 @@ __all__ = [
 
 _LISTED = 4
 _REMARKS = 1
-
-
-def _goal(evidence: Evidence) -> str:
-    return f"{SUPERLATIVE[evidence.metric.direction]} {metric_phrase(evidence.metric)}"
 
 
 def _led(standing: Standing) -> int:
@@ -67,7 +63,7 @@ def best_here(evidence: Evidence, standing: Standing) -> Iterator[str]:
             role = ", the next best and the baseline"
         parts.append(than(evidence, rival.contrast, name(evidence, rival.method) + role))
     tail = f" That is {enumerate_words(parts)}." if parts else ""
-    yield f"{name(evidence, leader)} gives the {_goal(evidence)}: {estimated(evidence, own)}.{tail}"
+    yield f"{name(evidence, leader)} gives the {superlative(evidence.metric)}: {estimated(evidence, own)}.{tail}"
     if remark := _unfinished(evidence, standing):
         yield remark
 
@@ -88,7 +84,7 @@ def best_everywhere(evidence: Evidence, standings: Sequence[Standing]) -> str:
     ]
     everywhere = "both" if len(standings) == 2 else f"all {len(standings)}"
     return (
-        f"{name(evidence, _led(standings[0]))} gives the {_goal(evidence)} in {everywhere} cases, "
+        f"{name(evidence, _led(standings[0]))} gives the {superlative(evidence.metric)} in {everywhere} cases, "
         f"{places(evidence, _cases(standings))}: {enumerate_words(told)} ({_seeds(standings)})."
     )
 
@@ -100,11 +96,13 @@ def best_in_parts(evidence: Evidence, parts: dict[int, list[Standing]], open_cas
         leader, standings = next(iter(parts.items()))
         share = f"{len(standings)} of {len(evidence.cases)} cases"
         where = places(evidence, _cases(standings))
-        head = f"{name(evidence, leader)} gives the {_goal(evidence)} {where} ({share}; {seeds})"
+        head = f"{name(evidence, leader)} gives the {superlative(evidence.metric)} {where} ({share}; {seeds})"
     else:
         told = [f"{name(evidence, m)} {places(evidence, _cases(found))}" for m, found in parts.items()]
         listed = enumerate_words(told) if len(evidence.axes) == 1 else "; ".join(told)
-        head = f"No single method gives the {_goal(evidence)} everywhere. It is {listed} ({seeds})"
+        head = (
+            f"No single method gives the {superlative(evidence.metric)} everywhere. It is {listed} ({seeds})"
+        )
     if open_cases:
         head += f"; {places(evidence, open_cases)} it is not decided"
     return head + "."
@@ -126,7 +124,12 @@ def margins(evidence: Evidence, leader: int, standings: Sequence[Standing]) -> I
     if others:
         standing, method, found = others[0]
         lead = than(evidence, found, name(evidence, method), first=not against)
-        yield f"The smallest lead of {name(evidence, leader)} is at {place(evidence, standing.case)}: {lead}."
+        whose = (
+            "Its smallest lead over the other methods"
+            if against
+            else f"The smallest lead of {name(evidence, leader)}"
+        )
+        yield f"{whose} is at {place(evidence, standing.case)}: {lead}."
     remarks = [remark for standing in standings if (remark := _unfinished(evidence, standing))]
     yield from remarks[:_REMARKS]
     if len(remarks) > _REMARKS:
@@ -152,9 +155,8 @@ def only_seed(evidence: Evidence, standing: Standing) -> str:
     assert own is not None
     where = place(evidence, standing.case)
     at = f" at {where}" if where else ""
-    return (
-        f"On it, {name(evidence, _led(standing))} has the {_goal(evidence)}{at}: {estimated(evidence, own)}."
-    )
+    best = superlative(evidence.metric)
+    return f"On it, {name(evidence, _led(standing))} has the {best}{at}: {estimated(evidence, own)}."
 
 
 def leading_group(evidence: Evidence, standing: Standing) -> Iterator[str]:
@@ -172,7 +174,7 @@ def leading_group(evidence: Evidence, standing: Standing) -> Iterator[str]:
     if beaten:
         worse = " The other method is worse." if beaten == 1 else f" The other {beaten} methods are worse."
     yield (
-        f"Not decided: {enumerate_words(names, last='or', limit=_LISTED)} gives the {_goal(evidence)}. "
+        f"Not decided: {enumerate_words(names, last='or', limit=_LISTED)} gives the {superlative(evidence.metric)}. "
         f"{enumerate_words(told)} ({_seeds([standing])}).{worse}"
     )
     if remark := _unfinished(evidence, standing):

@@ -143,10 +143,13 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
     )
     scale = tuned(rows, evidence.metric.unit, "difference")
     values = [rows[column].fill_null(float("nan")).to_numpy() for column in columns]
-    values = [100 * (value - 1) for value in values] if shares else [value / scale.factor for value in values]
+    ratios = shares and bool(values[0].size) and _spread(values[0]) > _WIDE
+    if not ratios:
+        values = [100 * (v - 1) for v in values] if shares else [v / scale.factor for v in values]
     labels = {case.label: place(evidence, i) for i, case in enumerate(evidence.cases)}
     reference = evidence.methods[evidence.baseline or 0].label
-    unit = "%" if shares else scale.unit
+    unit = "" if ratios else "%" if shares else scale.unit
+    what = "ratio" if ratios else "difference"
     low, high = np.nan_to_num(values[1], nan=-np.inf), np.nan_to_num(values[2], nan=np.inf)
     figure = draw.forest(
         rows["method"].to_list(),
@@ -155,8 +158,9 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
         high,
         groups=[labels[case] for case in rows["scenario"]] if evidence.axes else None,
         solid=[verdict in {"better", "worse", "differs"} for verdict in rows["verdict"]],
-        xlabel=f"{metric_phrase(evidence.metric)}, difference to {reference}"
-        + (f" ({unit})" if unit else ""),
+        reference=1.0 if ratios else 0.0,
+        log=ratios,
+        xlabel=f"{metric_phrase(evidence.metric)}, {what} to {reference}" + (f" ({unit})" if unit else ""),
         notes={"lower": ("better", "worse"), "higher": ("worse", "better"), "neither": ("lower", "higher")}[
             evidence.metric.direction
         ],
@@ -164,10 +168,17 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
     )
     shown = "" if len(chosen) == len(cases) else f" {len(chosen)} of {len(cases)} cases are shown."
     caption = (
-        f"Paired differences over common seeds with {100 * evidence.level:g} % intervals; filled markers are "
+        f"{'Ratios of paired means' if ratios else 'Paired differences'} over common seeds with "
+        f"{100 * evidence.level:g} % intervals; filled markers are "
         f"decided after correction for all comparisons, open ones are not.{shown}"
     )
-    yield Drawn("differences", f"Differences to {reference}", caption, figure)
+    yield Drawn("differences", f"{'Ratios' if ratios else 'Differences'} to {reference}", caption, figure)
+
+
+def _spread(ratios: np.ndarray) -> float:
+    """The largest factor between ratios, or between one of them and 1."""
+    known = np.append(ratios[np.isfinite(ratios)], 1.0)
+    return float(known.max() / known.min()) if known.min() > 0 else 1.0
 
 
 def _winners(evidence: Evidence, standings: Standings) -> Iterator[Drawn]:

@@ -24,10 +24,11 @@ from qoslab.report.rows import row_block
 from qoslab.report.source import ResultsLike, measured
 from qoslab.report.text import comparison_rows
 from qoslab.report.verdict import Kind, Line, Verdict, verdict
-from qoslab.report.words import count, slug
+from qoslab.report.words import capital, count, slug
 
 if TYPE_CHECKING:
     import polars as pl
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 __all__ = ["write_report"]
@@ -105,6 +106,7 @@ def _rendered(
     block = row_block(results, evidence)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     environment.filters["bound"] = _bound
+    environment.filters["capital"] = capital
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     room = _TABLE_ROWS  # a page of more cells opens too slowly; the first table is always there
     shown = []
@@ -149,6 +151,13 @@ def _scope(answer: Verdict) -> str:
 def _bound(text: str) -> str:
     """Numbers and their units kept on one line."""
     return re.sub(r"(?<=\d) (?=(?:%|[nµmkMGT]?(?:s|bit/s|B|Hz))(?:\W|$))| (?== )|(?<= =) ", "\u00a0", text)
+
+
+def _breakable(head: str) -> Markup:
+    """A column's head that may break behind the dots and underscores of a long name."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([._])(?=[A-Za-z]{3})", r"\1<wbr>", str(escape(head))))
 
 
 def _statements(answer: Verdict) -> Iterator[tuple[str, list[Line]]]:
@@ -209,8 +218,8 @@ def _table(about: Metric, frame: pl.DataFrame, level: float, *, whole: bool) -> 
     better = {"lower": " Lower is better.", "higher": " Higher is better.", "neither": ""}[about.direction]
     return {
         "name": about.name,
-        "summary": f"{about.summary.rstrip('.')}.{unit}{better}",
-        "heads": list(zip(heads, kinds, strict=True)),
+        "summary": f"{capital(about.summary.rstrip('.'))}.{unit}{better}",
+        "heads": list(zip(map(_breakable, heads), kinds, strict=True)),
         "rows": shown if whole else [],
         "file": f"{slug(about.name)}.csv",
     }

@@ -214,17 +214,22 @@ def run_command(results: ResultsLike, **changed: str) -> str:
         **results.study.overrides,
         **{name.replace("__", "."): value for name, value in changed.items()},
     }
-    words = ["qoslab", "run", study_file(results)]
+    words = ["qoslab", "run", study_file(results), *_out(results)]
     for name, value in values.items():
         words += ["--set", f"{name}={value}"]
     return " ".join(shlex.quote(word) for word in words)
 
 
 def study_file(results: ResultsLike) -> str:
-    """Name of the study file that gave these results: folders are named after it."""
+    """Name of the study file that gave these results; for a study made in Python the name that it would have."""
+    named = getattr(results.study, "file", None)
     folder = results.path.name
-    return (
-        f"{folder.removesuffix('.results')}.toml"
-        if folder.endswith(".results")
-        else f"{results.study.name}.toml"
-    )
+    if named or not folder.endswith(".results"):
+        return named or f"{results.study.name}.toml"
+    return f"{folder.removesuffix('.results')}.toml"
+
+
+def _out(results: ResultsLike) -> list[str]:
+    """The option that names the results folder, where it is not the usual one."""
+    usual = f"{study_file(results).removesuffix('.toml')}.results"
+    return [] if results.path.name == usual else ["--out", results.path.name]

@@ -1,4 +1,4 @@
-"""Tables for a console: aligned, quiet, without colour."""
+"""A comparison as text: the cells of its table, and that table for a console."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from qoslab.core.columns import aligned
 from qoslab.core.metric import Metric
 from qoslab.report.compare import compare_evidence
 from qoslab.report.evidence import Evidence
@@ -16,28 +17,7 @@ from qoslab.report.words import Scale, decimals_for, fixed, scale_for
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["aligned", "comparison_rows", "comparison_text", "p_value", "tuned"]
-
-
-def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[bool]) -> str:
-    """Columns two spaces apart; numbers to the right, words to the left.
-
-    Args:
-        headers: Column heads.
-        rows: Cells as text, each row as long as the heads.
-        numeric: Whether a column is set to the right.
-    """
-    lines = [list(headers), *(list(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
-    rule = ["-" * width for width in widths]
-    out = []
-    for line in [lines[0], rule, *lines[1:]]:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
-        ]
-        out.append("  ".join(cells).rstrip())
-    return "\n".join(out)
+__all__ = ["comparison_rows", "comparison_text", "p_value", "tuned"]
 
 
 def tuned(frame: pl.DataFrame, unit: str, *columns: str) -> Scale:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from qoslab.core.registry import registry
 from qoslab.report import answers, doubts, takeover
-from qoslab.report.amounts import SUPERLATIVE, level, name
+from qoslab.report.amounts import level, name, superlative
 from qoslab.report.evidence import Evidence
 from qoslab.report.places import places
 from qoslab.report.source import ResultsLike, recorded_parts, run_command, study_file
@@ -169,7 +169,7 @@ def _question(evidence: Evidence) -> str:
         return f"What {phrase} does {name(evidence, 0)} give on '{evidence.study}'?"
     if evidence.metric.direction == "neither":
         return f"How do the {domain} methods differ in {phrase} on '{evidence.study}'?"
-    return f"Which {domain} method gives the {SUPERLATIVE[evidence.metric.direction]} {phrase} on '{evidence.study}'?"
+    return f"Which {domain} method gives the {superlative(evidence.metric)} on '{evidence.study}'?"
 
 
 def _answer(evidence: Evidence, standings: Standings) -> Iterator[Line]:
@@ -221,7 +221,7 @@ def _decided(evidence: Evidence, contested: list[Standing]) -> Iterator[Line]:
         return
     if not parts:
         amount = "neither of the 2" if len(contested) == 2 else f"none of the {len(contested)}"
-        yield Line("answer", f"In {amount} cases one method is best beyond doubt.")
+        yield Line("answer", f"In {amount} cases is one method best beyond doubt.")
         return
     leader, led = next(iter(parts.items()))
     if len(led) == len(evidence.cases):

@@ -11,6 +11,7 @@ from qoslab.core.metric import Metric
 
 __all__ = [
     "Scale",
+    "capital",
     "count",
     "decimals_for",
     "enumerate_words",
@@ -53,6 +54,9 @@ _UNIT_SUFFIXES = frozenset(
         "mbps",
         "gbps",
         "bit",
+        "kbit",
+        "mbit",
+        "gbit",
     }
     | {"bits", "b", "bytes", "kb", "mb", "gb", "db", "dbm", "w", "j", "percent", "pct"}
 )
@@ -61,6 +65,7 @@ _LEADING = {
     "max": "maximum",
     "min": "minimum",
     "median": "median",
+    "early": "early",
     "std": "standard deviation of",
 }
 _PROPER = {
@@ -71,6 +76,7 @@ _PROPER = {
     "gpu": "GPU",
     "io": "I/O",
     "mae": "MAE",
+    "nmae": "NMAE",
     "rmse": "RMSE",
     "rtt": "RTT",
     "qos": "QoS",
@@ -125,6 +131,8 @@ def decimals_for(value: float, half_width: float | None = None) -> int:
     if half_width is None or not math.isfinite(half_width) or half_width <= 0:
         return min(max(by_value, 0), 6)
     by_width = -math.floor(math.log10(half_width / 3))
+    if rounded > 0 and by_value - 2 == by_width + 1:
+        by_width += 1  # 0.04 (−0.31 to 0.39), for 0.0 would say that there is no difference
     return min(max(min(by_width, by_value + 2), 0), 6)
 
 
@@ -199,6 +207,8 @@ def metric_phrase(metric: Metric) -> str:
     tokens = metric.name.split("_")
     if metric.unit and len(tokens) > 1 and tokens[-1] in _UNIT_SUFFIXES:
         tokens = tokens[:-1]
+    if len(tokens) > 1 and tokens[-1] == "per":  # of a rate: `useful_rate_per_s`, `rate_mbit_per_s`
+        tokens = tokens[:-2] if len(tokens) > 2 and tokens[-2] in _UNIT_SUFFIXES else tokens[:-1]
     lead: list[str] = []
     rest: list[str] = []
     index = 0
@@ -217,6 +227,11 @@ def metric_phrase(metric: Metric) -> str:
             rest.append(_PROPER.get(token, token))
         index += 1
     return " ".join(lead + rest)
+
+
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence; symbols such as p99 stay as they are."""
+    return text if re.match(r".\d", text) else text[:1].upper() + text[1:]
 
 
 def slug(text: str) -> str:

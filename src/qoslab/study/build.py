@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,9 @@ class Builder:
     def methods(self, given: Iterable[Any]) -> tuple[MethodCase, ...]:
         """The methods of a study: tables of a file, or what `Study` takes."""
         found: list[tuple[MethodCase, KeyPath]] = []
+        given = list(given)
         for number, one in enumerate(given):
-            at: KeyPath = ("method", number)
+            at: KeyPath = ("method", number if self.located is not None else _own_name(given, number))
             found += [(case, at) for case in self._methods(one, at)]
         if not found and not self.problems:
             self.blame(("method",), "a study needs at least one method", "begin a table with [[method]]")
@@ -251,6 +252,14 @@ class Builder:
             if name in seen:
                 self.blame(at, f"two {words} {name!r}", "each must be there once")
             seen.add(name)
+
+
+def _own_name(given: Sequence[Any], number: int) -> str | int:
+    """What a method from Python is called in messages: its name, or its number where another one has that name."""
+    names = [one[0] if isinstance(one, tuple) and one else one for one in given]
+    names = [name.get("label", name.get("id")) if isinstance(name, Mapping) else name for name in names]
+    name = names[number]
+    return name if isinstance(name, str) and names.count(name) == 1 else number
 
 
 def _is_of(entry: MethodEntry, cls: type) -> bool:

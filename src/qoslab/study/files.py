@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from qoslab.core import files
-from qoslab.core.files import DiskFull
+from qoslab.core.files import DiskFull, sync_folder, write_all
 
-__all__ = ["DiskFull", "replacing", "room_for", "sync_folder", "write_all", "write_whole"]
+__all__ = ["DiskFull", "full_disk", "replacing", "room_for", "sync_folder", "write_all", "write_whole"]
 
 
 @contextmanager
@@ -21,7 +20,7 @@ def room_for(folder: Path) -> Iterator[None]:
     Raises:
         DiskFull: There was no room.
     """
-    with files.room_for(folder, _full(folder)):
+    with files.room_for(folder, full_disk(folder)):
         yield
 
 
@@ -40,7 +39,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     with room_for(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path, _full(path.parent)) as file:
+        with files.replacing(path, full_disk(path.parent)) as file:
             yield file
         sync_folder(path.parent)
 
@@ -51,25 +50,8 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def write_all(file: int, data: bytes) -> None:
-    """Write all bytes to a file descriptor, however many calls the system wants for that."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in a folder durable, where the system offers that."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _full(folder: Path) -> str:
+def full_disk(folder: Path) -> str:
+    """What to say of a full disk."""
     return (
         f"no space left for results in {str(folder)!r}: every trial that was reported as finished is "
         "stored; free some space and run the same command again, it goes on where it stopped"

@@ -31,7 +31,7 @@ def read_study(path: Path, overrides: Mapping[str, str]) -> Study:
     from qoslab.study.study import Study
 
     path = path.absolute()
-    located = with_overrides(plain := read_toml(path), _full(overrides, plain.tree))
+    located = with_overrides(read_toml(path), overrides)
     reader = _Reader(located, path)
     parts = reader.read()
     return Study(**parts, path=path, text=path.read_bytes(), overrides=dict(overrides))
@@ -135,22 +135,3 @@ def check_datasets(build: Builder, scenarios: tuple[ScenarioCase, ...]) -> None:
         except BadInput as error:
             for problem in error.problems:
                 build.blame(("scenario",), problem.message, problem.hint)
-
-
-def _full(overrides: Mapping[str, str], tree: Mapping[str, Any]) -> dict[str, str]:
-    """Overrides by the paths they mean: a method may be named by its label or id instead of its number."""
-    return {_full_key(key, tree): value for key, value in overrides.items()}
-
-
-def _full_key(key: str, tree: Mapping[str, Any]) -> str:
-    head, _, rest = key.partition(".")
-    tables = tree.get("method")
-    if head != "method" or not isinstance(tables, list):
-        return key
-    for number, table in enumerate(tables):
-        if not isinstance(table, Mapping):
-            continue
-        for name in (table.get("label"), table.get("id")):
-            if isinstance(name, str) and rest.startswith(f"{name}."):
-                return f"method.{number}.{rest[len(name) + 1 :]}"
-    return key

@@ -39,6 +39,7 @@ class StudySummary:
         text: The study file.
         overrides: Values that were set from outside the file.
         recorded: What each scenario replays for every seed; empty where it draws everything.
+        file: Name of the study file; None for a study made in Python.
     """
 
     name: str
@@ -52,6 +53,7 @@ class StudySummary:
     text: bytes = field(repr=False)
     overrides: Mapping[str, str]
     recorded: tuple[str, ...] = ()
+    file: str | None = None
 
 
 def default_results(study_file: str | Path) -> Path:
@@ -138,6 +140,7 @@ class Results:
             text=path.read_bytes() if path.is_file() else b"",
             overrides=study["overrides"],
             recorded=tuple(case.get("recorded", "") for case in plan["scenarios"]),
+            file=study.get("file"),
         )
 
     def records(self) -> list[tuple[Record, Record, Record]]:

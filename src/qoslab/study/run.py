@@ -23,6 +23,7 @@ from qoslab.study.journal import Journal, Record
 from qoslab.study.keep import keep_files
 from qoslab.study.local import Local
 from qoslab.study.plan import Plan, Trial, make_plan
+from qoslab.study.plugged import Plugged
 from qoslab.study.record import run_record
 from qoslab.study.results import Results
 from qoslab.study.round import Round, Services
@@ -55,6 +56,7 @@ def run(
     *,
     workers: int | None = None,
     ray: str | None = None,
+    executor: str | None = None,
     fail_fast: bool = False,
     until_precision: StoppingRule | None = None,
     events: Events | None = None,
@@ -67,6 +69,7 @@ def run(
         out: The results folder; by default the usual one.
         workers: Worker processes; 0 runs in this process; by default one for each processor.
         ray: Address of a Ray cluster, or `auto`; trials then run there.
+        executor: Name of another package's executor, with `:ADDRESS` where it takes one; trials then run there.
         fail_fast: Whether to stop at the first trial that fails.
         until_precision: Asked after each round how many seeds there should be; the run ends when it asks for no
             more than there are. Seeds at most double from round to round.
@@ -84,8 +87,10 @@ def run(
     """
     tell = events or _silence
     methods = methods_of(study)
-    workers = _workers(methods, workers, ray, tell)
+    plugged = _plugged(executor, workers, ray)
+    workers = _workers(methods, workers, ray or executor, tell)
     folder = Path(out or study.results_path).absolute()
+    _check_folders(folder, data)
     store, dataset = Store(folder), DataFiles(data)
     plan = make_plan(study, store, dataset)
     _demand_data(plan, dataset)
@@ -96,20 +101,20 @@ def run(
             keep_files(study, folder)
             # Whatever ends the rounds, the table is written from what the journal holds.
             stack.callback(_save, store)
-            start = _Starter(registry.domain(study.domain), workers, ray, stack)
+            start = _Starter(registry.domain(study.domain), workers, ray, plugged, stack)
             run_id = ""
             while True:
                 _record_plan(plan, store, journal)
                 tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
                 todo = [trial for trial in plan.todo if not _failed_in(run_id, trial, store)]
                 if todo:
-                    executor = start(len(todo))
+                    pool = start(len(todo))
                     run_id = run_id or _open_run(study, store, journal)
                     services = Services(
                         folder=folder,
                         domain=start.domain,
                         methods=methods,
-                        executor=executor,
+                        executor=pool,
                         journal=journal,
                         store=store,
                         run=run_id,
@@ -119,7 +124,7 @@ def run(
                         dataset=dataset,
                     )
                     Round(plan, todo, services).run()
-                    _pass_on(executor, tell)
+                    _pass_on(pool, tell)
                 more = _more(until_precision, plan, store, interrupt)
                 if more is None:
                     break
@@ -134,9 +139,11 @@ def run(
 class _Starter:
     """Starts the executor when the first trial needs it, and leaves its end to the run."""
 
-    def __init__(self, domain: Domain, workers: int, ray: str | None, stack: ExitStack) -> None:
+    def __init__(
+        self, domain: Domain, workers: int, ray: str | None, plugged: Plugged | None, stack: ExitStack
+    ) -> None:
         self.domain = domain
-        self._workers, self._ray, self._stack = workers, ray, stack
+        self._workers, self._ray, self._plugged, self._stack = workers, ray, plugged, stack
         self._executor: Executor | None = None
 
     def __call__(self, trials: int) -> Executor:
@@ -146,6 +153,8 @@ class _Starter:
         return self._executor
 
     def _start(self, trials: int) -> Executor:
+        if self._plugged is not None:
+            return self._plugged.start(trials, self.domain)
         if self._ray is not None:
             from qoslab.study.ray import OnRay
 
@@ -177,6 +186,34 @@ def methods_of(study: Study) -> dict[str, Any]:
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return built
+
+
+def _plugged(executor: str | None, workers: int | None, ray: str | None) -> Plugged | None:
+    """Another package's executor, where one was asked for.
+
+    Raises:
+        BadInput: There is none of that name, or trials were asked to run elsewhere as well.
+    """
+    if executor is None:
+        return None
+    if ray is not None or workers is not None:
+        message = "an executor of another package says itself where trials run: leave out workers and ray"
+        raise BadInput(message)
+    return Plugged(executor)
+
+
+def _check_folders(results: Path, data: Path | None) -> None:
+    """Refuse a results folder that is a file, and a data folder that is not there, before anything runs.
+
+    Raises:
+        BadInput: One of them is so.
+    """
+    if results.exists() and not results.is_dir():
+        message = f"results need a folder, and {str(results)!r} is a file"
+        raise BadInput(Problem(message=message, hint="name another one with --out"))
+    if data is not None and not data.is_dir():
+        message = f"there is no folder of data files {str(data)!r}"
+        raise BadInput(message)
 
 
 def _workers(methods: Mapping[str, Any], workers: int | None, ray: str | None, tell: Events) -> int:

@@ -1,4 +1,4 @@
-"""The published figures of the data sets, from the files themselves."""
+"""The published figures of the datasets, from the files themselves."""
 
 import numpy as np
 import pytest

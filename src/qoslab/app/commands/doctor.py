@@ -19,8 +19,17 @@ EXTRAS = {
     "learn": ("torch", "safetensors", "sklearn", "gymnasium", "pettingzoo"),
     "optimize": ("cvxpy", "clarabel", "highspy"),
     "ray": ("ray",),
+    "edge": ("onnx", "onnxruntime", "onnxscript"),
 }
 """What each extra brings, by import name."""
+
+_PLUGIN_NOUNS = {
+    "qoslab.domains": "plug-in",
+    "qoslab.methods": "plug-in",
+    "qoslab.commands": "command",
+    "qoslab.executors": "executor",
+}
+"""What doctor calls a plug-in of each group."""
 
 
 def doctor(
@@ -78,18 +87,27 @@ def _extra(name: str, modules: tuple[str, ...]) -> dict[str, Any]:
 def _plugins() -> list[dict[str, Any]]:
     """Plug-ins of other packages, and what is wrong with them."""
     from qoslab.app.table_of_commands import COMMANDS
+    from qoslab.core.parts import COMMANDS as COMMAND_PLUGINS
+    from qoslab.core.parts import EXECUTORS, tried_plugins_of
     from qoslab.core.registry import registry
 
     taken = {command.name for command in COMMANDS}
+    domains = {domain.name for domain in registry.domains()}
     rows = []
-    for plugin in registry.plugins():
+    for plugin in [
+        *registry.plugins(),
+        *tried_plugins_of(COMMAND_PLUGINS),
+        *tried_plugins_of(EXECUTORS),
+    ]:
         broken = plugin.fault is not None
         advice = str(plugin).partition(" failed: ")[2] if broken else ""
+        if not broken and plugin.group == COMMAND_PLUGINS and plugin.name in taken | domains:
+            advice = "a command or domain of qoslab has this name: this command cannot be reached"
+        elif not broken and plugin.group == "qoslab.domains" and plugin.name in taken:
+            advice = "a command has this name: the domain's own commands cannot be reached"
         state = f"failed, {plugin.origin}" if broken else plugin.origin
-        rows.append({"what": f"plug-in {plugin.name}", "state": state, "advice": advice})
-    for row in rows:
-        if str(row["what"]).removeprefix("plug-in ") in taken and not row["advice"]:
-            row["advice"] = "a command has this name: the domain's own commands cannot be reached"
+        noun = _PLUGIN_NOUNS[plugin.group]
+        rows.append({"what": f"{noun} {plugin.name}", "state": state, "advice": advice})
     return rows
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import print_json, print_table, rows_in
+from qoslab.app.output import default_in_words, described, has_own_json, print_result
 from qoslab.core.domain import Command, Domain, load_part
 from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.core.parts import COMMANDS, plugins_of
 from qoslab.core.registry import registry
 
 if TYPE_CHECKING:
@@ -34,19 +33,20 @@ def run_domain_command(words: list[str], commands: Iterable[str]) -> int:
         raise BadInput(Problem(message=f"domain {domain.name!r} has no commands of its own", hint=hint))
     words = words[1:] or ["--help"]
     command = next((one for one in domain.commands if one.name == words[0]), None)
-    json = "--json" in words and command is not None and not _has_own_json(domain, command)
+    json = "--json" in words and command is not None and not has_own_json(_function(domain, command))
     if json:
         words = [word for word in words if word != "--json"]
     result = domain_app(domain)(words, exit_on_error=False, print_error=False)
-    return _printed(result, json=json)
+    return print_result(result, json=json)
 
 
 def domain_app(domain: Domain) -> App:
     """A domain's commands as a command-line application."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     app = App(
         name=f"qoslab {domain.name}",
+        default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
         help=domain.summary,
         help_epilogue="With --json every command prints JSON.",
         result_action="return_value",
@@ -55,7 +55,8 @@ def domain_app(domain: Domain) -> App:
     )
     for command in domain.commands:
         function = _function(domain, command)
-        app.command(function, name=command.name, help_epilogue="--json: print JSON.")
+        about = described(function) or f"{command.summary}."
+        app.command(function, name=command.name, help=about, help_epilogue="--json: print JSON.")
     return app
 
 
@@ -65,36 +66,13 @@ def _domain(name: str, commands: Iterable[str]) -> Domain:
         return domains[name]
     if any(plugin.name == name and plugin.fault for plugin in registry.plugins()):
         return registry.domain(name)
-    problem = Problem(
-        message=f"there is no command or domain {name!r}",
-        hint=did_you_mean(name, [*commands, *domains]) or "see qoslab --help",
-    )
+    known = [*commands, *domains, *(plugin.name for plugin in plugins_of(COMMANDS))]
+    hint = did_you_mean(name, known) or "see qoslab --help"
+    if name.endswith(".toml"):
+        hint = f"a study file is run with: qoslab run {name}"
+    problem = Problem(message=f"there is no command or domain {name!r}", hint=hint)
     raise BadInput(problem)
 
 
 def _function(domain: Domain, command: Command) -> Any:
     return load_part(command.target, f"domain {domain.name!r}, command {command.name!r}")
-
-
-def _has_own_json(domain: Domain, command: Command) -> bool:
-    return "json" in inspect.signature(_function(domain, command)).parameters
-
-
-def _printed(result: Any, *, json: bool) -> int:
-    """Print what a domain's command returned: text, rows, or an exit code."""
-    if result is None:
-        return 0
-    if isinstance(result, int) and not json:
-        return result
-    rows = rows_in(result)
-    if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        result = dataclasses.asdict(result)
-    if json:
-        print_json(result if rows is None else rows)
-    elif rows:
-        print_table(rows, list(rows[0]))
-    elif isinstance(result, dict):
-        print_json(result)
-    else:
-        print(result)
-    return 0

@@ -25,6 +25,9 @@ def run(
     *,
     workers: Annotated[int | None, Parameter(help="Worker processes; one per processor by default.")] = None,
     ray: Annotated[str | None, Parameter(help="Address of a Ray cluster, or auto.")] = None,
+    executor: Annotated[
+        str | None, Parameter(help="Executor of another package: NAME or NAME:ADDRESS.")
+    ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
     out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
     until_precision: Annotated[
@@ -40,6 +43,7 @@ def run(
         file: The study file.
         workers: Worker processes; 0 runs in this process; by default one per processor.
         ray: Run on a Ray cluster instead: its address, or `auto` to find or start one.
+        executor: Run on an executor that another package brings instead: its name, and behind a colon what it is told.
         set_: Values to set, `a.b=value`.
         out: Folder of results; `NAME.results` beside the study file by default.
         until_precision: Add seeds until every method's interval of the report's metric has at most this relative
@@ -59,20 +63,24 @@ def run(
         out,
         workers=workers,
         ray=ray,
+        executor=executor,
         until_precision=until_precision if until_precision is not None else study.report.precision,
         fail_fast=fail_fast,
         data=data,
     )
-    return conclude(results, json=json)
+    return conclude(results, json=json, file=file)
 
 
-def conclude(results: Results, *, json: bool = False, report: Path | None = None) -> int:
+def conclude(
+    results: Results, *, json: bool = False, report: Path | None = None, file: Path | None = None
+) -> int:
     """Print the verdict and where to go from here.
 
     Args:
         results: The results.
         json: Print the verdict as JSON.
         report: The report, where it is written already.
+        file: The study file.
 
     Returns:
         130 where the run was interrupted, 1 where a trial failed, else 0.
@@ -83,7 +91,7 @@ def conclude(results: Results, *, json: bool = False, report: Path | None = None
     if json:
         print_json(found.as_dict() | {"results": str(results.path)})
     else:
-        print(verdict_from_here(found, results))
+        print(verdict_from_here(found, results, file))
         folder = short(results.path)
         print(f"\nresults: {folder}   report: {short(report) if report else f'qoslab report {folder}'}")
     if results.interrupted:
@@ -97,6 +105,7 @@ def run_study(
     *,
     workers: int | None = None,
     ray: str | None = None,
+    executor: str | None = None,
     until_precision: float | None = None,
     fail_fast: bool = False,
     data: Path | None = None,
@@ -110,6 +119,7 @@ def run_study(
             out,
             workers=workers,
             ray=ray,
+            executor=executor,
             until_precision=stopping_rule(study, until_precision),
             fail_fast=fail_fast,
             data=data,

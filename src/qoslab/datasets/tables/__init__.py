@@ -1,4 +1,5 @@
-"""The data sets that come with qoslab, one module per field; importing a module registers what it lists.
+"""The datasets that come with qoslab, one module per field; importing a module registers what it lists.
 
-Every address names a full commit, and every checksum was taken from the bytes at that commit.
+Every address names a full commit, and its checksum was taken from the bytes at that commit; files that no such address
+has are checked against the checksums that several projects publish alike.
 """

@@ -54,7 +54,7 @@ METRICS = (
 
 _FIGURES = (
     FigureEntry(
-        "tail_over_load", _HERE + "figures:tail_over_load", "99th percentile of the response time over load"
+        "tail_over_load", _HERE + "figures:tail_over_load", "99.9th percentile of the response time over load"
     ),
     FigureEntry(
         "exceeded",
@@ -107,6 +107,16 @@ registry.add_domain(
                 "rehearse",
                 _HERE + "deploy.rehearsal:rehearse_command",
                 "a steering policy on a simulated site, before it touches a proxy",
+            ),
+            Command(
+                "train",
+                _HERE + "learned.training:train",
+                "the weights of the learned policy, from nothing, on simulated sites",
+            ),
+            Command(
+                "train-delayed",
+                _HERE + "learned.mean_field:train_delayed",
+                "the weights of the learned control under delayed information",
             ),
             Command(
                 "steer",

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Epochs", "Preference", "drops", "epoch_rates", "random_choice", "shortest", "softmin"]
+__all__ = ["Epochs", "Preference", "drops", "epoch", "epoch_rates", "random_choice", "shortest", "softmin"]
 
 FloatArray = NDArray[np.float64]
 Preference = Callable[[FloatArray], FloatArray]
@@ -100,12 +100,12 @@ def drops(world: Epochs, prefers: Preference, rates: FloatArray) -> float:
     law[0] = 1.0
     total = 0.0
     for rate in rates:
-        law, lost = _epoch(world, law, rate * 2.0 * (chosen @ law))
+        law, lost = epoch(world, law, rate * 2.0 * (chosen @ law))
         total += lost
     return total
 
 
-def _epoch(world: Epochs, law: FloatArray, arrivals: FloatArray) -> tuple[FloatArray, float]:
+def epoch(world: Epochs, law: FloatArray, arrivals: FloatArray) -> tuple[FloatArray, float]:
     """The law of lengths after an epoch and the mean number of drops in it, given arrival rates by shown length."""
     size = world.places + 1
     chains = np.zeros((size, size + 1, size + 1))

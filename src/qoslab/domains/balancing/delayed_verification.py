@@ -11,11 +11,15 @@ from qoslab.core.check import Check
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import delayed, published
+from qoslab.domains.balancing.hooks import Policy
+from qoslab.domains.balancing.learned.mean_field import controlled_drops, flat
+from qoslab.domains.balancing.learned.weights import MEAN_FIELD, read_weights
+from qoslab.domains.balancing.methods.mean_field_control import MeanFieldControl
 from qoslab.domains.balancing.methods.softmin import Softmin
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 
-__all__ = ["mean_field", "simulated"]
+__all__ = ["controlled", "mean_field", "simulated"]
 
 FloatArray = NDArray[np.float64]
 
@@ -23,6 +27,8 @@ TABLE_SEQUENCES = 8
 """Arrival sequences that the table rests on: its own error is that of a mean of so many."""
 SUITE_ERROR = 0.01
 """Chance that any paired row fails although the simulator is right."""
+CONTROL = 1.01
+"""Largest ratio of drops under the learned control to those under the best rule."""
 REMAINDER = 0.01
 """Relative error left by 2 D(2n) - D(n), whose terms of order 1/n cancel and those of order 1/n^2 do not."""
 _BETA = {"rnd": 0.0, "jsq2": 1e6}
@@ -85,6 +91,43 @@ def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
         )
 
 
+def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
+    """The learned control against the best of RND, JSQ(2) and tuned softmin, on the same arrivals.
+
+    What is judged is the upper end of the 95 % interval of the mean ratio, at most `CONTROL`. On the mean field the
+    drops are exact; in the simulator there are so many servers with five places.
+    """
+    from scipy.special import stdtrit
+
+    network = flat(read_weights("builtin", MEAN_FIELD))
+    servers, count = (64, 8) if quick else (256, 20)
+    for dt in dict.fromkeys(row.dt for row in published.DELAYED):
+        rows = [row for row in published.DELAYED if row.dt == dt]
+        rates = _rates(rows[0], count)
+        exact = np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
+        limits = min((_limits(row, rates) for row in rows), key=lambda values: float(values.mean()))
+        ours, *others = (
+            np.array(
+                [
+                    _dropped(dt, rule, servers, rate, Seed(0, "verify", f"control {dt:g}", k), context)
+                    for k, rate in enumerate(rates)
+                ]
+            )
+            for rule in (MeanFieldControl(period_s=dt), *map(_rule, rows))
+        )
+        rivals = min(others, key=lambda values: float(values.mean()))
+        for where, ratios in (("mean field", exact / limits), (f"{servers} servers", ours / rivals)):
+            error = float(ratios.std(ddof=1)) / count**0.5
+            yield Check.within(
+                f"delayed information, dt = {dt:g}, {where}: drops of the learned control per drop of the best rule",
+                "no worse than RND, JSQ(2), tuned softmin; upper end of the 95 % interval",
+                expected=1.0,
+                got=float(ratios.mean()) + float(stdtrit(count - 1, 0.975)) * error,
+                low=0.0,
+                high=CONTROL,
+            )
+
+
 def _rates(row: published.Delayed, count: int) -> list[FloatArray]:
     """Arrival rates per queue, one array for each sequence; a longer list begins with the shorter one."""
     rng = Seed(0, "verify", "delayed", 0).generator("rates")
@@ -101,19 +144,30 @@ def _limits(row: published.Delayed, rates: list[FloatArray]) -> FloatArray:
 
 def _drops(row: published.Delayed, servers: int, rates: FloatArray, number: int, context: Context) -> float:
     """Drops per queue of so many servers with five places, all reporting every dt."""
-    world = delayed.Epochs(row.dt)
+    seed = Seed(0, "verify", f"delayed {row.dt:g} {row.policy} {servers}", number)
+    return _dropped(row.dt, _rule(row), servers, rates, seed, context)
+
+
+def _rule(row: published.Delayed) -> Softmin:
+    """The rule of a row of the table."""
+    return Softmin(beta=_BETA.get(row.policy, row.beta), period_s=row.dt)
+
+
+def _dropped(
+    dt: float, method: Policy, servers: int, rates: FloatArray, seed: Seed, context: Context
+) -> float:
+    """The same of any policy."""
+    world = delayed.Epochs(dt)
     scenario = BalancingScenario.model_validate(
         {
             "servers": {"count": servers, "limit": world.places},
-            "arrivals": {"kind": "rates", "rates": tuple(map(float, rates)), "step_s": row.dt},
+            "arrivals": {"kind": "rates", "rates": tuple(map(float, rates)), "step_s": dt},
             "rate_per_s": servers * float(rates.mean()),
-            "duration_s": world.count * row.dt,
+            "duration_s": world.count * dt,
             "warmup": {"fraction": 0.0},
             "metrics": "mean",
         }
     )
-    method = Softmin(beta=_BETA.get(row.policy, row.beta), period_s=row.dt)
-    seed = Seed(0, "verify", f"delayed {row.dt:g} {row.policy} {servers}", number)
     outcome = next(run(scenario, method, [seed], context))
     return outcome.counters["rejected"] / servers
 

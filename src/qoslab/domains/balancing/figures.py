@@ -17,12 +17,12 @@ _MOST_SERVERS = 128
 
 
 def tail_over_load(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
-    """99th percentile of the response time over the load, one line per method, with 95 % intervals over seeds."""
+    """99.9th percentile of the response time over the load, one line per method, with 95 % intervals over seeds."""
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
 
-    metric = "response_time_p99_s"
+    metric = "response_time_p999_s"
     if "load" not in rows.columns or metric not in rows.columns or rows["load"].n_unique() < 2:
         return None
     done = rows.filter((pl.col("status") == "done") & pl.col(metric).is_not_null())
@@ -35,7 +35,7 @@ def tail_over_load(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Fi
         half = _t_quantile(found["n"].to_numpy()) * found["error"].to_numpy() / np.sqrt(found["n"].to_numpy())
         bands[str(method)] = Band(mean, mean - half, mean + half)
     return lines(
-        loads.to_numpy(), bands, xlabel="load", ylabel="99th percentile of response time (s)", log_y=True
+        loads.to_numpy(), bands, xlabel="load", ylabel="99.9th percentile of response time (s)", log_y=True
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Protocol, runtime_checkable
 
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
@@ -23,7 +23,7 @@ from qoslab.domains.balancing.world import make_site, make_world, variant, wante
 from qoslab.engine.kernel import compiled, interpreted
 from qoslab.engine.reference import by_reference
 
-__all__ = ["Simulation", "run"]
+__all__ = ["Playing", "Simulation", "run"]
 
 SLICES = 16
 """Batches between two looks at the clock on the wall."""
@@ -36,9 +36,31 @@ def run(
     demand = make_demand(scenario, context)
     for seed in seeds:
         context.check_time()
-        simulation = Simulation(scenario, method, seed, context, demand=demand)
-        simulation.finish()
+        begin = partial(Simulation, scenario, method, context=context, demand=demand)
+        if isinstance(method, Playing):
+            simulation = method.play(begin, seed, context)
+        else:
+            simulation = begin(seed)
+            simulation.finish()
         yield outcome(scenario, simulation.world, keep_series=context.keep_series)
+
+
+@runtime_checkable
+class Playing(Protocol):
+    """A policy that decides from outside the simulator, at its pauses, as learners do."""
+
+    def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
+        """Play the run of a seed to its end, after others where it learns from those first.
+
+        Args:
+            begin: Makes the simulation of a seed.
+            seed: The trial's seed.
+            context: Services of the laboratory.
+
+        Returns:
+            The simulation of the trial's seed, at its end.
+        """
+        ...
 
 
 class Simulation:

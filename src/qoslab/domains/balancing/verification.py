@@ -72,6 +72,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
         yield _closed_form(exact, level, context, quick=quick)
     yield from delayed_verification.mean_field(context, quick=quick)
     yield from delayed_verification.simulated(context, quick=quick)
+    yield from delayed_verification.controlled(context, quick=quick)
     for row in published.FAIRNESS:
         yield _fairness(row, context, quick=quick)
     for figure in published.SIMLB:

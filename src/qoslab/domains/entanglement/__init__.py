@@ -1,6 +1,6 @@
 """Entanglement: quantum networks that share pairs over lossy links, store and swap them."""
 
-from qoslab.core.domain import Command, Domain
+from qoslab.core.domain import Command, Domain, FigureEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -24,6 +24,38 @@ registry.add_domain(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
             ),
+            Command(
+                "control",
+                _HERE + "deploy.control:control",
+                "let a process of your own steer the simulated network over loopback",
+            ),
+            Command(
+                "sensitivity",
+                _HERE + "sensitivity:sensitivity",
+                "which hardware figure, improved by 10 %, gains most",
+            ),
+        ),
+        figures=(
+            FigureEntry("rate", _HERE + "figures:rate_over_axis", "pairs delivered over the varied figure"),
+            FigureEntry("fidelity", _HERE + "figures:fidelity_over_axis", "fidelity over the varied figure"),
+            FigureEntry(
+                "fidelities",
+                _HERE + "figures:fidelity_distribution",
+                "fidelity of delivered pairs in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
+                "latencies",
+                _HERE + "figures:latency_distribution",
+                "latency of delivered pairs in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
+                "flows",
+                _HERE + "figures:flow_map",
+                "where pairs flow, in the last case",
+                needs=("flows",),
+            ),
         ),
         metrics=(
             Metric(
@@ -38,8 +70,28 @@ registry.add_domain(
             Metric(
                 "latency_s", "s", "lower", "mean time from the first link pair of a delivery to its delivery"
             ),
+            Metric(
+                "latency_p95_s", "s", "lower", "95th percentile of the time from first link pair to delivery"
+            ),
+            Metric(
+                "request_success", "", "higher", "share of jobs that got all their pairs by their deadline"
+            ),
+            Metric(
+                "request_time_s", "s", "lower", "mean time of a job that succeeded, from arrival to last pair"
+            ),
+            Metric("request_time_p95_s", "s", "lower", "95th percentile of the time of jobs that succeeded"),
+            Metric("fairness_jain", "", "higher", "Jain's index over the requests' useful rates"),
             Metric("demand_met", "", "higher", "mean share of the rates wanted that is delivered"),
             Metric("decohered_share", "", "lower", "pairs given up by age, per link pair created"),
+            Metric(
+                "cut_share",
+                "",
+                "lower",
+                "pairs given up after a repeater's longest wait, per link pair created",
+            ),
+            Metric(
+                "messages_per_pair", "", "lower", "messages on swaps and purification, per link pair created"
+            ),
             Metric("memory_use", "", "neither", "share of memory time in which a pair is held"),
         ),
     )

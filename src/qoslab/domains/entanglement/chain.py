@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from qoslab.engine.heap import Heap, heap
 from qoslab.engine.kernel import kernel
+from qoslab.engine.streams import Stream
 
 __all__ = [
     "CONSUMED",
+    "COUNTS",
     "CREATED",
+    "CUT",
     "DECOHERED",
     "DELIVERED",
     "DROPPED",
@@ -20,13 +23,23 @@ __all__ = [
     "JOINED",
     "KNOWS",
     "LEFT",
+    "MEASURED",
     "MESSAGES",
+    "NESTED",
     "OPEN",
+    "PENDING",
+    "POOLED",
+    "PUMPING",
+    "PURIFIED",
     "RIGHT",
+    "SPOILED",
     "SWAPPED",
+    "TRIMMED",
     "WAITS",
     "WASTED",
     "Chain",
+    "Physics",
+    "Run",
     "Store",
     "make_store",
 ]
@@ -37,15 +50,24 @@ IntArray = NDArray[np.int64]
 LEFT, RIGHT = 0, 1
 """The ends of a link's pair; a pair's left end lies nearer to the path's source."""
 
-OPEN, SWAPPED, CONSUMED, DROPPED = range(4)
-"""What became of one end of a link's pair: still stored, measured in a swap, used by its user, given up."""
+OPEN, SWAPPED, CONSUMED, DROPPED, MEASURED, CUT = range(6)
+"""What became of one end of a link's pair: still stored, measured in a swap, used by its user, given up, measured to
+purify another, given up by a repeater that had waited long enough."""
 
-KNOWS, WAITS = 1, 2
-"""Bits of what the node of an end knows: the pair exists; the end stands in the queue for a swap."""
+KNOWS, WAITS, POOLED, PENDING = 1, 2, 4, 8
+"""Bits of what the node of an end knows: the pair exists; the end stands in the queue for a swap; it stands in the pool
+for purification; the outcome of its purification is on its way."""
 
-CREATED, JOINED, FAILED, WASTED, DECOHERED, DELIVERED, MESSAGES = range(7)
+CREATED, JOINED, FAILED, WASTED, DECOHERED, DELIVERED, MESSAGES, PURIFIED, SPOILED, TRIMMED = range(10)
 """Places of the counts: link pairs created; swaps of two live pairs that succeeded, and that failed; live pairs that
-were swapped with one that had ended; pairs that ended by age; pairs delivered; messages."""
+were swapped with one that had ended; pairs that ended by age; pairs delivered; messages; purifications that succeeded,
+and that failed; pairs that ended because a repeater had waited long enough."""
+
+COUNTS = 10
+"""How many counts there are."""
+
+NESTED, PUMPING = range(2)
+"""Schedules of purification: two pairs of equal rounds; one pair again and again with fresh ones."""
 
 
 class Chain(NamedTuple):
@@ -63,6 +85,11 @@ class Chain(NamedTuple):
         life_s: Age at which a pair of each hop is given up, s, shape (n,).
         width: Memories at each end of each hop, shape (n,).
         fidelity: Fidelity of a new pair of each hop, shape (n,).
+        readout: Probability that a node reads a qubit right, shape (n + 1,).
+        rounds: Rounds of purification of each hop's pairs, shape (n,).
+        enough: Fidelity after creation or a round from which a hop's pair is purified no more, shape (n,).
+        purify: Scheme of purification (see `states`) and schedule, shape (2,).
+        wait_s: Longest wait for a swap at a node, by the side of its pair, s, shape (n + 1, 2).
     """
 
     place_s: FloatArray
@@ -76,6 +103,11 @@ class Chain(NamedTuple):
     life_s: FloatArray
     width: IntArray
     fidelity: FloatArray
+    readout: FloatArray
+    rounds: IntArray
+    enough: FloatArray
+    purify: IntArray
+    wait_s: FloatArray
 
 
 class Store(NamedTuple):
@@ -96,12 +128,20 @@ class Store(NamedTuple):
         head: Free records, deliveries, shape (2,).
         queue: Records that wait for a swap: node, side of the node's pair, place, shape (n + 1, 2, most).
         queued: How many, shape (n + 1, 2).
-        idle: When free memories became free: end, hop, ring of places, s, shape (2, n, most).
-        idle_at: Ring start and length of `idle`, shape (2, n, 2).
-        counts: Counts by place, shape (7,).
+        free_s: When each free memory became free, infinite for one in use: end, hop, memory, s, shape (2, n, most).
+        idle: How many are free, shape (2, n).
+        slot: Memory that holds each end, shape (2, room).
+        base: State of each pair without its memories since `since`: I, Z, X, Y, shape (room, 4).
+        since: From when each end's memory counts, s, shape (2, room).
+        round: Rounds of purification that each end's node knows of, shape (2, room).
+        spent: Record measured to purify each one; then what came of it, -1 good, -2 bad, shape (room,).
+        pool: Records that wait for purification at their left end: hop, place, shape (n, most).
+        pooled: How many, shape (n,).
+        cut_s: When each end's node has waited long enough, s, shape (2, room).
+        counts: Counts by place, shape (10,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
         delivered: When, fidelity, age of the oldest part, s, of each delivered pair, shape (3, deliveries).
-        work: Room for four pair vectors, shape (4, 4).
+        work: Room for six pair vectors, shape (6, 4).
         heap: Events to come.
     """
 
@@ -119,13 +159,57 @@ class Store(NamedTuple):
     head: IntArray
     queue: IntArray
     queued: IntArray
-    idle: FloatArray
-    idle_at: IntArray
+    free_s: FloatArray
+    idle: IntArray
+    slot: IntArray
+    base: FloatArray
+    since: FloatArray
+    round: IntArray
+    spent: IntArray
+    pool: IntArray
+    pooled: IntArray
+    cut_s: FloatArray
     counts: IntArray
     held_s: FloatArray
     delivered: FloatArray
     work: FloatArray
     heap: Heap
+
+
+class Physics(NamedTuple):
+    """Rules of a run, as numbers.
+
+    Attributes:
+        noise: What memories do to qubits; see `states`.
+        bell: 1 for Bell-diagonal states, 0 for Werner states.
+        mqns: 1 for decay and heralding as MQNS has them.
+        selection: Which waiting pair is swapped; see `selection`.
+    """
+
+    noise: int
+    bell: int
+    mqns: int
+    selection: int
+
+
+class Run(NamedTuple):
+    """All that the event loop works on.
+
+    Attributes:
+        c: The path.
+        s: What is stored in it.
+        links: Streams of the hops, shape (n, 4).
+        nodes: Streams of the nodes, shape (n + 1, 4).
+        span: End of the warm-up and horizon, s, shape (2,).
+        physics: Rules.
+    """
+
+    c: Chain
+    s: Store
+    links: Stream
+    nodes: Stream
+    span: FloatArray
+    physics: Physics
 
 
 @kernel
@@ -153,11 +237,19 @@ def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
         np.array([room, 0]),
         np.zeros((hops + 1, 2, most), np.int64),
         np.zeros((hops + 1, 2), np.int64),
-        np.zeros((2, hops, most)),
-        np.zeros((2, hops, 2), np.int64),
-        np.zeros(7, np.int64),
+        np.full((2, hops, most), np.inf),
+        np.zeros((2, hops), np.int64),
+        np.zeros((2, room), np.int64),
+        np.zeros((room, 4)),
+        np.zeros((2, room)),
+        np.zeros((2, room), np.int64),
+        np.zeros(room, np.int64),
+        np.zeros((hops, most), np.int64),
+        np.zeros(hops, np.int64),
+        np.zeros((2, room)),
+        np.zeros(COUNTS, np.int64),
         np.zeros(1),
         np.zeros((3, deliveries)),
-        np.zeros((4, 4)),
+        np.zeros((6, 4)),
         heap(8 * room),
     )

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qoslab.core.outcome import Outcome
-from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.chain import (
+    CREATED,
+    DECOHERED,
+    DELIVERED,
+    FAILED,
+    JOINED,
+    MESSAGES,
+    PURIFIED,
+    SPOILED,
+    TRIMMED,
+    WASTED,
+    IntArray,
+)
+from qoslab.domains.entanglement.demand import FloatArray, jain, serve
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 
 if TYPE_CHECKING:
@@ -24,6 +37,9 @@ _COUNTERS = {
     "pairs_decohered": DECOHERED,
     "pairs_delivered": DELIVERED,
     "messages": MESSAGES,
+    "purifications_succeeded": PURIFIED,
+    "purifications_failed": SPOILED,
+    "pairs_cut": TRIMMED,
 }
 
 
@@ -43,8 +59,57 @@ def hashing_yield(fidelity: float) -> float:
     return max(0.0, 1.0 - _entropy([fidelity, rest, rest, rest])) if fidelity > 0.5 else 0.0
 
 
-def outcome_of(scenario: EntanglementScenario, runs: Sequence[PathRun], *, keep: bool) -> Outcome:
-    """All paths together; rates are per second after the warm-up."""
+def _jobs(
+    scenario: EntanglementScenario, arrivals: Sequence[FloatArray], request: IntArray, time: FloatArray
+) -> dict[str, float]:
+    """Success and duration of jobs that came after the warm-up.
+
+    A job is judged where its deadline lies within the run; one without a deadline is judged by the horizon.
+
+    Args:
+        scenario: The scenario.
+        arrivals: When the jobs of each request come, s.
+        request: Request of each useful delivery, shape (pairs,).
+        time: When it was made, s, shape (pairs,).
+    """
+    judged = successes = 0
+    durations: list[FloatArray] = []
+    for place, each in enumerate(scenario.requests):
+        if each.jobs is None:
+            continue
+        deadline = each.jobs.deadline_s or np.inf
+        served = serve(arrivals[place], each.jobs.pairs, deadline, np.sort(time[request == place]).tolist())
+        counted = served.arrival_s >= scenario.warm_up_s
+        if np.isfinite(deadline):
+            counted &= served.arrival_s + deadline <= scenario.horizon_s
+        done = counted & np.isfinite(served.done_s)
+        judged, successes = judged + int(counted.sum()), successes + int(done.sum())
+        durations.append(served.done_s[done] - served.arrival_s[done])
+    metrics: dict[str, float] = {}
+    if judged:
+        metrics["request_success"] = successes / judged
+    took = np.concatenate(durations or [np.zeros(0)])
+    if len(took):
+        metrics["request_time_s"] = float(took.mean())
+        metrics["request_time_p95_s"] = float(np.quantile(took, 0.95))
+    return metrics
+
+
+def outcome_of(
+    scenario: EntanglementScenario,
+    runs: Sequence[PathRun],
+    *,
+    keep: bool,
+    arrivals: Sequence[FloatArray] = (),
+) -> Outcome:
+    """All paths together; rates are per second after the warm-up.
+
+    Args:
+        scenario: The scenario.
+        runs: What each path gave.
+        keep: Whether deliveries are kept as a series.
+        arrivals: When the jobs of each request come, s; needed where requests have jobs.
+    """
     window = scenario.horizon_s - scenario.warm_up_s
     request = np.concatenate(
         [np.full(len(each.time_s), each.request) for each in runs] or [np.zeros(0, np.int64)]
@@ -54,6 +119,8 @@ def outcome_of(scenario: EntanglementScenario, runs: Sequence[PathRun], *, keep:
         for name in ("time_s", "fidelity", "age_s")
     ]
     late = columns[0] >= scenario.warm_up_s
+    enough = columns[1] >= np.array([each.fidelity for each in scenario.requests])[request.astype(np.int64)]
+    jobs = _jobs(scenario, arrivals, request[enough], columns[0][enough])
     request, (time, fidelity, age) = request[late].astype(np.int64), (column[late] for column in columns)
     least = np.array([each.fidelity for each in scenario.requests])[request]
     counts: dict[str, int] = {
@@ -69,6 +136,10 @@ def outcome_of(scenario: EntanglementScenario, runs: Sequence[PathRun], *, keep:
     }
     if len(time):
         metrics |= {"fidelity": mean, "latency_s": float(age.mean())}
+        metrics["latency_p95_s"] = float(np.quantile(age, 0.95))
+    if len(useful) > 1:
+        metrics["fairness_jain"] = jain(useful)
+    metrics |= jobs
     wanted = [
         (got, each.rate_per_s) for got, each in zip(useful, scenario.requests, strict=True) if each.rate_per_s
     ]
@@ -76,6 +147,8 @@ def outcome_of(scenario: EntanglementScenario, runs: Sequence[PathRun], *, keep:
         metrics["demand_met"] = float(np.mean([min(1.0, got / rate) for got, rate in wanted]))
     if counts["pairs_created"]:
         metrics["decohered_share"] = counts["pairs_decohered"] / counts["pairs_created"]
+        metrics["cut_share"] = counts["pairs_cut"] / counts["pairs_created"]
+        metrics["messages_per_pair"] = counts["messages"] / counts["pairs_created"]
     memories = sum(each.memories for each in runs)
     if memories:
         metrics["memory_use"] = sum(each.held_s for each in runs) / (memories * window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,30 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement import states
+from qoslab.domains.entanglement import selection, states
 from qoslab.domains.entanglement.chain import (
     CREATED,
     DECOHERED,
     DELIVERED,
     FAILED,
     JOINED,
+    PURIFIED,
+    SPOILED,
+    TRIMMED,
     WASTED,
     Chain,
     FloatArray,
+    Physics,
 )
+from qoslab.domains.entanglement.demand import draw_arrivals
+from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.routing.planned import PlannedInSlots
+from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.slots import run_slots
 from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
@@ -41,6 +50,14 @@ _NOISES = {
     "bit_flip": states.BIT_FLIP,
     "amplitude_damping": states.AMPLITUDE_DAMPING,
 }
+_SELECTIONS = {
+    "waiting": selection.WAITING,
+    "first": selection.FIRST,
+    "oldest": selection.OLDEST,
+    "freshest": selection.FRESHEST,
+    "best": selection.BEST,
+    "random": selection.RANDOM,
+}
 _MOST_ROOM = 1 << 20
 
 
@@ -50,7 +67,7 @@ class PathRun:
 
     Attributes:
         request: Place of the request.
-        counts: See `chain`, shape (7,).
+        counts: See `chain`, shape (10,).
         in_memory: Pairs that lived at the horizon.
         held_s: Memory time that held pairs after the warm-up, s.
         memories: Memories of the path.
@@ -69,17 +86,22 @@ class PathRun:
     age_s: FloatArray
 
 
-def physics_of(scenario: EntanglementScenario) -> tuple[int, int, int]:
-    """Noise, Bell-diagonal or not, errors as MQNS has them or not."""
+def physics_of(scenario: EntanglementScenario) -> Physics:
+    """The rules of a scenario as numbers."""
     memory = scenario.memory
-    return _NOISES[memory.noise], int(memory.state == "bell_diagonal"), int(memory.compat == "mqns")
+    return Physics(
+        _NOISES[memory.noise],
+        int(memory.state == "bell_diagonal"),
+        int(memory.compat == "mqns"),
+        _SELECTIONS[memory.selection],
+    )
 
 
 def run_path(
     chain: Chain,
     banks: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     span: FloatArray,
-    physics: tuple[int, int, int],
+    physics: Physics,
     request: int = 0,
 ) -> PathRun:
     """Simulate one path and hold it to the law of conservation.
@@ -99,7 +121,7 @@ def run_path(
     room = 8 * int(chain.width.sum()) + 32
     while True:
         copies = (banks[0].copy(), banks[1].copy())
-        status, live, store = compiled(simulate)(chain, copies, span, physics, room, most)
+        status, live, store = compiled(simulate)(chain, *copies, span, physics, room, most)
         if status == DONE:
             break
         room *= 2
@@ -108,6 +130,7 @@ def run_path(
             raise BadInput(Problem(message=message, field="scenario.horizon_s"))
     counts = store.counts
     ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
+    ended += counts[PURIFIED] + 2 * counts[SPOILED] + counts[TRIMMED]
     if counts[CREATED] != ended + live:
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {live} are left"
         raise RuntimeError(message)
@@ -121,30 +144,73 @@ def run_path(
 def _paths(
     world: World, method: Any, seed: Seed, context: Context
 ) -> list[tuple[PathPlan, Chain, list[int]]]:
-    if isinstance(method, Deciding):
-        message = "the method decides during the run, which this model does not offer"
-        raise BadInput(Problem(message=message, field="method", hint="offer `plan` alone"))
     plan = method.plan(world.view, seed.generator("method"), context)
     parts = zip(plan.paths, widths(world, plan), strict=True)
     return [(path, chain_of(world, path, links, share), links) for path, (links, share) in parts]
 
 
 def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
-    """Plan each seed's paths, simulate them, and measure what the users get."""
-    span = np.array([scenario.warm_up_s, scenario.horizon_s])
-    physics = physics_of(scenario)
+    """Plan each seed's paths, simulate them, and measure what the users get.
+
+    Methods that decide are run in time slots, all others as their paths' events come, unless the scenario wants slots.
+    """
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        runs = []
-        for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
-            context.check_time()
-            banks = (
-                streams(seed.stream("links", place), world.network.m)[links],
-                streams(seed.stream("nodes", place), world.network.n)[list(path.nodes)],
-            )
-            runs.append(run_path(chain, banks, span, physics, path.request))
-        yield outcome_of(scenario, runs, keep=context.keep_series)
+        slotted = scenario.phases.for_all and not isinstance(method, Deciding)
+        decider = PlannedInSlots(method) if slotted else method
+        runner = _decided if isinstance(decider, Deciding) else _planned
+        runs, load = runner(scenario, world, decider, seed, context)
+        arrivals = draw_arrivals(scenario, seed)
+        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
+        if context.keep_series:
+            users = {node for ends in ends_of(world.view) for node in ends}
+            flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)
+            outcome = replace(outcome, series={**outcome.series, "flows": flows})
+        yield outcome
+
+
+def _planned(
+    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
+) -> tuple[list[PathRun], FloatArray]:
+    """What each path gave, and the pairs delivered over each link after the warm-up."""
+    span, physics = np.array([scenario.warm_up_s, scenario.horizon_s]), physics_of(scenario)
+    runs, load = [], np.zeros(world.network.m)
+    for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
+        context.check_time()
+        banks = (
+            streams(seed.stream("links", place), world.network.m)[links],
+            streams(seed.stream("nodes", place), world.network.n)[list(path.nodes)],
+        )
+        runs.append(run_path(chain, banks, span, physics, path.request))
+        load[links] += float((runs[-1].time_s >= span[0]).sum())
+    return runs, load
+
+
+def _decided(
+    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
+) -> tuple[list[PathRun], FloatArray]:
+    """The same of a run in time slots, by request; counts and memories stand in the first."""
+    if scenario.memory.compat != "none":
+        message = f"methods that decide do not run with compat = {scenario.memory.compat!r}"
+        raise BadInput(Problem(message=message, field="scenario.memory.compat"))
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
+    found = run_slots(world.view, method, physics, seed, span, scenario.phases.external_s, context)
+    runs, load = [], np.zeros(world.network.m)
+    for request in range(len(scenario.requests)):
+        own = [each for each in found.deliveries if each.request == request]
+        columns = [
+            np.array([getattr(each, name) for each in own], np.float64)
+            for name in ("time_s", "fidelity", "age_s")
+        ]
+        first = request == 0
+        totals = (found.in_memory, found.held_s, found.memories) if first else (0, 0.0, 0)
+        counts = found.counts if first else np.zeros_like(found.counts)
+        runs.append(PathRun(request, counts, *totals, columns[0], columns[1], columns[2]))
+    for each in found.deliveries:
+        np.add.at(load, list(each.links), float(each.time_s >= span[0]))
+    return runs, load
 
 
 def warm() -> None:

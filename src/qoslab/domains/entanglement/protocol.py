@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.domains.entanglement.links import LinkTiming
-from qoslab.domains.entanglement.scenario import NodeHardware, Request
+from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
-__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Routing", "Swap", "View"]
+__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Purification", "Routing", "Swap", "View"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class View:
         requests: Who wants pairs; a `PathPlan` names a request by its place here.
         live: Pairs that exist; empty in `plan`.
         now_s: Simulated time, s.
+        links: What each link has, in the order of the network's links.
+        installed: The paths that `plan` asked for; empty in `plan`.
+        delivered: Pairs that each request has got so far; empty in `plan`.
     """
 
     network: Network
@@ -61,6 +64,24 @@ class View:
     requests: tuple[Request, ...]
     live: tuple[LivePair, ...] = ()
     now_s: float = 0.0
+    links: tuple[LinkHardware, ...] = ()
+    installed: tuple[PathPlan, ...] = ()
+    delivered: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Purification:
+    """How pairs of a link are made better.
+
+    Attributes:
+        scheme: Which circuit; `bbpssw` makes Werner pairs of whatever it is given.
+        schedule: `nested` takes two pairs of equal rounds, `pumping` one pair again and again with fresh ones.
+        enough: Fidelity after creation or a round from which a pair is purified no more.
+    """
+
+    scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
+    schedule: Literal["nested", "pumping"] = "nested"
+    enough: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +95,9 @@ class PathPlan:
         width: Memories of each link that the path may use, one per hop. Empty: its share of all.
         rounds: Rounds of purification of each link's pairs, one per hop. Empty: none.
         cutoff_s: Age at which a waiting pair is dropped, s; infinite for the coherence time alone.
+        purification: How the rounds are done.
+        wait_s: Longest wait for a swap of each repeater's pair to the left, then to the right, two per repeater, s.
+            The clock starts when the pair could be swapped. Empty: no limit.
     """
 
     request: int
@@ -82,6 +106,8 @@ class PathPlan:
     width: tuple[int, ...] = ()
     rounds: tuple[int, ...] = ()
     cutoff_s: float = float("inf")
+    purification: Purification = Purification()
+    wait_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +120,8 @@ class Plan:
 @dataclass(frozen=True)
 class Swap:
     """A swap of two live pairs at the node they share; a request's pair is made of such swaps.
+
+    A pair that was joined by an earlier swap of the same list is named by the number of any of its parts.
 
     Attributes:
         node: Node index.
@@ -121,5 +149,8 @@ class Deciding(Protocol):
     """What reactive, opportunistic and virtual methods offer beside `plan`."""
 
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
-        """The swaps to order now, in this order, each pair used once at most."""
+        """The swaps to order now, in this order, each end of a pair used once at most.
+
+        A pair that joins the two users of a request is theirs without an order.
+        """
         ...

@@ -12,11 +12,13 @@ from qoslab.graphs.spec import NetworkTable
 __all__ = [
     "Architecture",
     "EntanglementScenario",
+    "Jobs",
     "LinkHardware",
     "LinkOverride",
     "Memory",
     "NodeHardware",
     "NodeOverride",
+    "Phases",
     "Request",
     "example",
 ]
@@ -48,6 +50,7 @@ class NodeHardware(Part):
     )
     swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
     gate_fidelity: float = Field(1.0, ge=0, le=1, description="probability that a two-qubit gate is good")
+    readout_fidelity: float = Field(1.0, ge=0.5, le=1, description="probability that a qubit is read right")
 
 
 class LinkOverride(Part):
@@ -75,7 +78,29 @@ class Memory(Part):
         "werner", description="how much of a pair's state is kept"
     )
     compat: Literal["none", "mqns"] = Field(
-        "none", description="mqns: decay as that simulator has it, so that figures can be compared"
+        "none", description="mqns: decay and heralding as that simulator has them, to compare figures"
+    )
+    selection: Literal["waiting", "first", "oldest", "freshest", "best", "random"] = Field(
+        "waiting",
+        description="which of several pairs a node swaps: the one that waited longest, that of the first "
+        "memory, the oldest, the freshest, that of the highest expected fidelity, any",
+    )
+
+
+class Phases(Part):
+    """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
+
+    external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
+    for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
+
+
+class Jobs(Part):
+    """Jobs that come one after another during the run, at random times."""
+
+    arrivals_per_s: float = Field(gt=0, description="how often one comes, a Poisson process")
+    pairs: int = Field(1, ge=1, description="pairs that each wants")
+    deadline_s: float | None = Field(
+        None, gt=0, description="how long each waits until it leaves without; for ever if left out"
     )
 
 
@@ -88,6 +113,7 @@ class Request(Part):
         None, gt=0, description="pairs wanted per second; as many as possible if left out"
     )
     fidelity: float = Field(0.25, ge=0.25, le=1, description="least fidelity that is of use")
+    jobs: Jobs | None = Field(None, description="jobs that use the pairs; without them all pairs are used")
 
     @model_validator(mode="after")
     def _two_users(self) -> Request:
@@ -106,6 +132,7 @@ class EntanglementScenario(Scenario):
     nodes: NodeHardware = Field(NodeHardware(), description="what every node has")
     node_overrides: tuple[NodeOverride, ...] = Field((), description="nodes that differ")
     memory: Memory = Field(Memory(), description="what happens to stored qubits")
+    phases: Phases = Field(Phases(), description="time slots of methods that decide during the run")
     requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
     horizon_s: float = Field(1.0, gt=0, description="simulated time")
     warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")

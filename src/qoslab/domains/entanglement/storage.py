@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Store
+from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Physics, Store
 from qoslab.domains.entanglement.states import (
     AMPLITUDE_DAMPING,
     BIT_FLIP,
@@ -17,12 +17,12 @@ from qoslab.domains.entanglement.states import (
     compose,
     fidelity_of_werner,
     memory_errors,
+    twirl,
     werner_factor,
-    werner_of_fidelity,
 )
 from qoslab.engine.kernel import kernel
 
-__all__ = ["pair_fidelity"]
+__all__ = ["aged", "pair_fidelity", "read_errors"]
 
 
 @kernel
@@ -42,56 +42,94 @@ def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
 
 
 @kernel
-def _werner(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> float:
+def _stored(physics: Physics, elapsed_s: float, time_s: float, out: Pair) -> None:
+    """Errors of one stored qubit under a run's rules; on Werner pairs those of the twirled channel."""
+    if physics.mqns == 0:
+        memory_errors(physics.noise, elapsed_s, time_s, out)
+    elif physics.bell == 1:
+        _mqns_errors(physics.noise, elapsed_s, time_s, out)
+    elif physics.noise == PERFECT:
+        bell_of_werner(1.0, out)
+    else:
+        bell_of_werner(math.exp(-elapsed_s / time_s), out)
+    if physics.bell == 0:
+        bell_of_werner(werner_factor(out), out)
+
+
+@kernel
+def read_errors(readout: float, out: Pair) -> None:
+    """Errors that a swap's two read-outs leave, each wrong with probability 1 - readout: one tells X, the other Z."""
+    wrong = 1.0 - readout
+    out[0], out[1], out[2], out[3] = readout * readout, readout * wrong, readout * wrong, wrong * wrong
+
+
+@kernel
+def aged(
+    c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair, spare: Pair
+) -> None:
+    """State of a record whose ends are used at two times.
+
+    Args:
+        c: The path.
+        s: The store; `work[0]` is used up.
+        record: The record.
+        left_s: When the left end is used, s.
+        right_s: When the right end is used, s.
+        physics: Rules.
+        out: The state.
+        spare: Room for another.
+    """
+    hop = s.hop[record]
+    _stored(physics, left_s - s.since[LEFT, record], c.coherence_s[hop], s.work[0])
+    compose(s.base[record], s.work[0], spare)
+    _stored(physics, right_s - s.since[RIGHT, record], c.coherence_s[hop + 1], s.work[0])
+    compose(spare, s.work[0], out)
+
+
+@kernel
+def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
     while record >= 0:
         hop = s.hop[record]
-        w *= werner_of_fidelity(c.fidelity[hop])
+        w *= twirl(s.base[record])
         for side in range(2):
-            elapsed = s.closed[side, record] - s.created[record]
+            elapsed = s.closed[side, record] - s.since[side, record]
             time = c.coherence_s[hop + side]
-            if physics[2] == 0:
-                memory_errors(physics[0], elapsed, time, s.work[0])
+            if physics.mqns == 0:
+                memory_errors(physics.noise, elapsed, time, s.work[0])
                 w *= werner_factor(s.work[0])
-            elif physics[0] != PERFECT:
+            elif physics.noise != PERFECT:
                 w *= math.exp(-elapsed / time)
         record = s.beside[RIGHT, record]
         if record >= 0:
-            w *= c.gate[hop + 1]
+            read_errors(c.readout[hop + 1], s.work[0])
+            w *= c.gate[hop + 1] * werner_factor(s.work[0])
     return w
 
 
 @kernel
-def _bell(c: Chain, s: Store, record: int, physics: tuple[int, int, int]) -> float:
+def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
-    errors, total, spare = s.work[0], s.work[1], s.work[2]
+    errors, total, spare, part = s.work[1], s.work[2], s.work[3], s.work[4]
     bell_of_werner(1.0, total)
     while record >= 0:
         hop = s.hop[record]
-        bell_of_werner(werner_of_fidelity(c.fidelity[hop]), errors)
-        compose(total, errors, spare)
-        total[:] = spare
-        for side in range(2):
-            elapsed = s.closed[side, record] - s.created[record]
-            if physics[2] == 0:
-                memory_errors(physics[0], elapsed, c.coherence_s[hop + side], errors)
-            else:
-                _mqns_errors(physics[0], elapsed, c.coherence_s[hop + side], errors)
-            compose(total, errors, spare)
-            total[:] = spare
+        aged(c, s, record, s.closed[LEFT, record], s.closed[RIGHT, record], physics, part, spare)
+        compose(total, part, spare)
         record = s.beside[RIGHT, record]
         if record >= 0:
             bell_of_werner(c.gate[hop + 1], errors)
-            compose(total, errors, spare)
+            compose(spare, errors, part)
+            read_errors(c.readout[hop + 1], errors)
+            compose(part, errors, total)
+        else:
             total[:] = spare
     return total[0]
 
 
 @kernel
-def pair_fidelity(
-    c: Chain, s: Store, record: int, side: int, physics: tuple[int, int, int]
-) -> tuple[float, float]:
+def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) -> tuple[float, float]:
     """When the oldest part of a delivered pair was created, s, and the pair's fidelity.
 
     Args:
@@ -99,7 +137,7 @@ def pair_fidelity(
         s: The store.
         record: The record at one end.
         side: Which end.
-        physics: Noise of memories (see `states`), 1 for Bell-diagonal states, 1 for errors as MQNS has them.
+        physics: Rules.
     """
     if side == RIGHT:
         while s.beside[LEFT, record] >= 0:
@@ -108,6 +146,6 @@ def pair_fidelity(
     while at >= 0:
         oldest = min(oldest, s.created[at])
         at = s.beside[RIGHT, at]
-    if physics[1] == 1:
+    if physics.bell == 1:
         return oldest, _bell(c, s, record, physics)
     return oldest, fidelity_of_werner(_werner(c, s, record, physics))

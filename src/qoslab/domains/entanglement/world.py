@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,14 +11,18 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement.chain import Chain
+from qoslab.domains.entanglement.chain import NESTED, PUMPING, Chain, FloatArray
 from qoslab.domains.entanglement.links import link_timing
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
+from qoslab.domains.entanglement.states import BBPSSW, DEJMPS
 from qoslab.graphs.network import Network
 from qoslab.graphs.spec import build
 
 __all__ = ["World", "chain_of", "make_world", "widths"]
+
+_SCHEMES = {"bbpssw": BBPSSW, "dejmps": DEJMPS}
+_SCHEDULES = {"nested": NESTED, "pumping": PUMPING}
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
         link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends_of
     )
     widths = tuple(link.pairs for link in links)
-    view = View(network, timings, widths, tuple(nodes), scenario.requests)
+    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=tuple(links))
     return World(network, tuple(links), tuple(nodes), index, view)
 
 
@@ -139,9 +144,21 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         BadInput: Ranks of a wrong number, or something asked for that the model does not have.
     """
     hops = len(links)
-    if any(path.rounds):
-        msg = "purification is planned, which this model does not have"
-        raise _refuse(msg, "plan.rounds")
+    rounds = path.rounds or (0,) * hops
+    if len(rounds) != hops or min(rounds) < 0:
+        message = f"a path of {hops} hops has rounds of purification {list(rounds)}: one number each"
+        raise _refuse(message, "plan.rounds")
+    nested = path.purification.schedule == "nested"
+    for count, memories in zip(rounds, share, strict=True):
+        least = 2 ** (count if nested else min(count, 1))
+        if memories < least:
+            what = f"{count} {path.purification.schedule} rounds of purification"
+            message = f"{what} need {least} memories, not {memories}"
+            raise _refuse(message, "plan.rounds", "links.pairs is shared among the paths that use a link")
+    waits = path.wait_s or (math.inf,) * (2 * (hops - 1))
+    if len(waits) != 2 * (hops - 1) or not all(wait > 0 for wait in waits):
+        message = f"a path of {hops - 1} repeaters has longest waits {list(waits)}: two each, above 0"
+        raise _refuse(message, "plan.wait_s")
     if not path.cutoff_s > 0:
         msg = f"a cut-off of {path.cutoff_s:g} s leaves no pair"
         raise _refuse(msg, "plan.cutoff_s")
@@ -169,4 +186,19 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
         width=np.array(share, np.int64),
         fidelity=np.array([link.initial_fidelity for link in hardware]),
+        readout=np.array([node.readout_fidelity for node in nodes]),
+        rounds=np.array(rounds, np.int64),
+        enough=np.full(hops, path.purification.enough),
+        purify=np.array([_SCHEMES[path.purification.scheme], _SCHEDULES[path.purification.schedule]]),
+        wait_s=_waits(hops, waits),
     )
+
+
+def _waits(hops: int, waits: Sequence[float]) -> FloatArray:
+    """Longest waits by node and by which end of its pair the node holds, s, shape (hops + 1, 2).
+
+    A repeater's pair to the left is one whose right end it holds.
+    """
+    found = np.full((hops + 1, 2), np.inf)
+    found[1:-1] = np.reshape(waits, (hops - 1, 2))[:, ::-1]
+    return found

@@ -7,11 +7,14 @@ from functools import cache
 
 import numpy as np
 
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, MissingExtra, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.federation.network import FloatArray, IntArray, Perceptron
+from qoslab.domains.federation.convolution import Convolutional
+from qoslab.domains.federation.images import read_cifar, read_idx
+from qoslab.domains.federation.network import Classifier, FloatArray, IntArray, Perceptron
 from qoslab.domains.federation.partition import divide
-from qoslab.domains.federation.scenario import Digits, FederationScenario, Planted
+from qoslab.domains.federation.scenario import Cifar, Digits, FederationScenario, Idx, Mnist, Planted
 
 __all__ = ["Task", "make_task"]
 
@@ -39,18 +42,19 @@ class Task:
     server: IntArray
     test: IntArray
     malicious: np.ndarray
-    network: Perceptron
+    network: Classifier
     start: FloatArray
 
 
-def make_task(scenario: FederationScenario, seed: Seed) -> Task:
+def make_task(scenario: FederationScenario, seed: Seed, context: Context | None = None) -> Task:
     """The instance that a seed draws: test set, server's samples, clients' samples, first parameters, attackers.
 
     Raises:
         BadInput: Too few samples for test, server and clients, or too few clients that hold any.
         MissingExtra: The digits are wanted and scikit-learn is not installed.
+        MissingData: A registered data set is wanted and not on this machine.
     """
-    x, y, classes = _samples(scenario.data, seed)
+    x, y, classes, image = _samples(scenario.data, seed, context or Context())
     aside = scenario.test + scenario.server.reserve
     if aside >= len(y):
         reserve = scenario.server.reserve
@@ -63,7 +67,7 @@ def make_task(scenario: FederationScenario, seed: Seed) -> Task:
     if filled < scenario.sampled:
         message = f"only {filled} clients hold samples, and {scenario.sampled} take part in a round"
         raise BadInput(Problem(message=message, field="scenario.sampled"))
-    network = Perceptron((x.shape[1], *scenario.hidden, classes))
+    network = _network(scenario, x.shape[1], classes, image)
     return Task(
         x,
         y,
@@ -94,14 +98,50 @@ def _malicious(scenario: FederationScenario, seed: Seed) -> np.ndarray:
     return found
 
 
-def _samples(data: Digits | Planted, seed: Seed) -> tuple[FloatArray, IntArray, int]:
+def _network(
+    scenario: FederationScenario, features: int, classes: int, image: tuple[int, int, int] | None
+) -> Classifier:
+    if scenario.network == "perceptron":
+        return Perceptron((features, *scenario.hidden, classes))
+    if image is None:
+        message = f"a convolutional network takes images, and data of kind {scenario.data.kind!r} has none"
+        raise BadInput(Problem(message=message, field="scenario.network"))
+    if min(image[1:]) >> len(scenario.channels) < 1:
+        message = f"{len(scenario.channels)} halvings leave nothing of {image[1]} x {image[2]} pixels"
+        raise BadInput(Problem(message=message, field="scenario.channels"))
+    return Convolutional(image, scenario.channels, classes)
+
+
+def _samples(
+    data: Digits | Planted | Mnist | Idx | Cifar, seed: Seed, context: Context
+) -> tuple[FloatArray, IntArray, int, tuple[int, int, int] | None]:
+    """Features, classes, number of classes, and the shape of an image where there are images."""
     if isinstance(data, Digits):
-        return (*_digits(), 10)
+        return (*_digits(), 10, (1, 8, 8))
+    if isinstance(data, Planted):
+        return (*_planted(data, seed), data.classes, None)
+    if isinstance(data, Mnist):
+        pixels, labels = read_idx(context.dataset(data.images)), read_idx(context.dataset(data.labels))
+    elif isinstance(data, Idx):
+        pixels, labels = read_idx(data.images), read_idx(data.labels)
+    else:
+        pixels, labels = read_cifar(data.files)
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    if pixels.ndim != 4 or labels.ndim != 1 or len(pixels) != len(labels):
+        message = f"images of shape {pixels.shape} and classes of shape {labels.shape} do not belong together"
+        raise BadInput(Problem(message=message, field="scenario.data"))
+    kept = seed.generator("subset").permutation(len(labels))[: data.samples]
+    x = pixels[kept].reshape(len(kept), -1) / 255.0
+    return x, labels[kept].astype(np.int64), int(labels.max()) + 1, pixels.shape[1:]
+
+
+def _planted(data: Planted, seed: Seed) -> tuple[FloatArray, IntArray]:
     rng = seed.generator("planted")
     centres = rng.standard_normal((data.classes, data.features))
     centres *= data.separation / np.linalg.norm(centres, axis=1, keepdims=True)
     y = rng.integers(0, data.classes, data.samples)
-    return centres[y] + rng.standard_normal((data.samples, data.features)), y, data.classes
+    return centres[y] + rng.standard_normal((data.samples, data.features)), y
 
 
 @cache

@@ -48,11 +48,14 @@ def rounds_to(accuracy: FloatArray, target: float) -> int | None:
 def traffic_bytes(scenario: FederationScenario, task: Task, needs: Needs, steps: Sequence[Step]) -> int:
     """Bytes between server and clients: models to all who were drawn, updates from all who answered.
 
-    Server samples that go to all clients count once, features and class, each a number on the wire.
+    Server samples that go to all clients, and clients' samples that go to the server, count once, features and
+    class, each a number on the wire.
     """
     samples = (
         len(task.server) * len(task.parts) * (task.x.shape[1] + 1) if needs.server_data_at_clients else 0
     )
+    if needs.pooled:
+        samples = sum(len(part) for part in task.parts) * (task.x.shape[1] + 1)
     if not needs.clients:
         return NUMBER_BYTES * samples
     down = needs.vectors_down * scenario.sampled * len(steps)

@@ -23,7 +23,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     """Train on each seed's division of the samples and measure on samples that nobody learned from."""
     for seed in seeds:
         context.check_time()
-        task = make_task(scenario, seed)
+        task = make_task(scenario, seed, context)
         steps = list(rounds(scenario, task, method, seed, context))
         accuracy = measure.accuracies(task, steps, scenario.rounds)
         found = _metrics(scenario, task, steps, accuracy)

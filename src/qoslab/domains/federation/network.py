@@ -8,14 +8,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FloatArray", "IntArray", "Perceptron"]
+__all__ = ["Classifier", "FloatArray", "IntArray", "Perceptron"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+class Classifier(Protocol):
+    """A network whose parameters are one vector; `Perceptron` says what the shapes are."""
+
+    @property
+    def count(self) -> int:
+        """Number of parameters P."""
+        ...
+
+    def start(self, rng: np.random.Generator) -> FloatArray:
+        """First parameters, shape (P,)."""
+        ...
+
+    def logits(self, parameters: FloatArray, x: FloatArray) -> FloatArray:
+        """Scores before the softmax."""
+        ...
+
+    def loss(self, parameters: FloatArray, x: FloatArray, y: IntArray) -> FloatArray:
+        """Mean cross-entropy in nats."""
+        ...
+
+    def gradients(self, parameters: FloatArray, x: FloatArray, y: IntArray) -> FloatArray:
+        """Gradients of the mean cross-entropy, one row per row of `parameters`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from qoslab.core.scenario import Part, Scenario
+from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
 __all__ = [
+    "Cifar",
     "Digits",
     "Dirichlet",
     "Faults",
     "FederationScenario",
+    "Idx",
     "Iid",
+    "Mnist",
     "Planted",
     "Quantity",
     "ServerData",
@@ -37,6 +40,42 @@ class Planted(Part):
     features: int = Field(8, ge=1, description="features of a sample")
     classes: int = Field(4, ge=2, description="number of classes")
     separation: float = Field(2.0, ge=0, description="length of a class's centre, in standard deviations")
+
+
+class Mnist(Part):
+    """Handwritten digits of 28 x 28 pixels, 10 classes: MNIST's 60,000 training images."""
+
+    kind: Literal["mnist"]
+    images: DatasetName = Field(
+        "mnist/train-images-idx3-ubyte.gz", validate_default=True, description="registered file of images"
+    )
+    labels: DatasetName = Field(
+        "mnist/train-labels-idx1-ubyte.gz", validate_default=True, description="registered file of classes"
+    )
+    samples: int = Field(
+        10_000, ge=10, description="how many are used, drawn by lot; all where there are fewer"
+    )
+
+
+class Idx(Part):
+    """Images and classes in two IDX files of your own, such as EMNIST's."""
+
+    kind: Literal["idx"]
+    images: InputFile = Field(description="IDX file of images, packed by gzip or not")
+    labels: InputFile = Field(description="IDX file of their classes")
+    samples: int = Field(
+        10_000, ge=10, description="how many are used, drawn by lot; all where there are fewer"
+    )
+
+
+class Cifar(Part):
+    """CIFAR-10's binary batches: 32 x 32 pixels in three colours, 10 classes."""
+
+    kind: Literal["cifar"]
+    files: tuple[InputFile, ...] = Field(min_length=1, description="data_batch_1.bin and so on")
+    samples: int = Field(
+        10_000, ge=10, description="how many are used, drawn by lot; all where there are fewer"
+    )
 
 
 class Dirichlet(Part):
@@ -119,14 +158,23 @@ class Faults(Part):
 class FederationScenario(Scenario):
     """Clients that train one classifier together without showing their samples."""
 
-    data: Digits | Planted = Field(discriminator="kind", description="what is learned")
+    data: Digits | Planted | Mnist | Idx | Cifar = Field(discriminator="kind", description="what is learned")
     partition: Dirichlet | Shards | Quantity | Iid = Field(
         Dirichlet(kind="dirichlet"), discriminator="kind", description="which client holds which samples"
     )
     clients: int = Field(100, ge=1, description="number of clients")
     sampled: int = Field(10, ge=1, description="clients that take part in a round, drawn by lot")
     rounds: int = Field(200, ge=1, description="number of rounds")
+    network: Literal["perceptron", "convolutional"] = Field(
+        "perceptron", description="what is trained; `convolutional` takes images, and torch"
+    )
     hidden: tuple[int, ...] = Field((64,), description="widths of hidden layers; none for softmax regression")
+    channels: tuple[int, ...] = Field(
+        (8, 16), min_length=1, description="channels after each convolution, which halves height and width"
+    )
+    processes: int = Field(
+        1, ge=1, le=64, description="processes that train a round's clients; the models are the same"
+    )
     test: int = Field(360, ge=1, description="samples held back for measuring; nobody learns from them")
     target: float = Field(0.85, gt=0, le=1, description="test accuracy that `rounds_to_target` waits for")
     training: Training = Field(Training(), description="the clients' training")
@@ -138,9 +186,10 @@ class FederationScenario(Scenario):
         if self.sampled > self.clients:
             message = f"sampled = {self.sampled} of clients = {self.clients} cannot take part in a round"
             raise ValueError(message)
-        if any(width < 1 for width in self.hidden):
-            message = f"hidden = {list(self.hidden)}: every layer has at least one unit"
-            raise ValueError(message)
+        for name, widths in (("hidden", self.hidden), ("channels", self.channels)):
+            if any(width < 1 for width in widths):
+                message = f"{name} = {list(widths)}: every layer has at least one unit"
+                raise ValueError(message)
         return self
 
 

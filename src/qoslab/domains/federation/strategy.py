@@ -23,12 +23,14 @@ class Needs:
     Attributes:
         clients: Whether clients train at all.
         server_data_at_clients: Whether every client gets a copy of the server's samples before the first round.
+        pooled: Whether the server learns from everybody's samples, sent to it before the first round.
         vectors_down: Vectors of the model's length that a client receives per round.
         vectors_up: Vectors of the model's length that a client sends per round.
     """
 
     clients: bool = True
     server_data_at_clients: bool = False
+    pooled: bool = False
     vectors_down: int = 1
     vectors_up: int = 1
 

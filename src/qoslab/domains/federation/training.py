@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.clients import Train, crew
 from qoslab.domains.federation.data import Task
 from qoslab.domains.federation.network import FloatArray, IntArray
 from qoslab.domains.federation.scenario import FederationScenario
-from qoslab.domains.federation.strategy import Guide, Needs, Round, State, Strategy
+from qoslab.domains.federation.strategy import Needs, Round, State, Strategy
 
 __all__ = ["Clients", "Step", "rounds"]
 
@@ -74,15 +75,20 @@ def rounds(
     # who sits out for want of samples does so under every method, also where the server's are handed out
     able = np.flatnonzero([len(part) > 0 for part in task.parts])
     draws = {name: seed.generator(name) for name in ("who", "dropout", "batches", "server")}
+    if needs.pooled:
+        draws["pooled"] = seed.generator("pooled")
     model = task.start
-    for number in range(scenario.rounds):
-        context.check_time()
-        with np.errstate(over="ignore", invalid="ignore"):
-            step, state = _round(scenario, task, method, clients, able, draws, number, model, state)
-        if not np.isfinite(step.model).all():
-            return
-        model = step.model
-        yield step
+    with crew(scenario, task) as train:
+        for number in range(scenario.rounds):
+            context.check_time()
+            with np.errstate(over="ignore", invalid="ignore"):
+                step, state = _round(
+                    scenario, task, method, clients, able, draws, number, model, state, train
+                )
+            if not np.isfinite(step.model).all():
+                return
+            model = step.model
+            yield step
 
 
 def _round(
@@ -95,6 +101,7 @@ def _round(
     number: int,
     model: FloatArray,
     state: State,
+    train: Train,
 ) -> tuple[Step, State]:
     settings, faults = scenario.training, scenario.faults
     rate = settings.rate * settings.rate_decay**number
@@ -108,7 +115,7 @@ def _round(
     updates = np.zeros((0, len(model)))
     if len(chosen):
         guide = method.guide(state, chosen)
-        updates = _train(scenario, task, clients.batches(chosen, chance), chosen, model, guide, rate)
+        updates = train(clients.batches(chosen, chance), chosen, model, guide, rate)
     seen = Round(
         number,
         scenario.rounds,
@@ -119,50 +126,36 @@ def _round(
         rate,
         settings.steps,
         len(clients.sizes),
-        lambda start, gamma: _learn(scenario, task, start, gamma, server_chance),
+        _teacher(scenario, task, draws, server_chance, rate),
     )
     fresh, state = method.merge(state, seen)
     return Step(fresh, _drift(updates), len(chosen)), state
 
 
-def _train(
+def _teacher(
     scenario: FederationScenario,
     task: Task,
-    batches: IntArray,
-    chosen: IntArray,
-    model: FloatArray,
-    guide: Guide,
+    draws: dict[str, np.random.Generator],
+    chance: FloatArray,
     rate: float,
-) -> FloatArray:
-    """Updates Delta_i of the chosen clients, shape (S, P), as they report them."""
-    attackers, faults = task.malicious[chosen], scenario.faults
-    own = np.repeat(model[None], len(chosen), axis=0)
-    for k in range(batches.shape[1]):
-        x, y = task.x[batches[:, k]], task.y[batches[:, k]]
-        if faults.attack == "label_flip":
-            y = np.where(attackers[:, None], task.classes - 1 - y, y)
-        slope = task.network.gradients(own, x, y)
-        if guide.shift is not None:
-            slope += guide.shift
-        if guide.pull:
-            slope += guide.pull * (own - model)
-        own -= rate * slope
-    updates = own - model
-    if faults.attack == "scaled":
-        updates[attackers] *= faults.scale
-    return np.asarray(updates)
+) -> Callable[[FloatArray, float], FloatArray]:
+    """The server's steps: on its own samples, or on everybody's as all clients of a round would take them."""
+    if "pooled" not in draws:
+        return lambda start, gamma: _learn(task, start, gamma * scenario.server.rate, chance, task.server)
+    settings = scenario.training
+    everything = np.concatenate([task.server, *task.parts])
+    steps = draws["pooled"].random((scenario.sampled * settings.steps, settings.batch))
+    return lambda start, gamma: _learn(task, start, gamma * rate, steps, everything)
 
 
-def _learn(
-    scenario: FederationScenario, task: Task, start: FloatArray, gamma: float, chance: FloatArray
-) -> FloatArray:
-    """The server's steps w <- w - gamma eta_0 g_0(w) from `start`."""
-    if gamma == 0.0:
+def _learn(task: Task, start: FloatArray, step: float, chance: FloatArray, samples: IntArray) -> FloatArray:
+    """Steps w <- w - step g(w) from `start`, on batches of some samples."""
+    if step == 0.0:
         return start
     model = start.copy()
-    picked = task.server[(chance * len(task.server)).astype(np.int64)]
+    picked = samples[(chance * len(samples)).astype(np.int64)]
     for batch in picked:
-        model -= gamma * scenario.server.rate * task.network.gradients(model, task.x[batch], task.y[batch])
+        model -= step * task.network.gradients(model, task.x[batch], task.y[batch])
     return model
 
 

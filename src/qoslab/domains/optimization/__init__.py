@@ -1,6 +1,6 @@
 """Distributed optimisation: agents with private costs agree, over a network, on what is best for all."""
 
-from qoslab.core.domain import Domain, FigureEntry
+from qoslab.core.domain import Command, Domain, FigureEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
 
@@ -18,6 +18,11 @@ registry.add_domain(
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
+        commands=(
+            Command(
+                "eavesdrop", _HERE + "commands:eavesdrop", "what eavesdroppers on averaging do not learn"
+            ),
+        ),
         metrics=(
             Metric("error", "", "lower", "root mean square distance of the decisions from the optimal ones"),
             Metric(
@@ -26,6 +31,12 @@ registry.add_domain(
             Metric("consensus_error", "", "lower", "root mean square distance of the agents from their mean"),
             Metric("infeasibility", "", "lower", "largest violation of a constraint"),
             Metric("rounds_to_tolerance", "", "lower", "first round with an error within the tolerance"),
+            Metric(
+                "rounds_to_renegotiate",
+                "",
+                "lower",
+                "rounds from a change of the costs to an error within the tolerance",
+            ),
             Metric("rate", "", "lower", "factor by which the error falls in a round, measured"),
             Metric("rate_predicted", "", "lower", "the same, from the eigenvalues of the iteration"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
@@ -49,6 +60,17 @@ registry.add_domain(
                 _HERE + "figures:convergence",
                 "error after each round, with the predicted fall",
                 needs=("convergence",),
+            ),
+            FigureEntry(
+                "budgets",
+                _HERE + "figures:budgets",
+                "the first agent's decision after each round, beside the optimal one",
+                needs=("decisions",),
+            ),
+            FigureEntry(
+                "protection",
+                _HERE + "figures:protection",
+                "what an eavesdropper is left not knowing, over the probability of interception",
             ),
         ),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from qoslab.agents.local import Watch, work_locally
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
+from qoslab.agents.ray import work_on_ray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.metrics import error
@@ -51,9 +52,16 @@ def refuse_apart(scenario: OptimizationScenario, agents: int) -> None:
 
 
 def follow_apart(
-    program: Any, task: Task, own: Own, count: int, context: Context, watch: Watch | None = None
+    program: Any,
+    task: Task,
+    own: Own,
+    count: int,
+    context: Context,
+    watch: Watch | None = None,
+    *,
+    on: Literal["local", "ray"] = "local",
 ) -> Trace:
-    """Let agents work in processes of their own; the same trace as on arrays.
+    """Let agents work in processes or Ray actors of their own; the same trace as on arrays.
 
     Args:
         program: The method.
@@ -62,20 +70,24 @@ def follow_apart(
         count: Rounds.
         context: Its time limit holds.
         watch: Sees process ids and progress.
+        on: Processes of this machine, or actors of a Ray cluster.
 
     Raises:
         BadInput: What an agent said was not of the declared type, or its data gave no number.
         AgentsFail: An agent dies again and again.
+        MissingExtra: Ray is asked for and not installed.
     """
     owns = [Own(np.array([i]), task.n, own.data.rows([i])) for i in range(task.n)]
     kind = program.message(own)
-    walk = work_locally(program, owns, kind, task.weights, count, watch=_watched(context, watch))
+    work = work_on_ray if on == "ray" else work_locally
+    walk = work(program, owns, kind, task.weights, count, watch=_watched(context, watch))
     errors, diverged = _errors(task, walk.x, program.decision)
     if walk.problems and not diverged:
         raise BadInput(list(walk.problems))
     last = len(errors) - 1
-    messages = last * len(task.weights.network.arcs.heads)
-    return Trace(walk.x[last], errors, messages, messages * kind.bytes, diverged)
+    messages = last * len(task.weights.network.arcs.heads) if kind.parts else 0
+    path = {k: walk.x[k] for k in range(last + 1)} if context.keep_series and task.coupled is not None else {}
+    return Trace(walk.x[last], errors, messages, messages * kind.bytes, diverged, path)
 
 
 def _watched(context: Context, watch: Watch | None) -> Watch:
@@ -91,8 +103,8 @@ def _errors(task: Task, walk: FloatArray, decision: str) -> tuple[FloatArray, bo
     """Errors up to the last round, or to the round at which a run on arrays is stopped."""
     errors: list[float] = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for x in walk:
-            errors.append(error(task, x, decision))
+        for k, x in enumerate(walk):
+            errors.append(error(task.at(k), x, decision))
             if grown(errors[-1], errors[0]):
                 return np.array(errors), True
     return np.array(errors), False

@@ -28,12 +28,14 @@ class Asymptotics:
         curvature: Block-diagonal matrix of the costs' second derivatives at the optimum, shape (n p, n p).
         dimension: p.
         smoothness: The largest Lipschitz constant of a gradient.
+        convexity: The least constant of strong convexity.
     """
 
     weights: Weights
     curvature: FloatArray
     dimension: int
     smoothness: float
+    convexity: float = 0.0
 
     @classmethod
     def at(cls, costs: Costs, optimum: FloatArray, weights: Weights) -> Asymptotics | None:
@@ -42,11 +44,12 @@ class Asymptotics:
         if costs.constrained or n * p > _LARGEST // 2:
             return None
         blocks = costs.hessian(np.broadcast_to(optimum, (n, p)))
-        if blocks is None:
+        if blocks is None or not np.isfinite(blocks).all():
             return None
         whole = np.zeros((n, p, n, p))
         whole[np.arange(n), :, np.arange(n), :] = blocks
-        return cls(weights, whole.reshape(n * p, n * p), p, float(costs.smoothness().max()))
+        ends = float(costs.smoothness().max()), float(costs.convexity().min())
+        return cls(weights, whole.reshape(n * p, n * p), p, *ends)
 
     @property
     def n(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,25 @@ from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics
+from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
+from qoslab.domains.optimization.problems.userfile import user_costs
 from qoslab.domains.optimization.tables import (
     DispatchTable,
+    FileTable,
     HuberTable,
     LogisticTable,
     MedianTable,
     ProblemTable,
     QosTable,
     QuadraticTable,
+    RendezvousTable,
     SetTable,
 )
 
-__all__ = ["make_problem"]
+__all__ = ["degraded", "make_problem"]
 
 
 def make_problem(table: ProblemTable, n: int, rng: np.random.Generator) -> Costs | Coupled:
@@ -39,6 +44,8 @@ def make_problem(table: ProblemTable, n: int, rng: np.random.Generator) -> Costs
         LogisticTable: _logistic,
         HuberTable: _huber,
         MedianTable: _median,
+        RendezvousTable: _rendezvous,
+        FileTable: _file,
         DispatchTable: _dispatch,
         QosTable: _qos,
     }
@@ -111,6 +118,25 @@ def _median(table: MedianTable, n: int, rng: np.random.Generator) -> Costs:
     return Median(_sets(table.sets, n, p, rng), weight, point)
 
 
+def _rendezvous(table: RendezvousTable, n: int, rng: np.random.Generator) -> Costs:
+    drawn = rng.uniform(0.0, table.area, (n, table.dimension))
+    position = _either(_given(table.positions, (n, table.dimension), "positions"), drawn)
+    weight = _either(_given(table.weights, (n,), "weights"), np.ones(n))
+    return (Quadratic if table.cost == "fuel" else Distance)(None, weight, position)
+
+
+def _file(table: FileTable, n: int, rng: np.random.Generator) -> Costs:
+    return user_costs(
+        table.file,
+        n,
+        table.dimension,
+        rng,
+        autograd=table.gradient == "torch",
+        smoothness=table.smoothness,
+        convexity=table.convexity,
+    )
+
+
 def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled:
     q = _either(_given(table.curvatures, (n,), "curvatures"), rng.uniform(*table.curvature, n))
     r = _either(_given(table.targets, (n,), "targets"), rng.uniform(*table.wishes, n))
@@ -121,19 +147,30 @@ def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled
 
 
 def _qos(table: QosTable, n: int, rng: np.random.Generator) -> Coupled:
-    classes, paths = len(table.goals), n - 1
-    if n < 2:
-        message = "needs a core and at least one access network: two agents"
+    cores, entries = table.cores, len(table.entries)
+    paths = n - cores
+    if paths < 1:
+        message = f"needs {cores} cores and at least one access network, and has {n} agents"
         raise BadInput(Problem(field="scenario.network", message=message))
-    drawn = rng.uniform(2.0, 10.0, (n, classes))
-    core = _either(_given(table.core, (classes,), "core"), drawn[0])
-    access = _either(_given(table.access, (paths, classes), "access"), drawn[1:])
-    share = np.zeros((n, paths * classes, classes))
+    drawn = rng.uniform(2.0, 10.0, (n, entries))
+    given = _given(table.core, (entries,), "core")
+    core = drawn[:cores] if given is None else np.tile(given, (cores, 1))
+    access = _either(_given(table.access, (paths, entries), "access"), drawn[cores:])
+    share = np.zeros((n, paths * entries, entries))
     for path in range(paths):
-        for s in range(classes):
-            share[[0, path + 1], path * classes + s, s] = 1.0
-    # The goal of a path stands half with the core, half with its access network.
-    goals = np.tile(np.array(table.goals) / table.scale, paths)
+        for s in range(entries):
+            share[[path % cores, cores + path], path * entries + s, s] = 1.0
+    # The goal of a path stands half with its core, half with its access network.
+    goals = np.tile(np.array(table.entries), paths)
     offset = 0.5 * goals * (share.sum(axis=2) > 0)
-    low, high = (np.full((n, classes), end / table.scale) for end in table.box)
+    low, high = (np.full((n, entries), end / table.scale) for end in table.box)
     return Coupled(PowerLaw(np.vstack([core, access])), share, offset, low, high, equality=False)
+
+
+def degraded(table: QosTable, problem: Coupled) -> Coupled:
+    """The problem after a core has become dearer."""
+    assert isinstance(problem.own, PowerLaw)
+    assert table.degraded is not None
+    weight = problem.own.weight.copy()
+    weight[table.degraded.core] *= table.degraded.factor
+    return replace(problem, own=PowerLaw(weight))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
-__all__ = ["convergence"]
+__all__ = ["budgets", "convergence", "protection"]
 
 
 def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
@@ -36,3 +36,58 @@ def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figur
             if np.isfinite(value).any():
                 bands[label] = Band(np.interp(grid, at, value, right=np.nan))
     return draw(grid, bands, ylabel="error")
+
+
+def budgets(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
+    """First entry of the first agent's decision, one line per method, with the optimal decision.
+
+    Of several scenarios and replications the first of each is drawn.
+    """
+    import numpy as np
+    import polars as pl
+
+    from qoslab.draw.curves import Band, lines
+
+    table = series["decisions"]
+    if table.is_empty():
+        return None
+    first = table.filter(
+        (pl.col("scenario") == table["scenario"][0]) & (pl.col("agent") == 0) & (pl.col("entry") == 0)
+    )
+    first = first.filter(pl.col("replication") == first["replication"].min()).sort("round")
+    grid = first["round"].unique().sort().to_numpy()
+    bands: dict[str, Band] = {}
+    for (method,), part in first.group_by("method", maintain_order=True):
+        at = part["round"].to_numpy()
+        bands[str(method)] = Band(np.interp(grid, at, part["decision"].to_numpy(), right=np.nan))
+        if "optimal" not in bands and len(at) == len(grid):
+            bands["optimal"] = Band(part["optimal"].to_numpy())
+    return lines(grid, bands, xlabel="round", ylabel="budget of agent 0, first entry")
+
+
+def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
+    """Protection quotient of innovations over the probability of interception: mean and range, a line per method."""
+    import polars as pl
+
+    from qoslab.draw.curves import Band, lines
+
+    grid, value = "eavesdropper.interception", "protection_of_innovations"
+    if grid not in rows.columns or value not in rows.columns:
+        return None
+    done = rows.filter(pl.col(value).is_not_null())
+    if done[grid].n_unique() < 2:
+        return None
+    table = done.group_by("method", grid, maintain_order=True).agg(
+        pl.col(value).mean().alias("mean"),
+        pl.col(value).min().alias("low"),
+        pl.col(value).max().alias("high"),
+    )
+    points = table[grid].unique().sort()
+    bands = {}
+    for (method,), part in table.group_by("method", maintain_order=True):
+        whole = points.to_frame().join(part, on=grid, how="left").sort(grid)
+        mean, low, high = (
+            whole[name].cast(pl.Float64).fill_null(float("nan")) for name in ("mean", "low", "high")
+        )
+        bands[str(method)] = Band(mean.to_numpy(), low.to_numpy(), high.to_numpy())
+    return lines(points.to_numpy(), bands, xlabel="probability of interception", ylabel="protection quotient")

@@ -13,7 +13,7 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled
 
-__all__ = ["Known", "Measurements"]
+__all__ = ["Change", "Known", "Measurements", "Terms"]
 
 _BLOCK = 256
 
@@ -52,6 +52,54 @@ class Measurements:
 
 
 @dataclass(frozen=True, eq=False)
+class Terms:
+    """What is agreed about the shared constraints before anything is negotiated.
+
+    Attributes:
+        goals: What each allows altogether, shape (m,).
+        parties: How many agents it involves, shape (m,).
+        leads: Whether an agent is the first of them, shape (rows, m).
+    """
+
+    goals: FloatArray
+    parties: FloatArray
+    leads: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, coupled: Coupled) -> Terms:
+        """The terms of all agents' constraints."""
+        involved = (coupled.share != 0).any(axis=2)
+        leads = np.arange(len(involved))[:, None] == involved.argmax(axis=0)
+        return cls(coupled.offset.sum(axis=0), involved.sum(axis=0).astype(np.float64), leads)
+
+    def rows(self, agents: Sequence[int]) -> Terms:
+        """What some agents know of them."""
+        return replace(self, leads=self.leads[list(agents)])
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Costs that hold from a round on.
+
+    Attributes:
+        round: From which round.
+        costs: Costs of the shared decision from then on.
+        coupled: The part of a coupled problem from then on; its constraints and boxes are the old ones.
+    """
+
+    round: int
+    costs: Costs
+    coupled: Coupled | None
+
+    def rows(self, agents: Sequence[int]) -> Change:
+        """What some agents will come to know."""
+        at = list(agents)
+        return Change(
+            self.round, self.costs.rows(at), None if self.coupled is None else self.coupled.rows(at)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Known:
     """The data of a group of agents.
 
@@ -62,10 +110,14 @@ class Known:
         start: Where they start, shape (rows, p) or (rows, d).
         perron: pi_i of the row-stochastic weights, for methods that may know it, shape (rows,).
         smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
+        convexity: The least constant of strong convexity of any agent's cost.
         measurements: The noise of gradient measurements; None for exact ones.
         own_smoothness: The largest second derivative of any own cost at the start.
         least_share: The smallest pi_i of all agents, which they can find by passing on minima.
         share_norm: The largest norm of any agent's share of the constraints.
+        terms: The terms of the shared constraints; None where the decision is shared.
+        change: What becomes of the costs in mid-run; None where they stay.
+        steady: Whether the weights stay and every message arrives at once and unchanged.
     """
 
     agents: NDArray[np.int64]
@@ -74,10 +126,14 @@ class Known:
     start: FloatArray
     perron: FloatArray
     smoothness: float
+    convexity: float = 0.0
     measurements: Measurements | None = None
     own_smoothness: float = 1.0
     share_norm: float = 1.0
     least_share: float = 1.0
+    steady: bool = True
+    terms: Terms | None = None
+    change: Change | None = None
 
     def rows(self, agents: Sequence[int]) -> Known:
         """What some agents know, with nothing of the others' data."""
@@ -90,7 +146,17 @@ class Known:
             start=self.start[at],
             perron=self.perron[at],
             measurements=None if self.measurements is None else self.measurements.rows(at),
+            terms=None if self.terms is None else self.terms.rows(at),
+            change=None if self.change is None else self.change.rows(at),
         )
+
+    def costs_in(self, k: int) -> Costs:
+        """The costs of the shared decision in round k."""
+        return self.costs if self.change is None or k < self.change.round else self.change.costs
+
+    def coupled_in(self, k: int) -> Coupled | None:
+        """The part of a coupled problem in round k."""
+        return self.coupled if self.change is None or k < self.change.round else self.change.coupled
 
     def drawn(self) -> int:
         """Noisy measurements so far."""
@@ -107,7 +173,7 @@ class Known:
         Raises:
             BadInput: A cost gave what is no number; names round and agent.
         """
-        return self._measured(self.costs.gradient(x), x, k)
+        return self._measured(self.costs_in(k).gradient(x), x, k)
 
     def own_gradient(self, x: FloatArray, k: int) -> FloatArray:
         """Measured gradients of the agents' own decisions, shape (rows, d).
@@ -115,19 +181,25 @@ class Known:
         Raises:
             BadInput: A cost gave what is no number; names round and agent.
         """
-        assert self.coupled is not None
-        return self._measured(self.coupled.own.gradient(x), x, k)
+        coupled = self.coupled_in(k)
+        assert coupled is not None
+        return self._measured(coupled.own.gradient(x), x, k)
 
-    def own_values(self, x: FloatArray) -> FloatArray:
-        """Measured costs of the agents' own decisions, entry by entry, shape (rows, d)."""
-        assert self.coupled is not None
-        exact = self.coupled.own.value(x)
-        return exact if self.measurements is None else exact + self.measurements.draw()
+    def own_values(self, x: FloatArray, k: int) -> FloatArray:
+        """Measured costs of the agents' own decisions, entry by entry, shape (rows, d).
 
-    def _measured(self, exact: FloatArray, x: FloatArray, k: int) -> FloatArray:
+        Raises:
+            BadInput: A cost gave what is no number; names round and agent.
+        """
+        coupled = self.coupled_in(k)
+        assert coupled is not None
+        return self._measured(coupled.own.value(x), x, k, "cost")
+
+    def _measured(self, exact: FloatArray, x: FloatArray, k: int, what: str = "gradient") -> FloatArray:
         wrong = ~np.isfinite(exact).all(axis=1) & np.isfinite(x).all(axis=1)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            message = f"round {k}, agent {self.agents[row]}: the gradient at {x[row].tolist()} is {exact[row].tolist()}"
+            said = f"the {what} at {x[row].tolist()} is {exact[row].tolist()}"
+            message = f"round {k}, agent {self.agents[row]}: {said}"
             raise BadInput(Problem(field="scenario.problem", message=message))
         return exact if self.measurements is None else exact + self.measurements.draw()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qoslab.agents.channel import Channel
 from qoslab.agents.program import Own, Program
@@ -23,7 +24,7 @@ from qoslab.domains.optimization.asymptotics import (
     stability_limit,
 )
 from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_leakage
-from qoslab.domains.optimization.metrics import error, judged, measured_rate
+from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
@@ -32,6 +33,7 @@ __all__ = ["Method", "Trace", "follow", "prepare", "run"]
 
 _SLICE = 200
 _SHOWN = 400
+_AGENTS = 6
 
 
 class Method(Program, Protocol):
@@ -50,6 +52,8 @@ class Method(Program, Protocol):
 def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, context: Context) -> Trace:
     """Run rounds and note the error after each; stops where it grows without bound."""
     errors: list[float] = []
+    path: dict[int, Any] = {}
+    kept = set(_shown(count).tolist()) if context.keep_series and task.coupled is not None else ()
     x = own.data.start
     # Rounds that overflow are told as a divergence, not as a warning.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -57,10 +61,17 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
             if k % _SLICE == 0:
                 context.check_time()
             x = state["x"]
-            errors.append(error(task, x, program.decision))
+            errors.append(error(task.at(k), x, program.decision))
+            if k in kept:
+                path[k] = x
             if grown(errors[-1], errors[0]):
-                return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=True)
-    return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=False)
+                return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=True, path=path)
+    return Trace(x, np.array(errors), wire.messages, wire.bytes, diverged=False, path=path)
+
+
+def _shown(last: int) -> NDArray[np.int64]:
+    """Rounds that figures show."""
+    return np.unique(np.round(np.linspace(0, last, min(last + 1, _SHOWN))).astype(np.int64))
 
 
 def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
@@ -82,11 +93,21 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         message = f"{name} finds decisions under shared constraints; this problem has one shared decision"
         hint = "problem.kind = 'dispatch' or 'qos', or another method"
         raise BadInput(Problem(field="method", message=message, hint=hint))
-    if program.decision == "shared" and task.costs.constrained and not program.projects:
+    projects = program.projects or (task.coupled is not None and getattr(program, "projects_prices", False))
+    if program.decision == "shared" and task.costs.constrained and not projects:
         message = f"{name} does not keep to the agents' sets, or to prices that are not negative"
         hint = "projected_subgradient and dgd do"
         raise BadInput(Problem(field="method", message=message, hint=hint))
-    if not isinstance(program, Predictable):
+    needs = task.coupled is None and getattr(program, "needs_convexity", False)
+    if needs and not task.costs.convexity().min() > 0:
+        weak = int(np.argmin(task.costs.convexity()))
+        message = (
+            f"{name} needs strongly convex costs, and agent {weak}'s is not: at some prices its own minimum"
+        )
+        message += " is unbounded, or not the only one"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint="admm takes such costs"))
+    prices = task.coupled is not None and not getattr(program, "predicts_prices", True)
+    if prices or not isinstance(program, Predictable):
         return None
     near = Asymptotics.at(task.costs, task.optimum, task.weights)
     if near is None:
@@ -111,16 +132,21 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
 def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Context) -> Outcome:
     task = make_task(scenario, seed, context)
     steady = scenario.link_up == 1.0
-    rate = prepare(method, task, refuse=scenario.unstable == "refuse" and steady)
+    refuse = scenario.unstable == "refuse" and steady
+    rate = prepare(method, task, refuse=refuse)
+    if task.later is not None:
+        prepare(method, task.later, refuse=refuse)
+        rate = None
     own = own_of(task, scenario, seed, method.decision)
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
-        trace = follow_apart(method, task, own, scenario.rounds, context)
+        trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
         return _outcome(scenario, task, method, trace, rate, context)
-    taps = _taps(scenario, task)
+    kind = method.message(own)
+    taps = _taps(scenario, task) if kind.parts else []
     table = scenario.channel
     wire = Wire(
-        method.message(own),
+        kind,
         task.weights if steady else changing(task, scenario.link_up, seed.generator("links")),
         Channel(table.noise, table.loss, table.delay),
         seed.generator("channel"),
@@ -144,7 +170,8 @@ def _outcome(
     if rate is not None:
         metrics["rate_predicted"] = rate
     counters = {"rounds": len(trace.errors) - 1, "messages": trace.messages, "bytes": trace.bytes}
-    return Outcome(metrics, counters, _series(trace, rate) if context.keep_series else {})
+    series = _series(task, method, trace, rate) if context.keep_series else {}
+    return Outcome(metrics, counters, series)
 
 
 def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
@@ -179,23 +206,38 @@ def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Tra
     }
     if trace.diverged:
         return found
-    found |= judged(task, trace.x, method.decision)
-    arrived = np.flatnonzero(trace.errors <= scenario.tolerance)
-    if len(arrived):
-        found["rounds_to_tolerance"] = float(arrived[0])
-    measured = measured_rate(trace.errors)
+    found |= judged(task.at(len(trace.errors) - 1), trace.x, method.decision)
+    before = trace.errors if task.later is None else trace.errors[: task.turn]
+    for name, errors in (("tolerance", before), ("renegotiate", trace.errors[len(before) :])):
+        arrived = np.flatnonzero(errors <= scenario.tolerance)
+        if len(arrived):
+            found[f"rounds_to_{name}"] = float(arrived[0])
+    measured = measured_rate(before)
     if measured is not None:
         found["rate"] = measured
     return found
 
 
-def _series(trace: Trace, rate: float | None) -> dict[str, dict[str, Any]]:
+def _series(task: Task, method: Any, trace: Trace, rate: float | None) -> dict[str, dict[str, Any]]:
     last = len(trace.errors) - 1
-    shown = np.unique(np.round(np.linspace(0, last, min(last + 1, _SHOWN))).astype(np.int64))
+    shown = _shown(last)
     predicted = np.full(len(shown), np.nan)
     if rate is not None and rate < 1 and trace.errors[0] > 0:
         # Drawn through the error half-way down, in the logarithm, where the slowest part rules already.
         floor = max(float(trace.errors.min()), 1e-12)
         middle = int(np.argmax(trace.errors <= np.sqrt(trace.errors[0] * floor)))
         predicted = trace.errors[middle] * rate ** (shown - middle).astype(np.float64)
-    return {"convergence": {"round": shown, "error": trace.errors[shown], "predicted": predicted}}
+    found = {"convergence": {"round": shown, "error": trace.errors[shown], "predicted": predicted}}
+    if trace.path:
+        found["decisions"] = _decisions(task, method, trace)
+    return found
+
+
+def _decisions(task: Task, method: Any, trace: Trace) -> dict[str, Any]:
+    """Decisions of the first agents, round by round, beside the optimal ones."""
+    rounds = np.fromiter(trace.path, np.int64)
+    taken = np.stack([decisions(task.at(k), x, method.decision)[:_AGENTS] for k, x in trace.path.items()])
+    best = np.stack([task.at(k).decisions[:_AGENTS] for k in trace.path])
+    at, agent, entry = (index.ravel() for index in np.indices(taken.shape))
+    columns = {"round": rounds[at], "agent": agent, "entry": entry}
+    return columns | {"decision": taken.ravel(), "optimal": best.ravel()}

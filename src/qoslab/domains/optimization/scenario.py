@@ -50,9 +50,9 @@ class OptimizationScenario(Scenario):
     unstable: Literal["refuse", "run"] = Field(
         "refuse", description="a step size past the predicted limit: refused, or run all the same"
     )
-    agents: Literal["arrays", "local"] = Field(
+    agents: Literal["arrays", "local", "ray"] = Field(
         "arrays",
-        description="all in one process on arrays, or each in a process of its own with sockets between them",
+        description="all in one process on arrays, or each on its own: a process with sockets, or a Ray actor",
     )
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"

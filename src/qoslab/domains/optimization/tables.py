@@ -6,16 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qoslab.core.scenario import Part
+from qoslab.core.scenario import InputFile, Part
 
 __all__ = [
+    "Degraded",
     "DispatchTable",
+    "FileTable",
     "HuberTable",
     "LogisticTable",
     "MedianTable",
     "ProblemTable",
     "QosTable",
     "QuadraticTable",
+    "RendezvousTable",
     "SetTable",
 ]
 
@@ -82,6 +85,50 @@ class MedianTable(Part):
     sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
 
 
+class RendezvousTable(Part):
+    """Agents that stand somewhere in a square are to meet."""
+
+    kind: Literal["rendezvous"]
+    cost: Literal["fuel", "distance"] = Field(
+        "distance", description="w ||x - p||^2 / 2, or w ||x - p||, of the meeting point x"
+    )
+    dimension: int = Field(2, ge=1, description="coordinates of a position")
+    area: float = Field(1.0, gt=0, description="side of the square in which positions are drawn")
+    positions: tuple[tuple[float, ...], ...] | None = Field(None, description="p; drawn where not given")
+    weights: tuple[float, ...] | None = Field(None, description="w, one per agent; 1 where not given")
+
+    @model_validator(mode="after")
+    def _positive(self) -> RendezvousTable:
+        if any(w <= 0 for w in self.weights or ()):
+            message = "weights must be positive"
+            raise ValueError(message)
+        return self
+
+
+class FileTable(Part):
+    """Costs from a Python file of your own."""
+
+    kind: Literal["file"]
+    file: InputFile = Field(
+        description="Python file with cost(x, data), gradient(x, data), data(agent, n, rng)"
+    )
+    dimension: int = Field(1, ge=1, description="numbers to agree on")
+    gradient: Literal["given", "torch"] = Field(
+        "given", description="by the file's `gradient`, or of `cost` by torch's automatic differentiation"
+    )
+    smoothness: float | None = Field(
+        None,
+        gt=0,
+        description="Lipschitz constant of every gradient; measured at 0 and at the optimum where not given",
+    )
+    convexity: float = Field(
+        0.0, ge=0, description="constant of strong convexity of every cost, as you know it"
+    )
+    optimum: tuple[float, ...] | None = Field(
+        None, description="where the sum is least, if you know it; found by Newton's method from 0 otherwise"
+    )
+
+
 class DispatchTable(Part):
     """Economic dispatch: generators with costs q_i (x_i - r_i)^2 / 2 in boxes share a demand."""
 
@@ -104,21 +151,40 @@ class DispatchTable(Part):
         return self
 
 
-class QosTable(Part):
-    """End-to-end budgets: agent 0 is a core network, all others are access networks that it serves.
+class Degraded(Part):
+    """A core whose budgets become dearer in mid-run."""
 
-    For every access network and class, its own budget and the core's must not add up to more than the goal.
+    round: int = Field(ge=1, description="from which round on")
+    factor: float = Field(3.0, gt=0, description="factor of its k")
+    core: int = Field(0, ge=0, description="which core")
+
+
+class QosTable(Part):
+    """End-to-end budgets: the first agents are core networks, all others access networks that they serve.
+
+    Access network a is served by core a mod `cores`. For every access network and entry, its own budget and its
+    core's must not add up to more than the goal. The entries are the delays of all classes and then, where asked
+    for, their losses and their unreliabilities, both as -ln(1 - share), which adds up along a path, in units of
+    their goals.
     """
 
     kind: Literal["qos"]
+    cores: int = Field(1, ge=1, description="number of core networks")
     goals: tuple[float, ...] = Field((1.0, 2.0), min_length=1, description="end-to-end goal of each class")
     scale: float = Field(
         1.0, gt=0, description="goals and boxes are divided by this: steps suit budgets near 1"
     )
-    core: tuple[float, ...] | None = Field(None, description="k of the core's cost k / budget, per class")
-    access: tuple[tuple[float, ...], ...] | None = Field(
-        None, description="k of each access network, per class; uniform on 2..10 where not given"
+    losses: tuple[float, ...] | None = Field(None, description="largest end-to-end loss of each class")
+    reliabilities: tuple[float, ...] | None = Field(
+        None, description="least end-to-end reliability of each class"
     )
+    core: tuple[float, ...] | None = Field(
+        None, description="k of every core's cost k / budget, per entry; uniform on 2..10 where not given"
+    )
+    access: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="k of each access network, per entry; uniform on 2..10 where not given"
+    )
+    degraded: Degraded | None = Field(None, description="a core that becomes dearer in mid-run")
     box: tuple[float, float] = Field(
         (0.05, 3.0), description="least and most of every budget, before scaling"
     )
@@ -128,11 +194,32 @@ class QosTable(Part):
         if not 0 < self.box[0] < self.box[1] or min(self.goals) <= 0:
             message = "goals and boxes must be positive, boxes from low to high"
             raise ValueError(message)
+        for name, ends in (("losses", self.losses), ("reliabilities", self.reliabilities)):
+            if ends is not None and (len(ends) != len(self.goals) or not all(0 < end < 1 for end in ends)):
+                message = f"{name} needs one share between 0 and 1 for each of the {len(self.goals)} classes"
+                raise ValueError(message)
+        if self.degraded is not None and self.degraded.core >= self.cores:
+            message = f"there is no core {self.degraded.core} to degrade: cores = {self.cores}"
+            raise ValueError(message)
         return self
+
+    @property
+    def entries(self) -> tuple[float, ...]:
+        """The goals of all entries, as they are negotiated."""
+        goals = [goal / self.scale for goal in self.goals]
+        more = [ends for ends in (self.losses, self.reliabilities) if ends is not None]
+        return (*goals, *(1.0 for ends in more for _ in ends))
 
 
 ProblemTable = Annotated[
-    QuadraticTable | LogisticTable | HuberTable | MedianTable | DispatchTable | QosTable,
+    QuadraticTable
+    | LogisticTable
+    | HuberTable
+    | MedianTable
+    | RendezvousTable
+    | FileTable
+    | DispatchTable
+    | QosTable,
     Field(discriminator="kind"),
 ]
 """One problem, by its `kind`."""

@@ -8,20 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from qoslab.agents.channel import Channel
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
 from qoslab.agents.weights import Weights, require_strong
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.optimization.data import make_problem
-from qoslab.domains.optimization.local import Known, Measurements
+from qoslab.domains.optimization.data import degraded, make_problem
+from qoslab.domains.optimization.local import Change, Known, Measurements, Terms
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, Dual
+from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.multipliers import solve_coupled
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.problems.solve import solve
+from qoslab.domains.optimization.problems.userfile import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
+from qoslab.domains.optimization.tables import FileTable, QosTable
 from qoslab.graphs.network import Network
 from qoslab.graphs.sequences import random_links
 from qoslab.graphs.spec import build
@@ -41,6 +46,8 @@ class Task:
         optimum: x*, shape (p,); of a coupled problem the optimal prices.
         decisions: Optimal decisions, shape (n, p) or (n, d).
         cost: Optimal cost.
+        turn: The round from which on `later` holds; 0 where nothing changes.
+        later: The task after a change of the costs in mid-run.
     """
 
     weights: Weights
@@ -49,6 +56,12 @@ class Task:
     optimum: FloatArray
     decisions: FloatArray
     cost: float
+    turn: int = 0
+    later: Task | None = None
+
+    def at(self, k: int) -> Task:
+        """What agents are judged by after k rounds."""
+        return self if self.later is None or k < self.turn else self.later
 
     @property
     def n(self) -> int:
@@ -56,13 +69,16 @@ class Task:
         return self.weights.network.n
 
 
-def task_of(network: Network, problem: Costs | Coupled, *, own_row: Any = None) -> Task:
+def task_of(
+    network: Network, problem: Costs | Coupled, *, own_row: Any = None, optimum: FloatArray | None = None
+) -> Task:
     """The task of agents on a network; also the way in for a user's own costs.
 
     Args:
         network: Who can say something to whom.
         problem: The agents' costs.
         own_row: A row-stochastic matrix to use instead of uniform weights.
+        optimum: x* of costs, where it is known; found centrally otherwise.
 
     Raises:
         BadInput: The network is not strongly connected, its weights' rows do not sum to one, the feasible set is
@@ -74,7 +90,9 @@ def task_of(network: Network, problem: Costs | Coupled, *, own_row: Any = None) 
     if isinstance(problem, Coupled):
         found = solve_coupled(problem)
         return Task(weights, Dual(None, problem), problem, found.prices, found.x, found.cost)
-    optimum = solve(problem)
+    optimum = solve(problem) if optimum is None else optimum
+    if isinstance(problem, UserCosts):
+        problem = replace(problem, optimum=optimum)
     decisions = np.broadcast_to(optimum, (network.n, len(optimum)))
     return Task(weights, problem, None, optimum, decisions, float(problem.total(optimum[None])[0]))
 
@@ -86,7 +104,21 @@ def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> T
         BadInput: As `task_of`; or lists of the problem do not fit the network.
     """
     network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
-    return task_of(network, make_problem(scenario.problem, network.n, seed.generator("problem")))
+    problem = make_problem(scenario.problem, network.n, seed.generator("problem"))
+    table = scenario.problem
+    if isinstance(table, FileTable) and table.optimum is not None:
+        if len(table.optimum) != table.dimension:
+            message = f"needs {table.dimension} numbers, as many as `dimension`"
+            raise BadInput(Problem(field="scenario.problem.optimum", message=message))
+        return task_of(network, problem, optimum=np.array(table.optimum))
+    task = task_of(network, problem)
+    if not isinstance(table, QosTable) or table.degraded is None:
+        return task
+    if table.degraded.round >= scenario.rounds:
+        message = f"round {table.degraded.round} is past the last of {scenario.rounds}"
+        raise BadInput(Problem(field="scenario.problem.degraded.round", message=message))
+    assert isinstance(problem, Coupled)
+    return replace(task, turn=table.degraded.round, later=task_of(network, degraded(table, problem)))
 
 
 def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str) -> Own:
@@ -100,13 +132,18 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         _start(task, scenario.start, shape),
         perron(task.weights.row),
         float(task.costs.smoothness().max()),
+        float(task.costs.convexity().min()),
     )
-    known = replace(known, least_share=float(known.perron.min()))
+    channel = scenario.channel
+    steady = scenario.link_up == 1 and Channel(channel.noise, channel.loss, channel.delay).ideal
+    known = replace(known, least_share=float(known.perron.min()), steady=steady)
     if task.coupled is not None:
         first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
         curvature = float(task.coupled.own.curvature(first).max())
         norm = float(np.linalg.norm(task.coupled.share, 2, axis=(1, 2)).max())
-        known = replace(known, own_smoothness=curvature, share_norm=norm)
+        known = replace(known, own_smoothness=curvature, share_norm=norm, terms=Terms.of(task.coupled))
+    if task.later is not None:
+        known = replace(known, change=Change(task.turn, task.later.costs, task.later.coupled))
     if scenario.measurement_noise > 0:
         streams = [seed.generator("measurement", i) for i in range(task.n)]
         noise = Measurements(scenario.measurement_noise, streams, shape[1])
@@ -119,7 +156,7 @@ def _start(task: Task, start: float | str, shape: tuple[int, ...]) -> FloatArray
         return np.full(shape, float(start))
     if isinstance(task.costs, Quadratic):
         return task.costs.target.copy()
-    if isinstance(task.costs, Median):
+    if isinstance(task.costs, Median | Distance):
         return task.costs.point.copy()
     return np.zeros(shape)
 

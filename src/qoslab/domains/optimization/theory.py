@@ -17,6 +17,7 @@ from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.weights import Weights
 from qoslab.core.check import Check
 from qoslab.core.context import Context
+from qoslab.domains.optimization.adversaries import full_knowledge
 from qoslab.domains.optimization.asymptotics import Asymptotics, predicted_rate, stability_limit
 from qoslab.domains.optimization.certificate import certified_step
 from qoslab.domains.optimization.eavesdropping import innovation_leakage
@@ -180,6 +181,16 @@ def _leakage(context: Context, *, quick: bool) -> Iterator[Check]:  # noqa: ARG0
         yield _near(f"F1 zero fill, interception {caught:g}", fill, found.zero_fill, 5e-4)
         yield _near(f"F1 unbiased, interception {caught:g}", unbiased, found.unbiased, 5e-4)
         yield _near(f"F1 best scale, interception {caught:g}", best, found.best_scale, 5e-4)
+    matrix, start = Weights(ring(10)).doubly.toarray(), np.arange(1.0, 11.0)
+    for caught in (0.3, 0.7):
+        known = full_knowledge(matrix, start, caught, np.random.default_rng(1), trials=500 if quick else 5000)
+        # The average is hidden where m_0 is not caught, and all else is known from any later round.
+        expected, slack = (1.0 - caught) * 5.5**2, 4.4 * known.standard_error
+        name = f"F1 everything known but the start, interception {caught:g}"
+        low, high = expected - slack, expected + slack
+        yield Check.within(
+            name, "closed form, derived", expected=expected, got=known.error, low=low, high=high
+        )
 
 
 def _first(errors: FloatArray, bound: float) -> float:

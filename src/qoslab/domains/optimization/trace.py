@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Trace:
         messages: Messages sent.
         bytes: Their size.
         diverged: Whether it was stopped because the error grew without bound.
+        path: States x of all agents by round, for the rounds that were kept.
     """
 
     x: FloatArray
@@ -30,6 +32,7 @@ class Trace:
     messages: int
     bytes: int
     diverged: bool
+    path: Mapping[int, FloatArray] = field(default_factory=dict)
 
 
 def grown(error: float, first: float) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.scenario import Dataset, Planted, PredictionScenario
+from qoslab.domains.prediction.scenario import Cold, PredictionScenario
 
 __all__ = ["BoolArray", "Codes", "FloatArray", "Known", "Task", "make_task"]
 
@@ -75,51 +74,58 @@ class Task:
 
 
 def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Task:
-    """Draw which cells are known: the same cells for all parameters, `density` of the whole table.
+    """Draw which cells are known, and which of the others are asked.
 
     Raises:
-        BadInput: The data has no array of a named parameter, or too few cells were measured.
+        BadInput: The data cannot be read, or a parameter is left without cells to learn from or to ask.
         MissingData: The dataset is not on this machine.
     """
-    names, truth = _measurements(scenario, seed, context)
-    users, services = truth.shape[1:]
-    measured = np.flatnonzero(np.isfinite(truth).all(axis=0))
-    count = round(scenario.density * users * services)
-    if not 0 < count < len(measured):
-        message = f"{count} of {users * services} cells should be known, but {len(measured)} were measured"
-        raise BadInput(Problem(message=message, field="scenario.density"))
-    chosen = seed.generator("split").choice(measured, count, replace=False)
-    train = np.zeros(users * services, bool)
-    train[chosen] = True
-    test = np.zeros(users * services, bool)
-    test[measured] = True
-    known = np.where(train.reshape(users, services), truth, np.nan)
-    asked = np.broadcast_to((test & ~train).reshape(users, services), truth.shape)
-    return Task(Known(names, known), truth, asked)
+    from qoslab.domains.prediction.protocol import deal, new_ones, ordinary
+    from qoslab.domains.prediction.readers import read
+
+    world = _without_timeouts(read(scenario.data, seed, context), scenario.timeouts)
+    truth = world.values
+    measured = np.isfinite(truth)
+    train = deal(measured, scenario, seed)
+    test = measured & ~train
+    if scenario.joint:
+        test &= measured.all(axis=0)
+    if scenario.cold is not None:
+        users, services = new_ones(measured.shape[1:], scenario.cold, seed)
+        train &= ~(users[:, None] | services)
+        test = measured & _asked_of_new(users, services, scenario.cold)
+    if scenario.outliers:
+        test &= ordinary(truth, scenario.outliers)
+    _check(world.parameters, train, test)
+    known = Known(world.parameters, np.where(train, truth, np.nan), world.user_context, world.service_context)
+    return Task(known, truth, test)
 
 
-def _measurements(
-    scenario: PredictionScenario, seed: Seed, context: Context
-) -> tuple[tuple[str, ...], FloatArray]:
-    if isinstance(scenario.data, Planted):
-        return _planted(scenario.data, seed.generator("planted"))
-    return scenario.data.parameters, _archive(context.dataset(scenario.data.name), scenario.data)
+def _without_timeouts(world: Known, timeouts: Mapping[str, float]) -> Known:
+    unknown = [name for name in timeouts if name not in world.parameters]
+    if unknown:
+        message = f"the data has no parameter {unknown[0]!r}; it has {', '.join(world.parameters)}"
+        raise BadInput(Problem(message=message, field="scenario.timeouts"))
+    if not timeouts:
+        return world
+    values = world.values.copy()
+    for name, limit in timeouts.items():
+        table = values[world.parameters.index(name)]
+        table[table >= limit] = np.nan
+    return Known(world.parameters, values, world.user_context, world.service_context)
 
 
-def _planted(data: Planted, rng: np.random.Generator) -> tuple[tuple[str, ...], FloatArray]:
-    """Log-normal values whose logarithms are a low-rank product, shared in part by all parameters, plus noise."""
-    left = rng.standard_normal((data.parameters, data.users, data.rank))
-    right = rng.standard_normal((data.services, data.rank))
-    signal = data.signal / np.sqrt(data.rank) * (left @ right.T)
-    noise = data.noise * rng.standard_normal(signal.shape)
-    return tuple(f"q{i}" for i in range(data.parameters)), np.exp(signal + noise)
+def _asked_of_new(users: BoolArray, services: BoolArray, cold: Cold) -> BoolArray:
+    if cold.users and cold.services:
+        return users[:, None] & services
+    return users[:, None] | services
 
 
-def _archive(path: Path, data: Dataset) -> FloatArray:
-    with np.load(path, allow_pickle=False) as archive:
-        missing = [name for name in data.parameters if name not in archive.files]
-        if missing:
-            known = ", ".join(archive.files)
-            message = f"{path.name} holds no array {missing[0]!r}; it holds {known}"
-            raise BadInput(Problem(message=message, field="scenario.data.parameters"))
-        return np.stack([archive[name].astype(np.float64) for name in data.parameters])
+def _check(parameters: tuple[str, ...], train: BoolArray, test: BoolArray) -> None:
+    for name, learned, asked in zip(parameters, train, test, strict=True):
+        if not learned.any():
+            message = f"the split leaves no cell of {name!r} to learn from"
+            raise BadInput(Problem(message=message, field="scenario"))
+        if not asked.any():
+            message = f"the split leaves no cell of {name!r} to ask"
+            raise BadInput(Problem(message=message, field="scenario"))

@@ -1,4 +1,4 @@
-"""Errors of predictions, per parameter and over all."""
+"""How good predictions are: errors per parameter and over all, rankings, intervals, and errors user by user."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["errors"]
+from qoslab.core.outcome import Series
+
+__all__ = ["TOP", "calibration", "errors", "ranking", "user_errors"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+TOP = 10
+"""Length k of the lists that `ndcg_10` and `precision_10` judge."""
 
 
 def errors(
-    parameters: Sequence[str],
-    predicted: NDArray[np.float64],
-    truth: NDArray[np.float64],
-    test: NDArray[np.bool_],
+    parameters: Sequence[str], predicted: FloatArray, truth: FloatArray, test: BoolArray
 ) -> dict[str, float]:
     """MAE, RMSE and NMAE of each parameter, and each averaged over the parameters.
 
@@ -31,8 +36,111 @@ def errors(
     mae = np.array([o.mean() for o in off])
     rmse = np.array([np.sqrt((o**2).mean()) for o in off])
     level = np.array([np.abs(t[asked]).mean() for t, asked in zip(truth, test, strict=True)])
-    values = {"mae": mae, "rmse": rmse, "nmae": mae / level}
-    found = {name: float(column.mean()) for name, column in values.items()}
-    for name, column in values.items():
+    return _named(parameters, {"mae": mae, "rmse": rmse, "nmae": mae / level})
+
+
+def ranking(
+    parameters: Sequence[str],
+    predicted: FloatArray,
+    truth: FloatArray,
+    test: BoolArray,
+    larger: Sequence[str],
+) -> dict[str, float]:
+    """NDCG and precision of the ten services that the predictions put first, averaged over users.
+
+    A service's gain for a user is the share of the other asked services that it beats (half of those it equals): among
+    values of heavy tails the single best service would be all that counts. Discounts are 1 / log2(1 + place).
+    Precision is the share of the chosen ten that are no worse than the truly tenth best. Equal predictions keep the
+    order of the table.
+
+    Args:
+        parameters: Names, length P.
+        predicted: Predictions, shape (P, users, services).
+        truth: Measurements, same shape.
+        test: Which cells are asked, same shape; a user counts where more than ten services are asked.
+        larger: Parameters of which large values are good.
+
+    Returns:
+        `ndcg_10[NAME]`, `precision_10[NAME]` and their averages; without what no user counts for.
+    """
+    found: dict[str, dict[str, float]] = {"ndcg_10": {}, "precision_10": {}}
+    for name, values, real, asked in zip(parameters, predicted, truth, test, strict=True):
+        sign = -1.0 if name in larger else 1.0
+        each = [
+            _top(sign * values[u, here], sign * real[u, here])
+            for u, here in enumerate(asked)
+            if here.sum() > TOP and np.ptp(real[u, here]) > 0
+        ]
+        if each:
+            for metric, mean in zip(found, np.mean(each, axis=0), strict=True):
+                found[metric][name] = float(mean)
+    out = {}
+    for metric, by_name in found.items():
+        if by_name:
+            out[metric] = float(np.mean(list(by_name.values())))
+            out |= {f"{metric}[{name}]": value for name, value in by_name.items()}
+    return out
+
+
+def _top(predicted: FloatArray, real: FloatArray) -> tuple[float, float]:
+    """NDCG and precision of one user's list; small values are good."""
+    ordered = np.sort(real)
+    worse = len(real) - np.searchsorted(ordered, real, side="right")
+    equal = len(real) - worse - np.searchsorted(ordered, real, side="left") - 1
+    gain = (worse + 0.5 * equal) / (len(real) - 1)
+    chosen = np.argsort(predicted, kind="stable")[:TOP]
+    discount = 1 / np.log2(np.arange(2, TOP + 2))
+    best = np.sort(gain)[::-1][:TOP]
+    return float(gain[chosen] @ discount / (best @ discount)), float(
+        (real[chosen] <= ordered[TOP - 1]).mean()
+    )
+
+
+def calibration(
+    parameters: Sequence[str],
+    bounds: tuple[FloatArray, FloatArray],
+    truth: FloatArray,
+    test: BoolArray,
+) -> dict[str, float]:
+    """How many of the asked values lie in their intervals, and how wide these are.
+
+    Args:
+        parameters: Names, length P.
+        bounds: Lower and upper ends, each of shape (P, users, services).
+        truth: Measurements, same shape.
+        test: Which cells are asked, same shape.
+
+    Returns:
+        `coverage[NAME]`, a share, and `interval_width[NAME]`, the mean width over the mean of the asked values; and
+        their averages.
+    """
+    coverage, width = np.empty(len(parameters)), np.empty(len(parameters))
+    for p, (lower, upper, real, asked) in enumerate(zip(*bounds, truth, test, strict=True)):
+        coverage[p] = ((lower <= real) & (real <= upper))[asked].mean()
+        width[p] = (upper - lower)[asked].mean() / np.abs(real[asked]).mean()
+    return _named(parameters, {"coverage": coverage, "interval_width": width})
+
+
+def user_errors(
+    parameters: Sequence[str], predicted: FloatArray, truth: FloatArray, test: BoolArray
+) -> Series:
+    """Each user's mean absolute error and number of asked cells, one row per user and parameter with any.
+
+    Two methods of one study meet the same cells, so that differences of these rows are paired.
+    """
+    off = np.where(test, np.abs(predicted - np.where(test, truth, 0.0)), 0.0)
+    count, total = test.sum(axis=2), off.sum(axis=2)
+    names, users = np.nonzero(count)
+    return {
+        "parameter": np.array(parameters)[names],
+        "user": users,
+        "cells": count[names, users],
+        "mae": total[names, users] / count[names, users],
+    }
+
+
+def _named(parameters: Sequence[str], columns: dict[str, FloatArray]) -> dict[str, float]:
+    found = {name: float(column.mean()) for name, column in columns.items()}
+    for name, column in columns.items():
         found |= {f"{name}[{parameter}]": float(x) for parameter, x in zip(parameters, column, strict=True)}
     return found

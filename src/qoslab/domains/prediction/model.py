@@ -11,8 +11,8 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome, Series
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.data import FloatArray, Known, make_task
-from qoslab.domains.prediction.metrics import errors
+from qoslab.domains.prediction.data import FloatArray, Known, Task, make_task
+from qoslab.domains.prediction.metrics import calibration, errors, ranking, user_errors
 
 __all__ = ["Prediction", "Predictor", "run"]
 
@@ -34,6 +34,10 @@ class Prediction:
     upper: FloatArray | None = None
     level: float = 0.9
     series: Mapping[str, Series] = field(default_factory=dict)
+
+
+_NO_TRAINING: Series = {"step": np.empty(0, np.int64)}
+"""The series of methods that do not train: figures that ask for it find it empty."""
 
 
 class Predictor(Protocol):
@@ -63,9 +67,18 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         task = make_task(scenario, seed, context)
         found = method.predict(task.known.copy(), seed.stream("method"), context)
         prediction = found if isinstance(found, Prediction) else Prediction(found)
-        metrics = errors(task.known.parameters, prediction.values, task.truth, task.test)
-        counters = {
-            "known": int(np.isfinite(task.known.values).sum()),
-            "asked": int(task.test.sum()),
-        }
-        yield Outcome(metrics, counters, prediction.series if context.keep_series else {})
+        yield _judged(task, prediction, scenario.larger_is_better, keep_series=context.keep_series)
+
+
+def _judged(task: Task, prediction: Prediction, larger: Sequence[str], *, keep_series: bool) -> Outcome:
+    names, asked = task.known.parameters, (task.truth, task.test)
+    metrics = errors(names, prediction.values, *asked) | ranking(names, prediction.values, *asked, larger)
+    if prediction.lower is not None and prediction.upper is not None:
+        metrics |= calibration(names, (prediction.lower, prediction.upper), *asked)
+    counters = {"known": int(np.isfinite(task.known.values).sum()), "asked": int(task.test.sum())}
+    if not keep_series:
+        return Outcome(metrics, counters)
+    users = user_errors(names, prediction.values, *asked)
+    return Outcome(
+        metrics, counters, {"user_errors": users, "training": _NO_TRAINING} | dict(prediction.series)
+    )

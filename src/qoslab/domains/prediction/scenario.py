@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from qoslab.core.scenario import DatasetName, Part, Scenario
+from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
-__all__ = ["Dataset", "Planted", "PredictionScenario", "example"]
+__all__ = ["Cold", "Dataset", "Matrices", "Planted", "PredictionScenario", "Table", "example"]
 
 
 class Planted(Part):
@@ -21,26 +21,124 @@ class Planted(Part):
     rank: int = Field(4, ge=1, description="number of factors behind the logarithms of the values")
     signal: float = Field(0.8, ge=0, description="standard deviation of the logarithms that factors explain")
     noise: float = Field(0.3, ge=0, description="standard deviation of the logarithms that nothing explains")
+    tail: float = Field(
+        0, ge=0, description="degrees of freedom of Student's t noise of that scale; 0 is Gaussian noise"
+    )
+    countries: int = Field(
+        0, ge=0, description="countries of users and services, each with three networks (AS); 0 is no context"
+    )
+    place: float = Field(
+        0.5, ge=0, description="standard deviation of the logarithms that pairs of places explain"
+    )
 
 
 class Dataset(Part):
-    """Measurements of the dataset registry."""
+    """Measurements of a NumPy archive of the dataset registry."""
 
     kind: Literal["dataset"]
-    name: DatasetName = Field(description="a NumPy archive with one (users, services) array per parameter")
+    name: DatasetName = Field(
+        description="an archive with, per parameter X, one (users, services) array X or the columns X_u, X_s, X_v"
+    )
     parameters: tuple[str, ...] = Field(("rt", "tp"), min_length=1, description="names of the arrays")
+    context: tuple[str, ...] = Field(
+        (), description="kinds of context X that the archive has as user_X and svc_X, such as country and as"
+    )
+    services: int | None = Field(
+        None, ge=1, description="keep the first so many services; 4700 where WS-DREAM #1's context is certain"
+    )
+
+
+class Matrices(Part):
+    """WS-DREAM #1 as published: one text matrix per parameter, -1 where nobody measured, and the lists of places."""
+
+    kind: Literal["matrices"]
+    files: dict[str, DatasetName] = Field(min_length=1, description="file of each parameter")
+    users: DatasetName | None = Field(None, description="the list of users, userlist.txt")
+    services: DatasetName | None = Field(None, description="the list of services, wslist.txt")
+
+    @model_validator(mode="after")
+    def _both_lists_or_none(self) -> Matrices:
+        if (self.users is None) != (self.services is None):
+            message = "places need the lists of both users and services"
+            raise ValueError(message)
+        return self
+
+
+class Table(Part):
+    """Measurements of a CSV or Parquet file: one row per user and service, one column per parameter."""
+
+    kind: Literal["table"]
+    file: InputFile = Field(description="a .csv or .parquet file; an empty field is not measured")
+    parameters: tuple[str, ...] = Field(min_length=1, description="names of the columns with measurements")
+    user: str = Field("user", description="name of the column that tells users apart")
+    service: str = Field("service", description="name of the column that tells services apart")
+    context: tuple[str, ...] = Field(
+        (), description="kinds of context X that stand in the columns user_X and service_X"
+    )
+    missing: tuple[float, ...] = Field((), description="values that stand for not measured, such as -1")
+
+
+class Cold(Part):
+    """Users or services of whom nothing is known; they alone are asked."""
+
+    users: float = Field(0, ge=0, lt=1, description="share of the users that are new")
+    services: float = Field(
+        0, ge=0, lt=1, description="share of the services that are new; with both, new users ask for new ones"
+    )
+
+    @model_validator(mode="after")
+    def _someone_is_new(self) -> Cold:
+        if self.users == 0 and self.services == 0:
+            message = "name a share of users, of services, or both"
+            raise ValueError(message)
+        return self
 
 
 class PredictionScenario(Scenario):
     """A table of users and services of which a share is known."""
 
-    data: Planted | Dataset = Field(discriminator="kind", description="where the measurements come from")
+    data: Planted | Dataset | Matrices | Table = Field(
+        discriminator="kind", description="where the measurements come from"
+    )
     density: float = Field(
         0.1,
         gt=0,
         lt=1,
         description="share of the whole table that is known; all else that was measured is the test",
     )
+    folds: int = Field(
+        0,
+        ge=0,
+        description="in place of a density: cross-validation, replication r asks fold r mod so many of one deal",
+    )
+    joint: bool = Field(
+        default=True,
+        description="whether all parameters are known in the same cells, those where all were measured",
+    )
+    cold: Cold | None = Field(None, description="users or services that are new")
+    timeouts: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="value of a parameter from which on a cell counts as not measured, such as rt = 20.0"
+    )
+    outliers: float = Field(
+        0,
+        ge=0,
+        le=0.1,
+        description="share of each parameter's values, the strangest by an isolation forest, that is not judged",
+    )
+    larger_is_better: tuple[str, ...] = Field(
+        ("tp", "throughput", "reliability", "availability"),
+        description="parameters of which large values rank first; names that the data lacks are ignored",
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_split(self) -> PredictionScenario:
+        if self.folds == 1:
+            message = "one fold leaves nothing to learn from: name two or more"
+            raise ValueError(message)
+        if self.folds and "density" in self.model_fields_set:
+            message = "density and folds exclude each other"
+            raise ValueError(message)
+        return self
 
 
 def example() -> PredictionScenario:

@@ -127,7 +127,7 @@ def _table(values: Mapping[str, ArrayLike]) -> FloatArray:
 def rank(
     values: Mapping[str, Sequence[float] | ArrayLike], *, direction: Direction = "lower", level: float = 0.95
 ) -> Ranking:
-    """Rank methods over cases (scenarios, grid points, data sets), each with one value such as a mean over seeds.
+    """Rank methods over cases (scenarios, grid points, datasets), each with one value such as a mean over seeds.
 
     Args:
         values: By method, one value for each case, shape (cases,); infinite values rank last or first.

@@ -10,12 +10,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, ROWS, read_off, remember
+from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, flat, infer
+from qoslab.domains.balancing.learned.weights import read_weights
+from qoslab.engine.kernel import compiled
+
 __all__ = [
     "POLICIES",
     "BlindCapacity",
     "Configured",
     "Estimator",
     "InverseResponseTime",
+    "LearnedCapacity",
     "LittlesLaw",
     "Window",
 ]
@@ -186,8 +192,41 @@ class BlindCapacity:
         self.changes += int(changed.sum())
 
 
+class LearnedCapacity:
+    """The network of the method `blind_sed`, on windows of counters; equal weights while it is in doubt.
+
+    Args:
+        weights: Configured weights, not used but for their number, shape (n,).
+        doubt: Mean standard deviation of log capacities above which nothing is said.
+    """
+
+    def __init__(self, weights: Reals, doubt: float = 0.5) -> None:
+        n = len(weights)
+        self._network, self._doubt = flat(read_weights("builtin")), doubt
+        self._memories, self._lengths = np.zeros((ROWS, n)), np.zeros(MEMORIES)
+        self._inputs, self._out = np.zeros((INPUTS, n)), np.zeros((2, n))
+        self._room, self._fleet = np.zeros((2 * HIDDEN, n)), np.zeros(HIDDEN + FLEET)
+        self._remember, self._read_off, self._infer = compiled(remember), compiled(read_off), compiled(infer)
+
+    def update(self, window: Window) -> Reals | None:
+        """Capacities as the network infers them; None before every memory has a completion, and in doubt."""
+        up = window.up.astype(np.int64)
+        if not up.any():
+            return None
+        new = np.stack([window.done, window.busy_s, window.area_s])
+        self._remember(self._memories, self._lengths, new, up, window.length_s)
+        if self._read_off(self._memories, self._lengths, up, self._inputs) <= 0.0:
+            return None
+        self._infer(self._network, self._inputs, self._fleet, up, self._room, self._out)
+        mu, log_sigma = self._out
+        if np.exp(log_sigma[window.up]).mean() > self._doubt:
+            return None
+        return np.asarray(np.exp(np.clip(mu - mu[window.up].mean(), -6.0, 6.0)))
+
+
 POLICIES: Mapping[str, Callable[[Reals], Estimator]] = {
-    "ours": BlindCapacity,
+    "ours": LearnedCapacity,
+    "two_memories": BlindCapacity,
     "littles_law": LittlesLaw,
     "ewma": InverseResponseTime,
     "sed": Configured,

@@ -101,7 +101,7 @@ def rehearse_command(
     knows the true speeds (right weights held).
 
     Args:
-        policy: Policy of the controller: ours, littles_law or ewma.
+        policy: Policy of the controller: ours, two_memories, littles_law or ewma.
         servers: Number of servers.
         speeds: Relative speeds, separated by commas, repeated over the servers.
         load: Arriving work over capacity.

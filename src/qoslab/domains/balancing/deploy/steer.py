@@ -34,7 +34,7 @@ def steer(
     *,
     socket: Path,
     backend: str,
-    policy: Literal["ours", "littles_law", "ewma", "sed"] = "ours",
+    policy: Literal["ours", "two_memories", "littles_law", "ewma", "sed"] = "ours",
     dry_run: bool = False,
     log_port: int = 5140,
     metrics_port: int = 0,

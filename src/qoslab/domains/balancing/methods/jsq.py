@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from qoslab.domains.balancing.choice import least
+from qoslab.domains.balancing.choosing import least
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
 from qoslab.domains.balancing.view import OracleView
 from qoslab.engine.kernel import kernel

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from qoslab.domains.balancing.choice import least
+from qoslab.domains.balancing.choosing import least
 from qoslab.domains.balancing.hashing import hash_bits
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
 from qoslab.domains.balancing.view import LocalView

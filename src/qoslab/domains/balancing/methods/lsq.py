@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qoslab.domains.balancing.choice import least
+from qoslab.domains.balancing.choosing import least
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
 from qoslab.domains.balancing.view import LocalView
 from qoslab.engine.kernel import kernel

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qoslab.domains.balancing.choice import least_per_weight
+from qoslab.domains.balancing.choosing import least_per_weight
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring, balancer
 from qoslab.domains.balancing.view import LocalView
 from qoslab.engine.kernel import kernel

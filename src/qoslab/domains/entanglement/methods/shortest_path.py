@@ -11,7 +11,8 @@ from pydantic import Field
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
-from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification, View
+from qoslab.domains.entanglement.routing.view import Metric, path_cost
 from qoslab.graphs.shortest import shortest_path
 
 __all__ = ["ShortestPath", "swap_ranks"]
@@ -52,13 +53,23 @@ class ShortestPath:
         order: Which repeaters swap first.
         ranks: With order `ranks`, the rank of every node of the path, lower first, both ends highest.
         cutoff_s: Age at which a pair is dropped, s; 0 for the coherence time alone.
-        cost: What makes a path short.
+        cost: What makes a path short: hops, km, the links' mean times to a pair, or -ln of their success or fidelity.
+        rounds: Rounds of purification of every link's pairs; nested rounds need 2^rounds memories, pumping needs 2.
+        scheme: Circuit of purification.
+        schedule: Which pairs are purified together.
+        enough: Fidelity from which a link's pair is purified no more.
+        wait_s: Longest wait of a repeater's pair for a swap, s; 0 for no limit.
     """
 
     order: Order = "asap"
     ranks: tuple[int, ...] = ()
     cutoff_s: Annotated[float, Field(ge=0)] = 0.0
-    cost: Literal["hops", "length_km"] = "hops"
+    cost: Metric = "hops"
+    rounds: Annotated[int, Field(ge=0, le=8)] = 0
+    scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
+    schedule: Literal["nested", "pumping"] = "nested"
+    enough: Annotated[float, Field(gt=0.25, le=1)] = 1.0
+    wait_s: Annotated[float, Field(ge=0)] = 0.0
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """One path per request.
@@ -69,13 +80,24 @@ class ShortestPath:
         if (self.order == "ranks") != bool(self.ranks):
             message = "ranks belong to order = 'ranks', and that order needs them"
             raise BadInput(Problem(message=message, field="method.ranks"))
+        cost = path_cost(view, self.cost)
         paths = []
         for place, request in enumerate(view.requests):
             ends = view.network.index(request.source), view.network.index(request.target)
-            found = shortest_path(view.network, *ends, self.cost)
+            found = shortest_path(view.network, *ends, cost)
             if found is None:
                 message = f"there is no path from {request.source!r} to {request.target!r}"
                 raise BadInput(Problem(message=message, field="scenario.requests"))
             ranks = self.ranks or swap_ranks(self.order, len(found.nodes) - 2)
-            paths.append(PathPlan(place, tuple(found.nodes), ranks, cutoff_s=self.cutoff_s or float("inf")))
+            hops = len(found.nodes) - 1
+            path = PathPlan(
+                place,
+                tuple(found.nodes),
+                ranks,
+                rounds=(self.rounds,) * hops if self.rounds else (),
+                cutoff_s=self.cutoff_s or float("inf"),
+                purification=Purification(self.scheme, self.schedule, self.enough),
+                wait_s=(self.wait_s,) * (2 * hops - 2) if self.wait_s else (),
+            )
+            paths.append(path)
         return Plan(tuple(paths))

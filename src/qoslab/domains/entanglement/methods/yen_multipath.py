@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -11,8 +11,7 @@ from pydantic import Field
 from qoslab.core.context import Context
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
-from qoslab.domains.entanglement.routing.view import ends_of, link_rates
-from qoslab.graphs.costs import Cost
+from qoslab.domains.entanglement.routing.view import Metric, ends_of, path_cost
 from qoslab.graphs.yen import k_shortest_paths
 
 __all__ = ["CITATION", "YenMultipath"]
@@ -41,15 +40,15 @@ class YenMultipath:
 
     Attributes:
         paths: Paths per request, k.
-        metric: What a path costs: hops, km, the sum of the links' mean times to a pair, or -ln of their success.
+        metric: What a path costs: hops, km, the links' mean times to a pair, or -ln of their success or fidelity.
     """
 
     paths: Annotated[int, Field(ge=1, le=100)] = 3
-    metric: Literal["hops", "length_km", "time", "success"] = "hops"
+    metric: Metric = "hops"
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """The paths, first the cheapest of every request, then the second cheapest, and so on."""
-        cost = self._cost(view)
+        cost = path_cost(view, self.metric)
         ranked = [
             k_shortest_paths(view.network, ends.source, ends.target, self.paths, cost)
             for ends in ends_of(view)
@@ -65,10 +64,3 @@ class YenMultipath:
                     free[links] -= 1
                     plans.append(PathPlan(request, paths[place].nodes))
         return Plan(tuple(plans))
-
-    def _cost(self, view: View) -> Cost:
-        if self.metric == "time":
-            return np.asarray(1.0 / (link_rates(view) * np.array(view.pairs)))
-        if self.metric == "success":
-            return np.asarray(-np.log([timing.success for timing in view.timings]))
-        return self.metric

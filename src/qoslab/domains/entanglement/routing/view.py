@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.entanglement.links import single_pair_rate
 from qoslab.domains.entanglement.protocol import View
 from qoslab.domains.entanglement.routing.throughput import Ends
+from qoslab.domains.entanglement.states import werner_of_fidelity
+from qoslab.graphs.costs import Cost
 
-__all__ = ["ends_of", "link_rates", "slot_successes", "swap_successes"]
+__all__ = [
+    "Metric",
+    "ends_of",
+    "link_rates",
+    "link_werners",
+    "path_cost",
+    "slot_successes",
+    "swap_successes",
+]
 
 FloatArray = NDArray[np.float64]
+
+Metric = Literal["hops", "length_km", "time", "success", "fidelity"]
+"""What makes a path short; see `path_cost`."""
 
 
 def ends_of(view: View) -> list[Ends]:
@@ -27,6 +43,36 @@ def ends_of(view: View) -> list[Ends]:
 def link_rates(view: View) -> FloatArray:
     """Mean pairs per second of one memory pair of each link, shape (m,)."""
     return np.array([single_pair_rate(timing) for timing in view.timings])
+
+
+def link_werners(view: View) -> FloatArray:
+    """Werner parameter of a new pair of each link, shape (m,).
+
+    Raises:
+        BadInput: The view does not say what its links have.
+    """
+    if len(view.links) != view.network.m:
+        message = (
+            f"the view knows {len(view.links)} of {view.network.m} links, and fidelity needs all of them"
+        )
+        raise BadInput(Problem(message=message, field="view.links"))
+    return np.array([werner_of_fidelity(link.initial_fidelity) for link in view.links])
+
+
+def path_cost(view: View, metric: Metric) -> Cost:
+    """What a path costs: the sum over its links of the metric's figure.
+
+    1 per hop; the length in km; the mean time to a pair of all of the link's memories together, s; -ln of the success
+    of an attempt; or -ln of the Werner parameter of a new pair, infinite where that is 0.
+    """
+    if metric == "time":
+        return np.asarray(1.0 / (link_rates(view) * np.array(view.pairs)))
+    if metric == "success":
+        return np.asarray(-np.log([timing.success for timing in view.timings]))
+    if metric == "fidelity":
+        werner = link_werners(view)
+        return np.where(werner > 0.0, -np.log(np.maximum(werner, 1e-300)) + 0.0, np.inf)
+    return metric
 
 
 def slot_successes(view: View, slot_s: float) -> FloatArray:

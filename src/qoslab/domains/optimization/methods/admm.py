@@ -69,11 +69,11 @@ class Admm:
         """X."""
         return {"x": state["x"]}
 
-    def hear(self, state: State, heard: Message, own: Own, k: int) -> State:  # noqa: ARG002
+    def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
         c, x = self.scale(own.data), state["x"]
         a = state["a"] + c * (x - heard["x"])
-        return {"x": minimise_with(own.data.costs, a - c * (x + heard["x"]), 2.0 * c, x), "a": a}
+        return {"x": minimise_with(own.data.costs_in(k), a - c * (x + heard["x"]), 2.0 * c, x), "a": a}
 
     def scale(self, near: Asymptotics) -> float:
         """The penalty."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from qoslab.agents.message import FloatArray, Message, MessageType, Part
 from qoslab.agents.program import Own, State
@@ -47,6 +48,11 @@ class PenaltyConsensus:
         power: How fast it falls; above 1/2 up to 1 for convergence with noise.
         measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
         width: First distance of the two points from the decision; it falls as (1 + k / decay)^-0.2.
+        pause: Rounds from one step of the decisions to the next; in between only the estimates travel.
+        scaling: `curvature` divides an entry's step by f'' + r c, c being the shared constraints it counts in times
+            `lag`; s = 0 then takes 0.5. It needs own second derivatives, which the others do not see.
+        lag: How many times over an agent sees a change of its own before it has spread; 0 takes n, right for
+            pause = 1.
     """
 
     penalty: Positive = 5.0
@@ -55,6 +61,9 @@ class PenaltyConsensus:
     power: Share = 0.75
     measure: Literal["first", "zeroth"] = "first"
     width: Positive = 0.1
+    pause: Annotated[int, Field(ge=1)] = 1
+    scaling: Literal["none", "curvature"] = "none"
+    lag: Share = 0.0
 
     decision: ClassVar[str] = "own"
     projects: ClassVar[bool] = True
@@ -74,20 +83,32 @@ class PenaltyConsensus:
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
+        if k % self.pause:
+            return {"x": state["x"], "e": heard["e"]}
         coupled, x = own.data.coupled, state["x"]
         over = own.n * state["e"]
         price = self.penalty * (over if coupled.equality else np.maximum(over, 0.0))
         slope = self._slope(x, own, k) + coupled.pull(price)
-        fresh = coupled.project(x - falling(self._first(own), self.decay, self.power, k) * slope)
+        step = falling(self._first(own), self.decay, self.power, k) * self._scale(x, own, k)
+        fresh = coupled.project(x - step * slope)
         return {"x": fresh, "e": heard["e"] + coupled.constraint(fresh) - coupled.constraint(x)}
 
     def _slope(self, x: FloatArray, own: Own, k: int) -> FloatArray:
         if self.measure == "first":
             return np.asarray(own.data.own_gradient(x, k))
         width = falling(self.width, self.decay, 0.2, k)
-        up, down = own.data.own_values(x + width), own.data.own_values(x - width)
+        up, down = own.data.own_values(x + width, k), own.data.own_values(x - width, k)
         return np.asarray((up - down) / (2.0 * width))
 
+    def _scale(self, x: FloatArray, own: Own, k: int) -> FloatArray:
+        if self.scaling == "none":
+            return np.ones_like(x)
+        coupled = own.data.coupled_in(k)
+        reach = (coupled.share**2).sum(axis=1) * self.penalty * (self.lag or own.n)
+        return np.asarray(1.0 / (coupled.own.curvature(x) + reach))
+
     def _first(self, own: Own) -> float:
+        if self.scaling == "curvature":
+            return self.step or 0.5
         reach = own.n * self.penalty * own.data.share_norm**2
         return natural(self.step, 0.1, own.data.own_smoothness + reach)

@@ -10,6 +10,7 @@ import numpy as np
 from qoslab.agents.message import Message, MessageType, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
+from qoslab.domains.optimization.eigenvector import first_estimate, next_estimate, own_share
 from qoslab.domains.optimization.steps import Positive, Share, falling, natural
 
 __all__ = ["CITATION", "ProjectedSubgradient"]
@@ -61,22 +62,18 @@ class ProjectedSubgradient:
     def start(self, own: Own) -> State:
         """X where the agents start, y_i = e_i."""
         state = {"x": own.data.start}
-        if self.eigenvector == "estimated":
-            state["y"] = np.zeros((len(own.agents), own.n))
-            state["y"][np.arange(len(own.agents)), own.agents] = 1.0
-        return state
+        return state | first_estimate(own) if self.eigenvector == "estimated" else state
 
-    def say(self, state: State, own: Own) -> Message:  # noqa: ARG002
-        """All of it."""
-        return state
+    def say(self, state: State, own: Own) -> Message:
+        """X and y."""
+        return {part.name: state[part.name] for part in self.message(own).parts}
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
-        share = own.data.perron
-        if self.eigenvector == "estimated":
-            share = state["y"][np.arange(len(own.agents)), own.agents]
+        estimated = self.eigenvector == "estimated"
+        share = own_share(state["y"], own) if estimated else own.data.perron
         scale = own.data.smoothness if np.isfinite(own.data.smoothness) else 1.0
         step = falling(natural(self.step, 0.1, scale), self.decay, self.power, k)
         slope = own.data.gradient(heard["x"] if self.at == "mixed" else state["x"], k)
         x = own.data.costs.project(heard["x"] - step * slope / share[:, None])
-        return {**heard, "x": x}
+        return {"x": x, **(next_estimate(state, heard, own) if estimated else {})}

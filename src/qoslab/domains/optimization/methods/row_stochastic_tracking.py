@@ -11,6 +11,7 @@ from qoslab.agents.message import FloatArray, Message, MessageType, Mixing, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
 from qoslab.domains.optimization.asymptotics import Asymptotics
+from qoslab.domains.optimization.eigenvector import first_estimate, next_estimate, own_share
 from qoslab.domains.optimization.steps import Share, natural
 
 __all__ = ["CITATION", "RowStochasticTracking"]
@@ -57,9 +58,7 @@ class RowStochasticTracking:
     def start(self, own: Own) -> State:
         """X where the agents start, y_i = e_i, z the gradients."""
         slope = own.data.gradient(own.data.start, 0)
-        y = np.zeros((len(own.agents), own.n))
-        y[np.arange(len(own.agents)), own.agents] = 1.0
-        return {"x": own.data.start, "y": y, "z": slope, "scaled": slope}
+        return {"x": own.data.start, **first_estimate(own), "z": slope, "scaled": slope}
 
     def say(self, state: State, own: Own) -> Message:  # noqa: ARG002
         """What others may see: not the gradients."""
@@ -68,9 +67,9 @@ class RowStochasticTracking:
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
         x = heard["x"] - self._steps(own)[:, None] * state["z"]
-        self_share = heard["y"][np.arange(len(own.agents)), own.agents]
-        scaled = own.data.gradient(x, k + 1) / self_share[:, None]
-        return {"x": x, "y": heard["y"], "z": heard["z"] + scaled - state["scaled"], "scaled": scaled}
+        estimate = next_estimate(state, heard, own)
+        scaled = own.data.gradient(x, k + 1) / own_share(estimate["y"], own)[:, None]
+        return {"x": x, **estimate, "z": heard["z"] + scaled - state["scaled"], "scaled": scaled}
 
     def _steps(self, own: Own) -> FloatArray:
         return np.full(len(own.agents), self._natural(own.data.smoothness, own.n, own.data.least_share))

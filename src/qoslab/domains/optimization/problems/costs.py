@@ -45,6 +45,10 @@ class Costs(ABC):
         """Lipschitz constants of the gradients, shape (rows,); infinite where a cost is not smooth."""
         return np.full(self.count, np.inf)
 
+    def convexity(self) -> FloatArray:
+        """Constants of strong convexity, shape (rows,); 0 where a cost is not strongly convex."""
+        return np.zeros(self.count)
+
     @property
     def constrained(self) -> bool:
         """Whether some agent has a set."""

@@ -45,6 +45,10 @@ class Quadratic(Costs):
         """q, shape (rows,)."""
         return self.curvature
 
+    def convexity(self) -> FloatArray:
+        """q, shape (rows,)."""
+        return self.curvature
+
 
 @dataclass(frozen=True, eq=False)
 class Logistic(Costs):
@@ -88,6 +92,10 @@ class Logistic(Costs):
     def smoothness(self) -> FloatArray:
         """||C_i||^2 / 4 + l / n, shape (rows,)."""
         return np.asarray(np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 / 4.0 + self.ridge)
+
+    def convexity(self) -> FloatArray:
+        """L / n, from the ridge alone, shape (rows,)."""
+        return self.ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,3 +143,7 @@ class Huber(Costs):
     def smoothness(self) -> FloatArray:
         """||C_i||^2 + l / n, shape (rows,)."""
         return np.asarray(np.linalg.norm(self.features, 2, axis=(1, 2)) ** 2 + self.ridge)
+
+    def convexity(self) -> FloatArray:
+        """L / n, from the ridge alone, shape (rows,)."""
+        return self.ridge

@@ -7,6 +7,7 @@ import numpy as np
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.distance import Distance, geometric_median
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
@@ -16,13 +17,15 @@ _STEPS = 200
 
 
 def solve(costs: Costs) -> FloatArray:
-    """x*, shape (p,): by closed form, Newton's method, a linear program (HiGHS) or SLSQP.
+    """x*, shape (p,): by closed form, Newton's method, Weiszfeld's, a linear program (HiGHS) or SLSQP.
 
     Raises:
         BadInput: The agents' sets have no point in common, or the optimum was not found.
     """
     if isinstance(costs, Median):
         return _by_linear_program(costs)
+    if isinstance(costs, Distance):
+        return geometric_median(costs)
     if costs.sets is not None:
         return _constrained(costs, costs.sets.inside())
     if isinstance(costs, Quadratic):
@@ -53,7 +56,9 @@ def _newton(costs: Costs) -> FloatArray:
     scale = max(1.0, float(np.abs(costs.gradient(np.zeros(every))).sum()))
     for _ in range(_STEPS):
         spread = np.broadcast_to(x, every)
-        slope = costs.gradient(spread).sum(axis=0)
+        slopes = costs.gradient(spread)
+        _require_numbers(slopes, x)
+        slope = slopes.sum(axis=0)
         if np.abs(slope).max() <= 1e-13 * scale:
             return x
         bend = costs.hessian(spread)
@@ -64,11 +69,21 @@ def _newton(costs: Costs) -> FloatArray:
     raise BadInput(Problem(field="scenario.problem", message=message))
 
 
+def _require_numbers(slopes: FloatArray, x: FloatArray) -> None:
+    wrong = np.flatnonzero(~np.isfinite(slopes).all(axis=1))
+    if len(wrong):
+        said = f"the gradient at {x.tolist()} is {slopes[wrong[0]].tolist()}"
+        message = f"before the first round, agent {wrong[0]}: {said}"
+        raise BadInput(Problem(field="scenario.problem", message=message))
+
+
 def _armijo(costs: Costs, x: FloatArray, direction: FloatArray, fall: float) -> float:
     now, step = costs.total(x[None])[0], 1.0
     # Near the optimum the fall is below rounding; the slack lets full steps through.
     slack = 1e-12 * max(1.0, abs(now))
-    while step > 1e-10 and costs.total((x + step * direction)[None])[0] > now + 1e-4 * step * fall + slack:
+    while step > 1e-10 and not (
+        costs.total((x + step * direction)[None])[0] <= now + 1e-4 * step * fall + slack
+    ):
         step /= 2
     return step
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import mean_along
 from qoslab.domains.prediction.data import FloatArray, Known
 
-__all__ = ["ItemMean", "mean_along"]
+__all__ = ["ItemMean"]
 
 
 @method(
@@ -28,17 +29,3 @@ class ItemMean:
     ) -> FloatArray:
         """The service's mean in every cell of its column."""
         return mean_along(known.values, axis=1)
-
-
-def mean_along(known: FloatArray, axis: int) -> FloatArray:
-    """The mean over users (axis 1) or services (axis 2) in every cell; the overall mean where there is no data.
-
-    Args:
-        known: Shape (P, users, services), NaN where nothing is known.
-        axis: The axis that is averaged out.
-    """
-    count = np.isfinite(known).sum(axis=axis, keepdims=True)
-    total = np.nansum(known, axis=axis, keepdims=True)
-    overall = np.nanmean(known, axis=(1, 2), keepdims=True)
-    mean = np.where(count > 0, total / np.maximum(count, 1), overall)
-    return np.ascontiguousarray(np.broadcast_to(mean, known.shape))

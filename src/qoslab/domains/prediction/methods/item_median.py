@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
 
-__all__ = ["ItemMedian", "median_along"]
+__all__ = ["ItemMedian"]
 
 
 @method("prediction", "item_median", summary="the median of what was measured of the service", origin="ours")
@@ -27,18 +27,3 @@ class ItemMedian:
     ) -> FloatArray:
         """The service's median in every cell of its column."""
         return median_along(known.values, axis=1)
-
-
-def median_along(known: FloatArray, axis: int) -> FloatArray:
-    """The median over users (axis 1) or services (axis 2) in every cell; the overall median where there is no data.
-
-    Args:
-        known: Shape (P, users, services), NaN where nothing is known.
-        axis: The axis that is reduced.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NaN for a user or service without data, filled below
-        median = np.nanmedian(known, axis=axis, keepdims=True)
-    overall = np.nanmedian(known, axis=(1, 2), keepdims=True)
-    found = np.where(np.isfinite(median), median, overall)
-    return np.ascontiguousarray(np.broadcast_to(found, known.shape))

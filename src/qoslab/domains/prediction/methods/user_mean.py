@@ -8,8 +8,8 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import mean_along
 from qoslab.domains.prediction.data import FloatArray, Known
-from qoslab.domains.prediction.methods.item_mean import mean_along
 
 __all__ = ["UserMean"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
-from qoslab.domains.prediction.methods.item_median import median_along
 
 __all__ = ["UserMedian"]
 

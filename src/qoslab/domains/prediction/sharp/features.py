@@ -46,13 +46,22 @@ def nmf_features(table: FloatArray, rank: int) -> FloatArray:
     used = min(rank, *table.shape)
     if not filled.any():
         return out
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the number of sweeps is the limit by design
-        model = NMF(used, init="nndsvda", max_iter=_NMF_SWEEPS, tol=1e-4, random_state=0)
-        left = model.fit_transform(filled / filled.max())
-    both = _balanced(left, model.components_.T)
+    left, right = _nmf(NMF, filled / filled.max(), used)
+    if not np.isfinite(
+        left
+    ).all():  # NNDSVD divides by zero where the table has fewer independent rows than components
+        used = int(np.linalg.matrix_rank(filled))
+        left, right = _nmf(NMF, filled / filled.max(), used)
+    both = _balanced(left, right)
     out[:, :used] = both / (np.sqrt((both**2).sum(axis=1).mean()) or 1.0)
     return out
+
+
+def _nmf(factorisation: Any, table: FloatArray, components: int) -> tuple[FloatArray, FloatArray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the number of sweeps is the limit by design
+        model = factorisation(components, init="nndsvda", max_iter=_NMF_SWEEPS, tol=1e-4, random_state=0)
+        return model.fit_transform(table), model.components_.T
 
 
 def _balanced(left: FloatArray, right: FloatArray) -> FloatArray:

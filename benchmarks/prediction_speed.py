@@ -1,0 +1,152 @@
+"""A kept model behind HTTP: 200 single questions per second at a server on one core; online updates against training.
+
+    python benchmarks/prediction_speed.py
+
+The model has the size of WS-DREAM #1 (339 x 5,825 x 2, planted, 5 % known). Questions are sent on time whether earlier
+ones were answered or not, over eight connections; a latency runs from the time at which a question was due. The server
+is held to one core where the system can do that; the client runs beside it.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.common import Spread, cpu_s, judge, show, spread
+from qoslab.core.context import Context
+from qoslab.domains.prediction import online
+from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.deploy.kept import KeptModel, save_model
+from qoslab.domains.prediction.deploy.live import Live, Measurement
+from qoslab.domains.prediction.deploy.making import Making, make_model
+from qoslab.domains.prediction.factor_analysis import factorise, scale_of
+from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.selection import Limit
+
+USERS, SERVICES, RATE, SECONDS, CONNECTIONS = 339, 5825, 200, 10, 8
+
+
+def measurements() -> Known:
+    rng = np.random.default_rng(0)
+    logs = rng.standard_normal((2, USERS, 4)) @ rng.standard_normal((4, SERVICES)) / 2
+    values = np.exp(logs + 0.3 * rng.standard_normal(logs.shape))
+    return Known(("rt", "tp"), np.where(rng.random((USERS, SERVICES)) < 0.05, values, np.nan))
+
+
+def ask(port: int, first: int, begun: float, latencies: list[float]) -> None:
+    """One connection's questions: every `CONNECTIONS`-th of all."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    rng = np.random.default_rng(first)
+    for number in range(first, RATE * SECONDS, CONNECTIONS):
+        due = begun + number / RATE
+        time.sleep(max(0.0, due - time.perf_counter()))
+        question = {"user": str(rng.integers(USERS)), "service": str(rng.integers(SERVICES))}
+        connection.request("POST", "/predict", json.dumps(question))
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            message = f"status {answer.status}"
+            raise RuntimeError(message)
+        latencies.append(time.perf_counter() - due)
+
+
+def load(port: int, pid: int) -> tuple[np.ndarray, float]:
+    """Latencies of one run of questions, s, and the server's CPU seconds per question."""
+    latencies: list[float] = []
+    before, begun = server_cpu_s(pid), time.perf_counter() + 0.2
+    threads = [threading.Thread(target=ask, args=(port, i, begun, latencies)) for i in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return np.array(latencies), (server_cpu_s(pid) - before) / len(latencies)
+
+
+def server_cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def http_rows(model: KeptModel) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        save_model(folder, model)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        show("kept model", f"{size / 1e6:.1f} MB")
+        command = [sys.executable, "-m", "qoslab", "prediction", "serve", str(folder), "--port", "0"]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            port = int(server.stderr.readline().split()[1].rstrip(",").rpartition(":")[2])
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})
+            load(port, server.pid)
+            runs = [load(port, server.pid) for _ in range(3)]
+        finally:
+            server.terminate()
+            server.wait()
+    for share in (50, 99):
+        figures = [float(np.percentile(latencies, share)) * 1e3 for latencies, _ in runs]
+        bound = {"at_most": 20.0} if share == 99 else {}
+        what = f"POST /predict at {RATE}/s, {share}th percentile"
+        if bound:
+            judge(what, spread(figures), ".2f", "ms", **bound)
+        else:
+            show(what, f"{spread(figures):.2f} ms")
+    show("CPU of the server per question", f"{spread([cost * 1e3 for _, cost in runs]):.3f} ms")
+
+
+def library_rows(model: KeptModel) -> None:
+    live = Live(model)
+    live.absorb([Measurement("1", "1", [1.0, 1.0])])
+    limits = [Limit(0, 0.5, at_most=True), Limit(1, 2.0, at_most=False)]
+    rows = {
+        "one answer, without HTTP": (lambda: live.answer("7", ["9"]), 300),
+        "one measurement taken in, without HTTP": (
+            lambda: live.absorb([Measurement("7", "9", [1.0, 1.0])]),
+            300,
+        ),
+        f"the best 10 of {SERVICES} under two limits": (lambda: live.best("7", limits, 10), 10),
+    }
+    for what, (work, times) in rows.items():
+        figures = [cpu_s(lambda w=work, n=times: [w() for _ in range(n)]) / times * 1e3 for _ in range(5)]
+        show(what, f"{spread(figures):.3f} ms CPU")
+
+
+def online_rows(known: Known) -> None:
+    scale = scale_of(known.values)
+    table = scale.forward(known.values).reshape(-1, SERVICES)
+    rng = np.random.default_rng(1)
+    fit = factorise(table, 8, 25, rng, Context())
+    training = [cpu_s(lambda: factorise(table, 8, 25, rng, Context())) for _ in range(3)]
+    memory = online.Memory()
+    state = online.start(fit, table, 2, memory)
+    users, services = rng.integers(USERS, size=20_000), rng.integers(SERVICES, size=20_000)
+    values = rng.standard_normal((20_000, 2))
+    online.learn(state, users[:1], services[:1], values[:1], memory)
+    each = [cpu_s(lambda: online.learn(state, users, services, values, memory)) / 20_000 for _ in range(3)]
+    show("factor analysis from nothing", f"{spread(training):.2f} s CPU")
+    show("one measurement of two parameters, compiled", f"{spread([x * 1e6 for x in each]):.2f} us CPU")
+    ratio = Spread(*(training[1] / x for x in (spread(each).median, spread(each).most, spread(each).least)))
+    show("measurements taken in for the price of one training", f"{ratio:.0f}")
+
+
+def main() -> None:
+    known = measurements()
+    method = FactorAnalysis()
+    spent: list[KeptModel] = []
+    cost = cpu_s(lambda: spent.append(make_model(known, "factor_analysis", method, Making(), Context())))
+    show(f"train and calibrate {USERS} x {SERVICES} x 2", f"{cost:.1f} s CPU")
+    http_rows(spent[0])
+    library_rows(spent[0])
+    online_rows(known)
+
+
+if __name__ == "__main__":
+    main()

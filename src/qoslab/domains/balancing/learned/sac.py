@@ -1,0 +1,207 @@
+"""Soft actor-critic (Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018), actions in (-1, 1)^d.
+
+Twin critics with slowly moving targets, a Gaussian actor squashed by tanh, and a temperature that keeps the entropy at
+-d. Networks are as Yao, Ding and Clausen use them: batch normalisation of each group of features, 512 units, layer
+normalisation, 512 units, ELU.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.learning.session import deterministic, require_torch
+
+__all__ = ["Sac", "Settings"]
+
+Reals = NDArray[np.float64]
+LEAST_LOG_STD, MOST_LOG_STD = -10.0, 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a learner is made of; the defaults are those of Yao, Ding and Clausen's released code.
+
+    Attributes:
+        hidden: Width of the hidden layers.
+        rate: Step size of Adam, for critics, actor and temperature.
+        discount: Discount of a step.
+        tau: Share of the critics that moves into their targets at each update.
+        batch: Transitions in an update.
+        replay: Transitions that are kept.
+        normalise: Whether features are batch-normalised.
+    """
+
+    hidden: int = 512
+    rate: float = 3e-4
+    discount: float = 0.99
+    tau: float = 0.01
+    batch: int = 64
+    replay: int = 3000
+    normalise: bool = True
+
+
+class _Replay(NamedTuple):
+    """Transitions, oldest overwritten first; arrays of `Settings.replay` rows."""
+
+    state: Reals
+    action: Reals
+    reward: Reals
+    following: Reals
+    going_on: Reals
+
+
+class Sac:
+    """One learner.
+
+    Args:
+        groups: Numbers of features that are normalised together, in their order in a state.
+        actions: d.
+        settings: See `Settings`.
+        seed: Where weights, actions and mini-batches are drawn from.
+        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
+
+    Attributes:
+        updates: Updates made so far.
+    """
+
+    def __init__(
+        self,
+        groups: tuple[int, ...],
+        actions: int,
+        settings: Settings,
+        seed: np.random.SeedSequence,
+        who: str = "a learned method",
+    ) -> None:
+        self._torch = require_torch(who)
+        self._settings, self._rng = settings, np.random.default_rng(seed)
+        rows, features = settings.replay, sum(groups)
+        self._replay = _Replay(
+            np.zeros((rows, features)),
+            np.zeros((rows, actions)),
+            np.zeros(rows),
+            np.zeros((rows, features)),
+            np.zeros(rows),
+        )
+        self._kept = self._next = self.updates = 0
+        torch = self._torch
+        with deterministic(seed.spawn(1)[0], who):
+            self._actor = _network(torch, groups, 0, 2 * actions, settings)
+            self._critics = [_network(torch, groups, actions, 1, settings) for _ in range(2)]
+            self._targets = [_network(torch, groups, actions, 1, settings) for _ in range(2)]
+            for critic, target in zip(self._critics, self._targets, strict=True):
+                target.load_state_dict(critic.state_dict())
+                target.eval()
+            self._log_alpha = torch.zeros(1, requires_grad=True)
+            self._generator = torch.Generator().manual_seed(int(self._rng.integers(2**62)))
+        self._actions = actions
+        critics = [each for critic in self._critics for each in critic.parameters()]
+        self._steps = [
+            torch.optim.Adam(parameters, lr=settings.rate)
+            for parameters in (critics, list(self._actor.parameters()), [self._log_alpha])
+        ]
+
+    def act(self, state: Reals, *, explore: bool = True) -> Reals:
+        """An action for a state, in (-1, 1)^d; the mean one where `explore` is False."""
+        torch = self._torch
+        self._actor.eval()
+        with torch.no_grad():
+            x = torch.from_numpy(np.asarray(state, np.float32))[None]
+            action, _, mean = self._sample(x)
+        return np.asarray((action if explore else mean)[0].numpy(), np.float64)
+
+    def keep(
+        self, state: Reals, action: Reals, reward: float, following: Reals, *, end: bool = False
+    ) -> None:
+        """Remember a transition; `end` where nothing follows in truth, not where an episode is merely cut off."""
+        k = self._next
+        replay = self._replay
+        replay.state[k], replay.action[k], replay.reward[k] = state, action, reward
+        replay.following[k], replay.going_on[k] = following, 0.0 if end else 1.0
+        self._next = (k + 1) % self._settings.replay
+        self._kept = min(self._kept + 1, self._settings.replay)
+
+    def learn(self) -> bool:
+        """One update of critics, actor, temperature and targets; False while there are too few transitions."""
+        torch, settings = self._torch, self._settings
+        if self._kept < settings.batch:
+            return False
+        rows = self._rng.integers(self._kept, size=settings.batch)
+        state, action, reward, following, going_on = (
+            torch.from_numpy(column[rows].astype(np.float32)) for column in self._replay
+        )
+        alpha = self._log_alpha.exp().detach()
+        self._actor.train()
+        with torch.no_grad():
+            ahead, log_chance, _ = self._sample(following)
+            worth = torch.minimum(*(target(following, ahead)[:, 0] for target in self._targets))
+            goal = reward + settings.discount * going_on * (worth - alpha * log_chance)
+        for critic in self._critics:
+            critic.train()
+        loss = sum(((critic(state, action)[:, 0] - goal) ** 2).mean() for critic in self._critics)
+        self._step(0, loss)
+        drawn, log_chance, _ = self._sample(state)
+        worth = torch.minimum(*(critic(state, drawn)[:, 0] for critic in self._critics))
+        self._step(1, (alpha * log_chance - worth).mean())
+        self._step(2, -(self._log_alpha * (log_chance.detach() - self._actions)).mean())
+        self._follow()
+        self.updates += 1
+        return True
+
+    def _step(self, which: int, loss: Any) -> None:
+        self._steps[which].zero_grad()
+        loss.backward()
+        self._steps[which].step()
+
+    def _follow(self) -> None:
+        """Let the targets move a little towards the critics."""
+        with self._torch.no_grad():
+            for critic, target in zip(self._critics, self._targets, strict=True):
+                for new, old in zip(critic.parameters(), target.parameters(), strict=True):
+                    old.lerp_(new, self._settings.tau)
+                for new, old in zip(critic.buffers(), target.buffers(), strict=True):
+                    old.copy_(new)
+
+    def _sample(self, state: Any) -> tuple[Any, Any, Any]:
+        """Actions, the logarithm of their density, and the mean actions."""
+        torch = self._torch
+        mean, log_std = self._actor(state, None).chunk(2, dim=1)
+        log_std = log_std.clamp(LEAST_LOG_STD, MOST_LOG_STD)
+        noise = torch.randn(mean.shape, generator=self._generator)
+        plain = mean + log_std.exp() * noise
+        gauss = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
+        # log(1 - tanh(x)^2) without the loss of digits at large |x|
+        squash = 2.0 * (math.log(2.0) - plain - torch.nn.functional.softplus(-2.0 * plain))
+        return torch.tanh(plain), (gauss - squash).sum(1), torch.tanh(mean)
+
+
+def _network(torch: Any, groups: tuple[int, ...], actions: int, out: int, settings: Settings) -> Any:
+    """State, and actions where it is a critic, to `out` numbers."""
+    nn = torch.nn
+
+    class Network(nn.Module):  # type: ignore[misc, name-defined]
+        """See the module's docstring."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norms = (
+                nn.ModuleList(nn.BatchNorm1d(size) for size in groups) if settings.normalise else None
+            )
+            self.first = nn.Linear(sum(groups) + actions, settings.hidden)
+            self.layer_norm = nn.LayerNorm(settings.hidden)
+            self.second = nn.Linear(settings.hidden, settings.hidden)
+            self.last = nn.Linear(settings.hidden, out)
+
+        def forward(self, state: Any, action: Any) -> Any:
+            if self.norms is not None:
+                parts = torch.split(state, list(groups), dim=1)
+                state = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], dim=1)
+            x = state if action is None else torch.cat([state, action], dim=1)
+            x = nn.functional.elu(self.layer_norm(self.first(x)))
+            return self.last(nn.functional.elu(self.second(x)))
+
+    return Network()

@@ -1,0 +1,1 @@
+"""Where routing leaves the laboratory: a controller in a process of its own."""

@@ -1,0 +1,179 @@
+"""What the laboratory and a controller tell each other: one JSON object per line, nodes by name."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.located import validate
+from qoslab.core.scenario import Part
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, Swap, View
+
+__all__ = ["PROTOCOL", "Hello", "line_of", "parsed", "plan_message", "plan_of", "state_message", "swaps_of"]
+
+PROTOCOL = 1
+"""Version of the messages."""
+
+
+class Hello(Part):
+    """The controller's first line."""
+
+    protocol: Literal[1] = Field(description="version of the messages")
+    decides: bool = Field(
+        default=False, description="whether it is asked in every slot, or plans paths alone"
+    )
+
+
+class PathAnswer(Part):
+    """One path."""
+
+    request: int = Field(ge=0, description="place of the request")
+    nodes: tuple[str, ...] = Field(min_length=2, description="names from source to target")
+    ranks: tuple[int, ...] = Field(
+        (), description="order of swapping, one per node; empty: as soon as possible"
+    )
+    width: tuple[int, ...] = Field((), description="memories, one per hop; empty: a share of all")
+    cutoff_s: float | None = Field(None, gt=0, description="age at which a waiting pair is dropped")
+
+
+class PlanAnswer(Part):
+    """The answer to `plan`."""
+
+    seq: int = Field(description="number of the message that is answered")
+    paths: tuple[PathAnswer, ...] = Field((), description="paths to install")
+
+
+class SwapAnswer(Part):
+    """One swap."""
+
+    node: str = Field(description="name of the node")
+    pairs: tuple[int, int] = Field(description="numbers of the two pairs")
+    request: int = Field(-1, ge=-1, description="place of the request; -1 for a stock")
+
+
+class SwapsAnswer(Part):
+    """The answer to `decide`."""
+
+    seq: int = Field(description="number of the message that is answered")
+    swaps: tuple[SwapAnswer, ...] = Field((), description="swaps to do now, in this order")
+
+
+def line_of(message: Mapping[str, Any]) -> bytes:
+    """A message as its line."""
+    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """The object of a line.
+
+    Raises:
+        BadInput: It is none.
+    """
+    try:
+        found = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        shown = line[:60].decode("utf-8", "replace")
+        message = f"the controller sent a line that is no JSON object: {shown!r}"
+        raise BadInput(Problem(message=message, field="controller"))
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def plan_message(view: View, seq: int) -> dict[str, Any]:
+    """The whole network, its hardware and its requests."""
+    network = view.network
+    names = network.nodes
+    links = [
+        {
+            "source": names[int(network.tail[link])],
+            "target": names[int(network.head[link])],
+            "length_km": _number(network.length_km[link]),
+            "pairs": view.pairs[link],
+            "fidelity": view.links[link].initial_fidelity,
+            "success": timing.success,
+            "interval_s": timing.interval_s,
+            "delay_s": timing.delay_s,
+        }
+        for link, timing in enumerate(view.timings)
+    ]
+    nodes = [
+        {
+            "name": name,
+            "swap_success": node.swap_success,
+            "gate_fidelity": node.gate_fidelity,
+            "coherence_s": node.coherence_s,
+        }
+        for name, node in zip(names, view.hardware, strict=True)
+    ]
+    requests = [each.model_dump() for each in view.requests]
+    return {"type": "plan", "seq": seq, "nodes": nodes, "links": links, "requests": requests}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def state_message(view: View, seq: int) -> dict[str, Any]:
+    """The pairs that live, and what was delivered."""
+    names = view.network.nodes
+    live = [
+        {
+            "pair": pair.ident,
+            "ends": [names[pair.first], names[pair.second]],
+            "fidelity": pair.fidelity,
+            "age_s": pair.age_s,
+        }
+        for pair in view.live
+    ]
+    return {
+        "type": "decide",
+        "seq": seq,
+        "now_s": view.now_s,
+        "delivered": list(view.delivered),
+        "live": live,
+    }
+
+
+def plan_of(answer: Mapping[str, Any], view: View) -> Plan:
+    """The plan in an answer.
+
+    Raises:
+        BadInput: A field is wrong, or a node or request does not exist.
+    """
+    told = validate(PlanAnswer, answer)
+    for path in told.paths:
+        if path.request >= len(view.requests):
+            message = f"there is no request {path.request}; there are {len(view.requests)}"
+            raise BadInput(Problem(message=message, field="paths.request"))
+    return Plan(
+        tuple(
+            PathPlan(
+                path.request,
+                tuple(view.network.index(name) for name in path.nodes),
+                path.ranks,
+                path.width,
+                cutoff_s=math.inf if path.cutoff_s is None else path.cutoff_s,
+            )
+            for path in told.paths
+        )
+    )
+
+
+def swaps_of(answer: Mapping[str, Any], view: View) -> list[Swap]:
+    """The swaps in an answer.
+
+    Raises:
+        BadInput: A field is wrong, or a node does not exist.
+    """
+    told = validate(SwapsAnswer, answer)
+    return [Swap(view.network.index(each.node), *each.pairs, each.request) for each in told.swaps]

@@ -1,0 +1,75 @@
+"""Requests that take turns at live pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from qoslab.domains.entanglement.protocol import LivePair, Swap, View
+from qoslab.domains.entanglement.routing.pairs import Chain, LiveGraph, fidelity_of, swaps_of
+from qoslab.domains.entanglement.routing.throughput import Ends
+from qoslab.domains.entanglement.routing.view import ends_of
+from qoslab.domains.entanglement.states import werner_of_fidelity
+
+__all__ = ["by_fidelity", "by_hops", "good_path", "served_in_turn", "turns"]
+
+
+def by_hops(pair: LivePair) -> float:  # noqa: ARG001
+    """Every pair costs 1."""
+    return 1.0
+
+
+def by_fidelity(pair: LivePair) -> float:
+    """-ln of the pair's Werner parameter; infinite where it has none."""
+    werner = werner_of_fidelity(pair.fidelity)
+    return max(0.0, -math.log(werner)) if werner > 0.0 else math.inf
+
+
+def turns(view: View) -> list[int]:
+    """Requests, the one that has got fewest pairs first; one that has all it wanted so far comes last."""
+
+    def key(place: int) -> tuple[bool, int, int]:
+        got = view.delivered[place] if view.delivered else 0
+        wanted = view.requests[place].rate_per_s
+        return wanted is not None and got >= wanted * view.now_s, got, place
+
+    return sorted(range(len(view.requests)), key=key)
+
+
+def good_path(graph: LiveGraph, ends: Ends, wanted: float, *, hops_first: bool) -> Chain | None:
+    """The chain of fewest hops or of most fidelity, if its fidelity suffices.
+
+    A chain of fewest hops that does not suffice gives way to the one of most fidelity.
+    """
+    gates = [node.gate_fidelity for node in graph.view.hardware]
+    for cost in (by_hops, by_fidelity) if hops_first else (by_fidelity,):
+        nodes = graph.path(ends, cost)
+        chain = graph.seen(nodes) if nodes is not None else None
+        if chain is not None and fidelity_of(chain, gates) >= wanted:
+            return chain
+    return None
+
+
+def served_in_turn(
+    view: View, graph: LiveGraph, find: Callable[[LiveGraph, int, Ends], Chain | None]
+) -> list[Swap]:
+    """Every request in turn gets one more chain, whose pairs are gone then, until nobody finds one.
+
+    Args:
+        view: What is known now.
+        graph: Its live pairs; what is taken is gone from it afterwards.
+        find: A chain for a request in the pairs that are left, not taken yet.
+    """
+    ends, swaps = ends_of(view), []
+    waiting = turns(view)
+    while waiting:
+        served = []
+        for request in waiting:
+            chain = find(graph, request, ends[request])
+            if chain is not None:
+                for pair in chain.pairs:
+                    graph.take_pair(pair)
+                swaps += swaps_of(chain, request)
+                served.append(request)
+        waiting = served
+    return swaps

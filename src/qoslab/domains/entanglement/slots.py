@@ -1,0 +1,351 @@
+"""Runs of methods that decide: in common time slots links try, the state is told, swaps are ordered, word goes round.
+
+A slot is `external_s` of attempts; then the longest delay between two nodes, for the state to reach whoever decides;
+then the swaps, all at once; then that delay again, for orders and results. Pairs that no swap used stay in memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
+from qoslab.domains.entanglement.states import memory_errors
+from qoslab.graphs.shortest import all_pairs
+
+__all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
+
+FloatArray = NDArray[np.float64]
+_PLACES = 16
+_XOR = np.arange(4)[:, None] ^ np.arange(4)[None, :]
+
+
+class Decider(Protocol):
+    """A method with both `plan` and `decide`; see `protocol`."""
+
+    def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan: ...  # noqa: D102
+
+    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]: ...  # noqa: D102
+
+
+class Delivery(NamedTuple):
+    """A pair that two users got.
+
+    Attributes:
+        request: Place of their request.
+        time_s: When, s.
+        fidelity: How good.
+        age_s: Time since its oldest part was created, s.
+        links: The links whose pairs it was made of.
+    """
+
+    request: int
+    time_s: float
+    fidelity: float
+    age_s: float
+    links: tuple[int, ...]
+
+
+@dataclass
+class SlotRun:
+    """What a run in slots gave.
+
+    Attributes:
+        counts: By place, see `chain`; longer than there are places.
+        in_memory: Pairs that lived at the end.
+        held_s: Memory time that held pairs after the warm-up, s.
+        memories: Memories of the network.
+        deliveries: In the order of time.
+    """
+
+    counts: NDArray[np.int64]
+    in_memory: int = 0
+    held_s: float = 0.0
+    memories: int = 0
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+class _End(NamedTuple):
+    """A stored qubit: its node, the link and side whose memory holds it, and when it was created."""
+
+    node: int
+    link: int
+    side: int
+    born_s: float
+
+
+@dataclass
+class _Pair:
+    """A pair: its two qubits, its state but for what they have forgotten since, and what it is made of."""
+
+    ident: int
+    ends: tuple[_End, _End]
+    state: FloatArray
+    until_s: float
+    links: tuple[int, ...]
+
+    @property
+    def oldest_s(self) -> float:
+        return min(end.born_s for end in self.ends)
+
+
+class _Slots:
+    """The network's memories and pairs, slot by slot."""
+
+    def __init__(
+        self, view: View, noise: int, *, werner: bool, seed: Seed, span: FloatArray, external_s: float
+    ) -> None:
+        self.view, self.noise, self.werner, self.span, self.external_s = view, noise, werner, span, external_s
+        network = view.network
+        delays = all_pairs(network, np.array([timing.delay_s for timing in view.timings]))
+        self.news_s = float(delays[np.isfinite(delays)].max())
+        self.free = np.repeat(np.array(view.pairs, np.int64)[:, None], 2, axis=1)
+        self.attempts = seed.generator("slots/links")
+        self.lots = [seed.generator(f"slots/swaps/{node}") for node in range(network.n)]
+        self.users: dict[frozenset[int], list[int]] = {}
+        for place, each in enumerate(view.requests):
+            ends = frozenset((network.index(each.source), network.index(each.target)))
+            self.users.setdefault(ends, []).append(place)
+        self.got = [0] * len(view.requests)
+        self.pairs: dict[int, _Pair] = {}
+        self.ends_of: dict[int, tuple[int, ...]] = {}
+        self.made = 0
+        self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
+
+    def generate(self, now: float) -> None:
+        """Every free memory pair tries until the external phase is over."""
+        network, most = self.view.network, max(self.view.pairs)
+        # One draw for each memory, used or not: what a link gives does not depend on what was decided elsewhere.
+        draws = self.attempts.random((network.m, most))
+        for link, timing in enumerate(self.view.timings):
+            notice = max(timing.notify_first_s, timing.notify_second_s)
+            for memory in range(int(self.free[link].min())):
+                failed = 0.0
+                if timing.success < 1.0:
+                    failed = math.floor(math.log1p(-draws[link, memory]) / math.log1p(-timing.success))
+                created = now + 2.0 * timing.delay_s + failed * timing.interval_s
+                if created + notice <= now + self.external_s:
+                    self._create(link, created)
+
+    def _create(self, link: int, created: float) -> None:
+        network, view = self.view.network, self.view
+        nodes = int(network.tail[link]), int(network.head[link])
+        ends = _End(nodes[0], link, 0, created), _End(nodes[1], link, 1, created)
+        life = min(view.hardware[node].coherence_s for node in nodes)
+        fidelity = view.links[link].initial_fidelity
+        state = np.array([fidelity, *[(1.0 - fidelity) / 3.0] * 3])
+        self.pairs[self.made] = _Pair(self.made, ends, state, created + life, (link,))
+        self.made += 1
+        self.free[link] -= 1
+        self.run.counts[CREATED] += 1
+
+    def expire(self, now: float) -> None:
+        """Pairs beyond their coherence time are given up."""
+        for pair in [each for each in self.pairs.values() if each.until_s <= now]:
+            self.run.counts[DECOHERED] += 1
+            self._end(pair, pair.until_s)
+
+    def live(self, now: float) -> tuple[LivePair, ...]:
+        """What whoever decides is told."""
+        return tuple(
+            LivePair(
+                pair.ident,
+                pair.ends[0].node,
+                pair.ends[1].node,
+                self.fidelity(pair, now),
+                now - pair.oldest_s,
+            )
+            for pair in self.pairs.values()
+        )
+
+    def fidelity(self, pair: _Pair, now: float) -> float:
+        """Fidelity of a pair if both qubits were used now."""
+        state = pair.state
+        for end in pair.ends:
+            state = self._stored(state, end, now)
+        return float(state[0])
+
+    def _stored(self, state: FloatArray, end: _End, now: float) -> FloatArray:
+        errors = np.zeros(4)
+        memory_errors(self.noise, now - end.born_s, self.view.hardware[end.node].coherence_s, errors)
+        return self._composed(state, errors)
+
+    def _composed(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        after: FloatArray = first[_XOR] @ second
+        if self.werner:
+            after = np.array([after[0], *[(1.0 - after[0]) / 3.0] * 3])
+        return after
+
+    def swap(self, orders: Sequence[Swap], now: float) -> None:
+        """Carry out orders; a pair that was joined before goes by the numbers of its parts.
+
+        Raises:
+            BadInput: An order names pairs that are not there, do not meet at its node, or whose end is used already.
+        """
+        part_of: dict[int, int] = {ident: ident for ident in self.pairs}
+        dead: set[int] = set()
+        used: set[tuple[int, int]] = set()
+        self.ends_of = {ident: tuple(end.node for end in pair.ends) for ident, pair in self.pairs.items()}
+        for order in orders:
+            idents = [self._named(order, part_of, ident, used) for ident in (order.first, order.second)]
+            self.run.counts[MESSAGES] += 2
+            kept = self._swapped(order.node, idents, dead, now)
+            if kept < 0:
+                kept = idents[0]
+                dead |= set(idents)
+            for ident, now_in in part_of.items():
+                if now_in in idents:
+                    part_of[ident] = kept
+
+    def _swapped(self, node: int, idents: Sequence[int], dead: set[int], now: float) -> int:
+        """The number of the pair that a swap makes, -1 where it makes none."""
+        good = bool(self.lots[node].random() < self.view.hardware[node].swap_success)
+        whole = [ident for ident in dict.fromkeys(idents) if ident not in dead]
+        if len(whole) == 2:
+            return self._joined(node, whole[0], whole[1], now, good=good)
+        # Its partner ended before, or both qubits are of one pair, whose swaps closed a ring.
+        for ident in whole:
+            self.run.counts[WASTED] += 1
+            self._end(self.pairs[ident], now)
+        return -1
+
+    def _named(self, order: Swap, part_of: dict[int, int], ident: int, used: set[tuple[int, int]]) -> int:
+        if ident not in part_of:
+            raise self._refused(order, f"names pair {ident}, which does not live")
+        if (order.node, ident) in used:
+            raise self._refused(order, f"uses an end of pair {ident} that was used before")
+        original = self.ends_of[ident]
+        if order.node not in original:
+            raise self._refused(order, f"names pair {ident}, which has no end there")
+        used.add((order.node, ident))
+        return part_of[ident]
+
+    def _refused(self, order: Swap, why: str) -> BadInput:
+        message = f"a swap at {self.view.network.nodes[order.node]!r} {why}"
+        return BadInput(Problem(message=message, field="method.decide"))
+
+    def _joined(self, node: int, first: int, second: int, now: float, *, good: bool) -> int:
+        """The number of the joined pair, -1 after a failure."""
+        left, right = self.pairs[first], self.pairs[second]
+        inner = [next(end for end in pair.ends if end.node == node) for pair in (left, right)]
+        outer = [
+            next(end for end in pair.ends if end is not mine)
+            for pair, mine in zip((left, right), inner, strict=True)
+        ]
+        for end in inner:
+            self._free(end, now)
+        del self.pairs[first], self.pairs[second]
+        if not good:
+            self.run.counts[FAILED] += 1
+            for end in outer:
+                self._free(end, now)
+            return -1
+        self.run.counts[JOINED] += 1
+        state = self._composed(
+            self._stored(left.state, inner[0], now), self._stored(right.state, inner[1], now)
+        )
+        gate = self.view.hardware[node].gate_fidelity
+        state = gate * state + (1.0 - gate) / 4.0
+        until = min(left.until_s, right.until_s)
+        joined = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
+        self.pairs[first] = joined
+        if outer[0].node == outer[1].node:
+            # A node that shares a pair with itself has nothing.
+            self.run.counts[WASTED] += 1
+            self._end(joined, now)
+            return -1
+        return first
+
+    def deliver(self, now: float) -> None:
+        """Pairs that join two users are theirs; of several requests of theirs the one that got least."""
+        for pair in list(self.pairs.values()):
+            places = self.users.get(frozenset(end.node for end in pair.ends))
+            if places is None:
+                continue
+            place = min(places, key=lambda each: self.got[each])
+            self.got[place] += 1
+            self.run.counts[DELIVERED] += 1
+            found = Delivery(place, now, self.fidelity(pair, now), now - pair.oldest_s, pair.links)
+            self.run.deliveries.append(found)
+            self._end(pair, now)
+
+    def _end(self, pair: _Pair, now: float) -> None:
+        for end in pair.ends:
+            self._free(end, now)
+        del self.pairs[pair.ident]
+
+    def _free(self, end: _End, now: float) -> None:
+        self.free[end.link, end.side] += 1
+        since, until = max(end.born_s, float(self.span[0])), min(now, float(self.span[1]))
+        self.run.held_s += max(0.0, until - since)
+
+
+def run_slots(
+    view: View,
+    method: Decider,
+    physics: tuple[int, bool],
+    seed: Seed,
+    span: FloatArray,
+    external_s: float,
+    context: Context,
+) -> SlotRun:
+    """Run a method that decides, and hold the run to the law of conservation.
+
+    What links give and which swaps succeed are drawn from streams of their own, so methods meet the same links.
+
+    Args:
+        view: The network before the run.
+        method: The method.
+        physics: Noise of memories (see `states`), and whether states are Werner states.
+        seed: The trial's seed.
+        span: End of the warm-up and horizon, s.
+        external_s: How long links try in each slot, s.
+        context: Services of the laboratory.
+
+    Raises:
+        BadInput: A slot is longer than the run, or the method orders what cannot be.
+        RuntimeError: Pairs were lost or made from nothing; an error of this program.
+    """
+    rng = seed.generator("method")
+    installed = method.plan(view, rng, context).paths
+    noise, werner = physics
+    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=external_s)
+    length = external_s + 2.0 * slots.news_s
+    if length > span[1]:
+        message = f"one slot takes {length:g} s, more than the run"
+        hint = "phases.external_s, and twice the longest delay between two nodes"
+        raise BadInput(Problem(message=message, field="scenario.horizon_s", hint=hint))
+    for slot in range(int(span[1] / length)):
+        context.check_time()
+        now = slot * length
+        slots.expire(now)
+        slots.generate(now)
+        now += external_s + slots.news_s
+        slots.expire(now)
+        told = replace(view, live=slots.live(now), now_s=now, installed=installed, delivered=tuple(slots.got))
+        slots.swap(method.decide(told, rng, context), now)
+        now += slots.news_s
+        slots.expire(now)
+        slots.deliver(now)
+    return _finished(slots)
+
+
+def _finished(slots: _Slots) -> SlotRun:
+    run, counts = slots.run, slots.run.counts
+    run.in_memory = len(slots.pairs)
+    for pair in list(slots.pairs.values()):
+        slots._end(pair, float(slots.span[1]))
+    ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
+    if counts[CREATED] != ended + run.in_memory:
+        message = f"{counts[CREATED]} pairs were created, {ended} ended and {run.in_memory} are left"
+        raise RuntimeError(message)
+    return run

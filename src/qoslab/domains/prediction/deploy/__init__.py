@@ -1,0 +1,1 @@
+"""Where predictions leave the laboratory: kept models, commands, and a server on loopback."""

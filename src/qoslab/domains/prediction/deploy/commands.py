@@ -1,0 +1,327 @@
+"""`qoslab prediction train|evaluate|select|export|serve`: a model from measurements, and what it is good for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.core.located import Located, read_toml, validate, validate_dataclass
+from qoslab.core.registry import registry
+from qoslab.core.seeds import Seed
+from qoslab.datasets.locate import resolver
+from qoslab.domains.prediction.data import Task, make_task
+from qoslab.domains.prediction.deploy import edge
+from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
+from qoslab.domains.prediction.deploy.live import Live, Unknown
+from qoslab.domains.prediction.deploy.making import Making, make_model
+from qoslab.domains.prediction.metrics import calibration, errors
+from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.selection import Limit
+
+__all__ = ["evaluate", "export", "select", "serve", "train"]
+
+Rows = list[dict[str, Any]]
+
+_FIRST = 10
+"""Services that each user is given when promises are judged."""
+
+
+def train(
+    world: Path,
+    *,
+    to: Path,
+    method: str = "boosted_factors",
+    split: int = 0,
+    level: float = 0.9,
+    folds: int = 20,
+    rounds: int = 1,
+) -> Rows:
+    """Train a method, calibrate its intervals on cells hidden from it, and keep the model.
+
+    Args:
+        world: Study file; its [scenario] names the measurements, its [[method]] of that id the parameters.
+        to: New folder for the model.
+        method: The method; it is trained rounds + 1 times.
+        split: Number of the seed that draws which measurements are known.
+        level: Probability that intervals promise.
+        folds: Folds that the known measurements are dealt into.
+        rounds: Folds that are hidden for calibration, one after the other.
+    """
+    _check(level=level, folds=folds, rounds=rounds, split=split)
+    if to.exists():
+        raise BadInput(Problem(message=f"{str(to)!r} exists already", field="to", hint="name a new folder"))
+    document = read_toml(world)
+    scenario = _scenario(document)
+    chosen = _method(document, method)
+    task = _task(scenario, split)
+    making = Making(
+        level=level,
+        folds=folds,
+        rounds=rounds,
+        seed=split,
+        scenario=scenario.model_dump(mode="json"),
+        larger_is_better=scenario.larger_is_better,
+    )
+    save_model(to, make_model(task.known, method, chosen, making, Context(dataset=resolver())))
+    return [
+        {
+            "model": str(to),
+            "method": method,
+            "users": task.known.users,
+            "services": task.known.services,
+            "measurements": int(np.isfinite(task.known.values).any(axis=0).sum()),
+            "mbytes": round(_bytes(to) / 1e6, 2),
+        }
+    ]
+
+
+def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
+    """Errors and coverage of a model on measurements of its scenario that it was not trained on.
+
+    With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
+    ten services that each user would be given first.
+
+    Args:
+        model: The model's folder.
+        at_most: Upper limits, PARAMETER=VALUE.
+        at_least: Lower limits, PARAMETER=VALUE.
+    """
+    kept = load_model(model)
+    if kept.about.scenario is None:
+        message = "the model does not say which measurements it was made from"
+        raise BadInput(Problem(message=message, path=model / "model.json", field="scenario"))
+    names = kept.about.parameters
+    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    if limits:
+        return _promises(Live(kept), limits, task)
+    values, lower, upper = _tables(kept)
+    found = errors(names, values, task.truth, task.test)
+    found |= calibration(names, (lower, upper), task.truth, task.test)
+    metrics = ("mae", "rmse", "nmae", "coverage", "interval_width")
+    return [
+        {"parameter": name}
+        | {metric: round(found[f"{metric}[{name}]"], 4) for metric in metrics}
+        | {"level": kept.about.level, "asked": int(asked.sum())}
+        for name, asked in zip(names, task.test, strict=True)
+    ]
+
+
+def select(
+    model: Path,
+    user: str,
+    *,
+    at_most: Sequence[str] = (),
+    at_least: Sequence[str] = (),
+    k: int = 10,
+) -> Rows:
+    """The k services that most probably meet all limits for a user, with that probability and the predictions.
+
+    Args:
+        model: The model's folder.
+        user: The user's id.
+        at_most: Upper limits, PARAMETER=VALUE.
+        at_least: Lower limits, PARAMETER=VALUE.
+        k: How many services.
+    """
+    live = Live(load_model(model))
+    names = live.about.parameters
+    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    if not limits:
+        raise BadInput(Problem(message="there is no limit", field="at_most", hint="such as --at-most rt=1.5"))
+    if k < 1:
+        raise BadInput(Problem(message="must be at least 1", field="k"))
+    try:
+        found = live.best(user, limits, k)
+        answer = live.answer(user, [name for name, _ in found])
+    except Unknown as error:
+        hint = did_you_mean(user, live.users) or f"the model knows {len(live.users)} users"
+        raise BadInput(Problem(message=str(error), field="user", hint=hint)) from None
+    return [
+        {"service": name, "probability": round(probability, 4)}
+        | {p: float(f"{answer.values[i, n]:.4g}") for i, p in enumerate(names)}
+        | {
+            f"{p} {live.about.level:.0%}": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
+            for i, p in enumerate(names)
+        }
+        for n, (name, probability) in enumerate(found)
+    ]
+
+
+def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
+    """Write a model as ONNX graphs, in float32 and with factors of eight bits, and say what that costs.
+
+    Args:
+        model: The model's folder.
+        to: New folder for float32.onnx, int8.onnx and ids.json.
+        rank: Factors of the table that are kept.
+    """
+    kept = load_model(model)
+    graphs = edge.export_model(kept, to, rank)
+    users, services = len(kept.about.users), len(kept.about.services)
+    rows: Rows = [
+        {"graph": "model", "mbytes": round(_bytes(model) / 1e6, 3), "one_us": None, "of_1000_us": None}
+    ]
+    tables = {"model": _tables(kept)}
+    for name, data in graphs.items():
+        session = edge.open_graph(data)
+        one, many = (edge.latency_us(session, users, services, batch, 200) for batch in (1, 1000))
+        size = round(len(data) / 1e6, 3)
+        rows.append({"graph": name, "mbytes": size, "one_us": round(one, 1), "of_1000_us": round(many, 1)})
+        tables[name] = _graph_tables(session, users, services)
+    return [row | _losses(kept, *tables[row["graph"]]) for row in rows]
+
+
+def serve(
+    model: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    journal: Path | None = None,
+    rate_per_s: float = 500.0,
+    max_body_kib: int = 256,
+) -> int:
+    """Answer queries over HTTP and take in measurements; see /openapi.json.
+
+    Args:
+        model: The model's folder.
+        host: Address to listen on; only this machine by default. There is no login: put a proxy before another.
+        port: Port; 0 takes a free one and says which.
+        journal: Folder of measurements taken in; MODEL/measurements by default. They are taken in again at a start.
+        rate_per_s: Requests per second that one address may make.
+        max_body_kib: Largest body of a request, KiB.
+    """
+    if not 0 <= port <= 65535:
+        raise BadInput(Problem(message="must be from 0 to 65535", field="port"))
+    if not rate_per_s > 0:
+        raise BadInput(Problem(message="must be positive", field="rate_per_s"))
+    if not 1 <= max_body_kib <= 65536:
+        raise BadInput(Problem(message="must be from 1 to 65536", field="max_body_kib"))
+    from qoslab.domains.prediction.deploy.server import run_server
+
+    folder = journal or model / "measurements"
+    return run_server(load_model(model), folder, host, port, rate_per_s, max_body_kib << 10)
+
+
+def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
+    problems = [
+        Problem(message=message, field=field)
+        for field, wrong, message in (
+            ("level", not 0.5 <= level < 1, "must be from 0.5 to below 1"),
+            ("folds", not 2 <= folds <= 100, "must be from 2 to 100"),
+            ("rounds", not 1 <= rounds <= folds, f"must be from 1 to folds, which is {folds}"),
+            ("split", split < 0, "must not be negative"),
+        )
+        if wrong
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def _scenario(document: Located) -> PredictionScenario:
+    table = document.tree.get("scenario")
+    if not isinstance(table, dict):
+        raise BadInput(Problem(message="there is no [scenario]", path=document.path, field="scenario"))
+    return validate(PredictionScenario, table, document, ("scenario",))
+
+
+def _method(document: Located, name: str) -> Any:
+    entry = registry.method("prediction", name)
+    methods = document.tree.get("method")
+    for place, table in enumerate(methods if isinstance(methods, list) else []):
+        if isinstance(table, dict) and table.get("id") == name:
+            values = {key: value for key, value in table.items() if key not in ("id", "label", "file")}
+            return validate_dataclass(entry.cls, values, document, ("method", place))
+    return entry.cls()
+
+
+def _task(scenario: PredictionScenario, split: int) -> Task:
+    return make_task(scenario, Seed(replication=split), Context(dataset=resolver()))
+
+
+def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
+    """Predictions and ends of intervals for all trained users and services, shape (P, users, services)."""
+    live = Live(kept)
+    services = list(live.services)
+    answers = [live.answer(user, services) for user in live.users]
+    values, lower, upper = (
+        np.stack([getattr(answer, part) for answer in answers], axis=1)
+        for part in ("values", "lower", "upper")
+    )
+    return values, lower, upper
+
+
+def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
+    """How often limits are met, by the probability that was said, and for those chosen first."""
+    said = np.stack([live.chances(user, limits) for user in live.users])
+    asked = np.asarray(task.test.all(axis=0))
+    met = np.ones(asked.shape, bool)
+    for limit in limits:
+        values = task.truth[limit.parameter]
+        met &= values <= limit.value if limit.at_most else values >= limit.value
+    first = np.zeros(asked.shape, bool)
+    for user, (chances, open_) in enumerate(zip(said, asked, strict=True)):
+        first[user, np.argsort(-np.where(open_, chances, -1.0), kind="stable")[:_FIRST]] = True
+    edges = np.linspace(0, 1, 11)
+    groups = [
+        (f"{low:.0%} to {high:.0%}", (said >= low) & ((said < high) | (high == 1)))
+        for low, high in itertools.pairwise(edges)
+    ]
+    rows = []
+    for name, inside in (*groups, ("all", asked), (f"first {_FIRST} of each user", first)):
+        here = inside & asked
+        if here.any():
+            shares = {"said": round(float(said[here].mean()), 4), "met": round(float(met[here].mean()), 4)}
+            rows.append({"services": name} | shares | {"cells": int(here.sum())})
+    return rows
+
+
+def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, Any]:
+    """The same from an ONNX graph."""
+    found = [
+        edge.predict(session, np.full(services, user, np.int64), np.arange(services)) for user in range(users)
+    ]
+    values, lower, upper = (np.stack([one[part] for one in found], axis=1) for part in range(3))
+    return values, lower, upper
+
+
+def _losses(kept: KeptModel, values: Any, lower: Any, upper: Any) -> dict[str, float]:
+    """Errors and coverage on what the model's scenario keeps back; nothing where it has no scenario."""
+    if kept.about.scenario is None:
+        return {}
+    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    names = kept.about.parameters
+    found = errors(names, values, task.truth, task.test)
+    found |= calibration(names, (lower, upper), task.truth, task.test)
+    return {f"mae[{p}]": round(found[f"mae[{p}]"], 4) for p in names} | {
+        "coverage": round(found["coverage"], 4)
+    }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _limits(words: Sequence[str], names: Sequence[str], *, at_most: bool) -> list[Limit]:
+    field = "at_most" if at_most else "at_least"
+    found = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in names:
+            hint = did_you_mean(name, names) or f"parameters are {', '.join(names)}"
+            raise BadInput(Problem(message=f"there is no parameter {name!r}", field=field, hint=hint))
+        try:
+            number = float(value)
+        except ValueError:
+            number = np.nan
+        if not np.isfinite(number):
+            message = f"{word!r} is no limit; it is PARAMETER=VALUE with a number"
+            raise BadInput(Problem(message=message, field=field))
+        found.append(Limit(list(names).index(name), number, at_most))
+    return found

@@ -1,0 +1,230 @@
+"""What the server does with a question: a live model, its journal of measurements, and its counters."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pydantic import ValidationError
+
+from qoslab.core.errors import BadInput
+from qoslab.core.journal import Journal, read
+from qoslab.domains.prediction.deploy.kept import KeptModel
+from qoslab.domains.prediction.deploy.live import Answer, Live, Measurement, Unknown
+from qoslab.domains.prediction.deploy.questions import Batch, Bounds, Measurements, Pair, Question, Wanted
+from qoslab.domains.prediction.selection import Limit
+
+__all__ = ["Desk", "Refused"]
+
+_EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+"""Upper ends of the histogram of answer times, s."""
+
+
+class Refused(Exception):
+    """A question that gets no answer.
+
+    Attributes:
+        status: HTTP status.
+        errors: What is wrong: dictionaries of field and message.
+    """
+
+    def __init__(self, status: int, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(f"{status}: {errors}")
+        self.status, self.errors = status, list(errors)
+
+    @classmethod
+    def one(cls, status: int, field: str, message: str) -> Refused:
+        """A refusal for one reason."""
+        return cls(status, [{"field": field, "message": message}])
+
+
+class Desk:
+    """Answers questions and takes in measurements; safe to use from several threads.
+
+    Args:
+        model: What was kept.
+        folder: Where measurements are kept; those that lie there are taken in again.
+    """
+
+    def __init__(self, model: KeptModel, folder: Path) -> None:
+        self.live = Live(model)
+        self._names = model.about.parameters
+        self._lock, self._writing = Lock(), Lock()
+        self._journal = Journal(folder)
+        self._seen: set[str] = set()
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self._times = [0] * (len(_EDGES_S) + 1)
+        self._time_s = 0.0
+        for record in read(folder):
+            self._take(Measurements.model_validate(record))
+
+    def predict(self, question: Question) -> dict[str, Any]:
+        """One prediction with its intervals."""
+        return self._pair(question, question.level, "")
+
+    def batch(self, question: Batch) -> dict[str, Any]:
+        """Several predictions, in the order of the pairs."""
+        found = [self._pair(pair, question.level, f"pairs.{i}.") for i, pair in enumerate(question.pairs)]
+        return {"predictions": found}
+
+    def best(self, question: Wanted) -> dict[str, Any]:
+        """The services that most probably meet all limits, with predictions."""
+        limits = list(self._limits(question.limits))
+        self._known_kinds(question.user_context, "user", "")
+        with self._lock:
+            try:
+                found = self.live.best(question.user, limits, question.k, question.user_context)
+                names = [name for name, _ in found]
+                answer = self.live.answer(question.user, names, user_context=question.user_context)
+            except Unknown as error:
+                raise self._unknown(error, "") from None
+        services = [
+            {"service": name, "probability": p} | self._words(answer, n) for n, (name, p) in enumerate(found)
+        ]
+        return {"user": question.user, "level": self.live.about.level, "services": services}
+
+    def take(self, question: Measurements) -> dict[str, Any]:
+        """Keep measurements on the disk, then take them in; when this returns, they survive anything."""
+        for i, one in enumerate(question.measurements):
+            for name in one.values:
+                if name not in self._names:
+                    field = f"measurements.{i}.values.{name}"
+                    raise Refused.one(422, field, f"parameters are {', '.join(self._names)}")
+            for side, codes in (("user", one.user_context), ("service", one.service_context)):
+                self._known_kinds(codes, side, f"measurements.{i}.")
+        with self._writing:  # answers go on while the disk is waited for
+            if question.id is not None and question.id in self._seen:
+                return {"taken": 0, "duplicate": True}
+            self._journal.append([question.model_dump(exclude_none=True)])
+            with self._lock:
+                self._take(question)
+        return {"taken": len(question.measurements), "duplicate": False}
+
+    def about(self) -> dict[str, Any]:
+        """What the model is."""
+        about = self.live.about
+        return {
+            "method": about.method,
+            "parameters": list(about.parameters),
+            "level": about.level,
+            "users": len(self.live.users),
+            "services": len(self.live.services),
+            "contexts": sorted({*about.user_context, *about.service_context}),
+            "measurements_taken": self.live.absorbed,
+        }
+
+    def note(self, path: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        with self._lock:
+            self.requests[path, status] += 1
+            self._time_s += seconds
+            place = sum(seconds > edge for edge in _EDGES_S)
+            self._times[place] += 1
+
+    def exposition(self) -> str:
+        """Counters and gauges in Prometheus' text format."""
+        with self._lock:
+            return "\n".join(self._lines()) + "\n"
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    def _lines(self) -> Iterator[str]:
+        yield from _head("requests_total", "counter", "requests by path and status")
+        for (path, status), count in sorted(self.requests.items()):
+            yield f'qoslab_prediction_requests_total{{path="{path}",status="{status}"}} {count}'
+        yield from _head("answer_seconds", "histogram", "time from a request to its answer, in the server")
+        total = 0
+        for edge, count in zip((*_EDGES_S, math.inf), self._times, strict=True):
+            total += count
+            label = "+Inf" if math.isinf(edge) else f"{edge:g}"
+            yield f'qoslab_prediction_answer_seconds_bucket{{le="{label}"}} {total}'
+        yield f"qoslab_prediction_answer_seconds_sum {self._time_s:.9g}"
+        yield f"qoslab_prediction_answer_seconds_count {total}"
+        for name, what, value in (
+            ("measurements_taken", "measurements taken in since the model was trained", self.live.absorbed),
+            ("users", "users that predictions can be asked for by id", len(self.live.users)),
+            ("services", "services that predictions can be asked for by id", len(self.live.services)),
+        ):
+            yield from _head(name, "gauge", what)
+            yield f"qoslab_prediction_{name} {value}"
+
+    def _pair(self, pair: Pair, level: float | None, at: str) -> dict[str, Any]:
+        self._known_kinds(pair.user_context, "user", at)
+        self._known_kinds(pair.service_context, "service", at)
+        with self._lock:
+            try:
+                contexts = (pair.user_context, pair.service_context)
+                answer = self.live.answer(pair.user, [pair.service], level, *contexts)
+            except Unknown as error:
+                raise self._unknown(error, at) from None
+            except BadInput as error:
+                raise Refused.one(422, "level", str(error).removeprefix("level: ")) from None
+        ids = {"user": pair.user, "service": pair.service, "level": level or self.live.about.level}
+        return ids | self._words(answer, 0)
+
+    def _words(self, answer: Answer, place: int) -> dict[str, Any]:
+        values = {
+            name: {
+                "value": float(answer.values[p, place]),
+                "lower": float(answer.lower[p, place]),
+                "upper": float(answer.upper[p, place]),
+            }
+            for p, name in enumerate(self._names)
+        }
+        return {"basis": answer.basis[place], "parameters": values}
+
+    def _limits(self, limits: Mapping[str, Bounds]) -> Iterator[Limit]:
+        for name, bounds in limits.items():
+            if name not in self._names:
+                raise Refused.one(422, f"limits.{name}", f"parameters are {', '.join(self._names)}")
+            place = self._names.index(name)
+            if bounds.at_most is not None:
+                yield Limit(place, bounds.at_most, at_most=True)
+            if bounds.at_least is not None:
+                yield Limit(place, bounds.at_least, at_most=False)
+
+    def _known_kinds(self, codes: Mapping[str, int] | None, side: str, at: str) -> None:
+        about = self.live.about
+        known = about.user_context if side == "user" else about.service_context
+        for kind in codes or {}:
+            if kind not in known:
+                words = f"contexts are {', '.join(known)}" if known else "the model has no contexts"
+                raise Refused.one(422, f"{at}{side}_context.{kind}", words)
+
+    def _unknown(self, error: Unknown, at: str) -> Refused:
+        hint = f"send {error.side}_context for an answer from its context, or {{}} for that of the population"
+        return Refused.one(404, f"{at}{error.side}", f"{error}; {hint}")
+
+    def _take(self, question: Measurements) -> None:
+        if question.id is not None:
+            self._seen.add(question.id)
+        self.live.absorb(
+            [
+                Measurement(
+                    one.user,
+                    one.service,
+                    [one.values.get(name, math.nan) for name in self._names],
+                    one.user_context,
+                    one.service_context,
+                )
+                for one in question.measurements
+            ]
+        )
+
+
+def problems(error: ValidationError) -> list[dict[str, str]]:
+    """What is wrong with a body, field by field."""
+    return [
+        {"field": ".".join(map(str, one["loc"])) or "body", "message": one["msg"]}
+        for one in error.errors(include_url=False, include_input=False, include_context=False)[:20]
+    ]
+
+
+def _head(name: str, kind: str, what: str) -> list[str]:
+    return [f"# HELP qoslab_prediction_{name} {what}", f"# TYPE qoslab_prediction_{name} {kind}"]

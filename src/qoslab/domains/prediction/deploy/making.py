@@ -1,0 +1,124 @@
+"""From a method and measurements to a model that can be kept: predictions, intervals, and factors for what is new."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.prediction import online
+from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.deploy.kept import About, KeptModel
+from qoslab.domains.prediction.factor_analysis import factorise, scale_of
+from qoslab.domains.prediction.intervals import calibrate, child, out_of_fold
+from qoslab.domains.prediction.methods.conformal import completing
+
+__all__ = ["Making", "make_model"]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a model is made.
+
+    Attributes:
+        level: Probability that intervals promise unless a question asks for another.
+        folds: Folds that the known cells are dealt into for calibration.
+        rounds: How many of them are hidden, one after the other.
+        rank: Factors that serve what is new.
+        sweeps: EM steps of their analysis.
+        seed: Root of all random numbers.
+        scenario: The scenario that the measurements came from, where there is one.
+        users: Ids; numbers from 0 where none are given.
+        services: The same for services.
+        larger_is_better: Parameters of which large values are good.
+    """
+
+    level: float = 0.9
+    folds: int = 20
+    rounds: int = 1
+    rank: int = 8
+    sweeps: int = 25
+    seed: int = 0
+    scenario: Mapping[str, Any] | None = None
+    users: Sequence[str] = ()
+    services: Sequence[str] = ()
+    larger_is_better: Sequence[str] = field(default=("tp", "throughput", "reliability", "availability"))
+
+
+def make_model(known: Known, name: str, method: Any, making: Making, context: Context) -> KeptModel:
+    """Train, calibrate, and analyse.
+
+    The method is trained `rounds` + 1 times.
+
+    Args:
+        known: All measurements.
+        name: The method's name.
+        method: The method.
+        making: How.
+        context: Time limit and data.
+
+    Raises:
+        BadInput: There are too few measurements.
+    """
+    for parameter, table in zip(known.parameters, known.values, strict=True):
+        if not np.isfinite(table).any():
+            raise BadInput(Problem(message=f"{parameter!r} has no measurement", field="parameters"))
+    root = np.random.SeedSequence(making.seed)
+    complete = completing(method, context)
+    residuals = out_of_fold(complete, known, making.folds, making.rounds, child(root, 0), context)
+    intervals = calibrate(residuals, known, child(root, 1))
+    intervals.quantiles(making.level)
+    values = complete(known, child(root, 2))
+    scale = scale_of(known.values)
+    logs = scale.forward(known.values)
+    rng = np.random.default_rng(child(root, 3))
+    table = logs.reshape(-1, known.services)
+    fit = factorise(table, min(making.rank, *table.shape), making.sweeps, rng, context)
+    state = online.start(fit, table, len(logs), online.Memory())
+    users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
+    spread = intervals.spread
+    arrays = {
+        "values": values,
+        "floor": intervals.floor,
+        "lowest": intervals.lowest,
+        "highest": intervals.highest,
+        "spread/edges": spread.edges,
+        "spread/steps": spread.steps,
+        "spread/user": spread.user,
+        "spread/service": spread.service,
+        "spread/most": spread.most,
+        "scores": intervals.scores,
+        "scale/mean": scale.mean[:, 0, 0],
+        "scale/std": scale.std[:, 0, 0],
+        "factors/rows": state.rows,
+        "factors/row_covariances": state.row_covariances,
+        "factors/points": state.points,
+        "factors/point_covariances": state.point_covariances,
+        "factors/noise": state.noise,
+        "known/users": users,
+        "known/services": services,
+        "known/values": known.values[:, users, services].T,
+    }
+    return KeptModel(_about(known, name, method, making), arrays)
+
+
+def _about(known: Known, name: str, method: Any, making: Making) -> About:
+    return About(
+        method=name,
+        method_parameters=dataclasses.asdict(method),
+        parameters=known.parameters,
+        larger_is_better=tuple(p for p in known.parameters if p in making.larger_is_better),
+        users=tuple(making.users) or tuple(map(str, range(known.users))),
+        services=tuple(making.services) or tuple(map(str, range(known.services))),
+        user_context={kind: tuple(map(int, codes)) for kind, codes in known.user_context.items()},
+        service_context={kind: tuple(map(int, codes)) for kind, codes in known.service_context.items()},
+        level=making.level,
+        scenario=None if making.scenario is None else dict(making.scenario),
+        seed=making.seed,
+        sha256="0" * 64,
+    )

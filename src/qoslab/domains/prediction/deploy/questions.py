@@ -1,0 +1,95 @@
+"""What clients may ask and send, checked field by field."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
+
+MOST_PAIRS = 1000
+MOST_SERVICES = 1000
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Codes = Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=16)]
+Level = Annotated[float, Field(ge=0.5, lt=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Pair(_Part):
+    """One user and one service."""
+
+    user: Id = Field(description="id of the user")
+    service: Id = Field(description="id of the service")
+    user_context: Codes | None = Field(
+        None, description="codes of a user who may be unknown; {} accepts the population's answer"
+    )
+    service_context: Codes | None = Field(None, description="the same for the service")
+
+
+class Question(Pair):
+    """A single question."""
+
+    level: Level | None = Field(None, description="probability of the intervals; the model's own by default")
+
+
+class Batch(_Part):
+    """Several questions at once."""
+
+    pairs: list[Pair] = Field(min_length=1, max_length=MOST_PAIRS, description="users and services")
+    level: Level | None = Field(None, description="probability of the intervals; the model's own by default")
+
+
+class Bounds(_Part):
+    """Limits on one parameter."""
+
+    at_most: float | None = Field(None, description="values up to here are good")
+    at_least: float | None = Field(None, description="values from here on are good")
+
+    @model_validator(mode="after")
+    def _one(self) -> Bounds:
+        if self.at_most is None and self.at_least is None:
+            message = "at_most or at_least is needed"
+            raise ValueError(message)
+        return self
+
+
+class Wanted(_Part):
+    """Which services a user had best take."""
+
+    user: Id = Field(description="id of the user")
+    user_context: Codes | None = Field(None, description="codes of a user who may be unknown")
+    limits: dict[str, Bounds] = Field(min_length=1, max_length=64, description="limits by parameter")
+    k: int = Field(10, ge=1, le=MOST_SERVICES, description="how many services")
+
+
+class Measured(Pair):
+    """One measurement."""
+
+    values: dict[str, float] = Field(min_length=1, max_length=64, description="values by parameter")
+
+    @field_validator("values")
+    @classmethod
+    def _possible(cls, values: dict[str, float]) -> dict[str, float]:
+        for name, value in values.items():
+            if value < 0 or not math.isfinite(value):
+                message = f"{name} is {value:g}; a measurement is not negative, and a missing one is left out"
+                raise ValueError(message)
+        return values
+
+
+class Measurements(_Part):
+    """Measurements to take in."""
+
+    measurements: list[Measured] = Field(min_length=1, max_length=MOST_PAIRS, description="what was measured")
+    id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of this delivery: one that was taken in before is not taken in again",
+    )

@@ -1,0 +1,122 @@
+"""What a person wants to see of predictions: errors over densities, coverage, and how a network of tasks learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+__all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_losses", "task_weights"]
+
+_LINES = 8
+"""Methods in a figure; those of least error are shown."""
+
+_ROWS = 12
+"""Rivals in a forest; the closest are shown."""
+
+Columns = Mapping[str, "pl.DataFrame"]
+
+
+def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """Mean NMAE over density with its 95 % interval over replications, the best methods of the study."""
+    import polars as pl
+
+    from qoslab.draw.curves import Band, lines
+
+    if "density" not in rows.columns or rows["density"].n_unique() < 2:
+        return None
+    done = rows.filter(pl.col("nmae").is_not_null())
+    grid = done["density"].unique().sort().to_numpy()
+    means = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae")["method"].to_list()
+    bands = {}
+    for method in means[:_LINES]:
+        part = done.filter(pl.col("method") == method)
+        ends = [_interval(part.filter(pl.col("density") == x)["nmae"].to_numpy()) for x in grid]
+        bands[method] = Band(*np.array(ends).T)
+    return lines(grid, bands, xlabel="share of the table that is known", ylabel="NMAE")
+
+
+def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """Share of values inside their intervals, by method and parameter, with 95 % intervals over replications."""
+    from qoslab.draw.bars import bars
+
+    columns = [name for name in rows.columns if name.startswith("coverage[")]
+    if not columns:
+        return None
+    found = {}
+    for method in rows["method"].unique(maintain_order=True):
+        part = rows.filter(rows["method"] == method)
+        for name in columns:
+            values = part[name].drop_nulls().to_numpy()
+            if len(values):
+                found[f"{method} {name.removeprefix('coverage')[1:-1]}"] = _interval(values)
+    if not found:
+        return None
+    value, low, high = np.array(list(found.values())).T
+    return bars(list(found), value, low=low, high=high, xlabel="share of values inside their intervals")
+
+
+def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """How much more each method errs than the best one, paired by user, with 95 % intervals over users."""
+    from qoslab.domains.prediction.by_user import user_differences
+    from qoslab.draw.bars import forest
+
+    errors = series["user_errors"]
+    if errors.is_empty() or errors["method"].n_unique() < 2:
+        return None
+    table = user_differences(errors)
+    table = table.filter(table["scenario"] == table["scenario"][0]).head(_ROWS)
+    value, low, high = (100 * table[name].to_numpy() for name in ("difference", "low", "high"))
+    decided = [bool(a > 0 or b < 0) for a, b in zip(low, high, strict=True)]
+    label = f"error above {table['best'][0]}, in % of it"
+    return forest(table["method"].to_list(), value, low, high, solid=decided, xlabel=label)
+
+
+def routing(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """Share of open gates and entropy of routing, task by task, while a network trains: where routing collapses."""
+    return _course(series, ("open", "entropy"), "share of open gates, entropy over its largest")
+
+
+def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """Weights of the tasks' losses while a network trains."""
+    return _course(series, ("weight",), "weight of the loss")
+
+
+def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+    """Losses of the tasks while a network trains, in units of each parameter's mean: negative transfer shows here."""
+    return _course(series, ("loss",), "mean absolute error over the mean")
+
+
+def _course(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:
+    """Columns `quantity[parameter]` over steps, of the first run that has them."""
+    from qoslab.draw.curves import Band, lines
+
+    course = series["training"]
+    names = [name for name in course.columns if name.partition("[")[0] in quantities and "[" in name]
+    if not names:
+        return None
+    shown = course.filter(course[names[0]].is_not_null())
+    for key in ("scenario", "method", "replication"):
+        if shown.is_empty():
+            return None
+        shown = shown.filter(shown[key] == shown[key][0])
+    shown = shown.sort("step")
+    bands = {name: Band(shown[name].to_numpy()) for name in names if shown[name].null_count() == 0}
+    return lines(shown["step"].to_numpy(), bands, xlabel="step", ylabel=ylabel)
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean and ends of the 95 % interval of Student's t; NaN ends for fewer than two values, all NaN for none."""
+    from scipy.special import stdtrit
+
+    count = len(values)
+    if count < 2:
+        return (float(values[0]) if count else np.nan), np.nan, np.nan
+    mean, half = values.mean(), stdtrit(count - 1, 0.975) * values.std(ddof=1) / np.sqrt(count)
+    return float(mean), float(mean - half), float(mean + half)

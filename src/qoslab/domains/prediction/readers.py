@@ -1,0 +1,194 @@
+"""From files to measurements: archives, published text matrices, CSV and Parquet tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.data import Codes, FloatArray, Known
+from qoslab.domains.prediction.planted import plant
+from qoslab.domains.prediction.scenario import Dataset, Matrices, Planted, Table
+from qoslab.domains.prediction.tables import read_table
+
+__all__ = ["read", "read_archive", "read_matrices", "read_slots"]
+
+
+def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Context) -> Known:
+    """All measurements of a scenario's data.
+
+    Raises:
+        BadInput: A file does not hold what it should; the message names the place.
+        MissingData: The dataset is not on this machine.
+    """
+    if isinstance(data, Planted):
+        return plant(data, seed.generator("planted"))
+    if isinstance(data, Table):
+        return read_table(data)
+    if isinstance(data, Matrices):
+        return read_matrices(data, context)
+    return read_archive(context.dataset(data.name), data)
+
+
+def read_archive(path: Path, data: Dataset) -> Known:
+    """A NumPy archive: a dense array per parameter, or its users, services and values as columns of equal length."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    sides = [_context(arrays, side, data.context, path) for side in ("user", "svc")]
+    sizes = tuple(len(next(iter(side.values()))) if side else 0 for side in sides)
+    tables = [_one(arrays, name, (sizes[0], sizes[1]), path) for name in data.parameters]
+    shape = tuple(max(table.shape[axis] for table in tables) for axis in (0, 1))
+    values = np.full((len(tables), *shape), np.nan)
+    for target, table in zip(values, tables, strict=True):
+        target[: table.shape[0], : table.shape[1]] = table
+    keep = slice(data.services)
+    services = {kind: codes[keep] for kind, codes in sides[1].items()}
+    return checked(Known(data.parameters, values[:, :, keep], sides[0], services), path)
+
+
+def _one(arrays: Mapping[str, Any], name: str, sizes: tuple[int, int], path: Path) -> FloatArray:
+    if name in arrays:
+        return np.asarray(arrays[name], np.float64)
+    columns = [arrays.get(f"{name}_{part}") for part in "usv"]
+    if any(column is None for column in columns):
+        message = f"{path.name} holds no array {name!r}; it holds {', '.join(arrays)}"
+        raise BadInput(Problem(message=message, field="scenario.data.parameters"))
+    users, services, values = (np.asarray(column) for column in columns)
+    for what, ids, size in (("user", users, sizes[0]), ("service", services, sizes[1])):
+        if len(ids) and (ids.min() < 0 or (size and ids.max() >= size)):
+            wrong = int(ids.min() if ids.min() < 0 else ids.max())
+            message = f"{path.name}: {what} {wrong} of {name!r} is out of range"
+            raise BadInput(Problem(message=message, field="scenario.data.name"))
+    shape = (max(sizes[0], int(users.max()) + 1), max(sizes[1], int(services.max()) + 1))
+    cells = users.astype(np.int64) * shape[1] + services
+    if len(np.unique(cells)) < len(cells):
+        message = f"{path.name}: {name!r} has a cell twice"
+        raise BadInput(Problem(message=message, field="scenario.data.name"))
+    table = np.full(shape, np.nan)
+    table[users, services] = values
+    return table
+
+
+def _context(arrays: Mapping[str, Any], side: str, kinds: tuple[str, ...], path: Path) -> dict[str, Codes]:
+    found = {}
+    for kind in kinds:
+        name = f"{side}_{kind}"
+        if name not in arrays:
+            message = f"{path.name} holds no array {name!r}; it holds {', '.join(arrays)}"
+            raise BadInput(Problem(message=message, field="scenario.data.context"))
+        found[kind] = np.asarray(arrays[name], np.int64)
+    return found
+
+
+def read_matrices(data: Matrices, context: Context) -> Known:
+    """WS-DREAM #1 in its published form: `rtMatrix.txt`, `tpMatrix.txt`, and the lists of users and services."""
+    tables: list[FloatArray] = []
+    for name, file in data.files.items():
+        path = context.dataset(str(file))
+        table = _matrix(path)
+        if tables and table.shape != tables[0].shape:
+            message = f"{path.name} has the shape {table.shape}, other files have {tables[0].shape}"
+            raise BadInput(Problem(message=message, field=f"scenario.data.files.{name}"))
+        tables.append(table)
+    users: dict[str, Codes] = {}
+    services: dict[str, Codes] = {}
+    if data.users is not None and data.services is not None:
+        lists = [_places(context.dataset(str(file))) for file in (data.users, data.services)]
+        for what, rows, size in zip(("users", "services"), lists, tables[0].shape, strict=True):
+            if len(rows) != size:
+                message = f"the list has {len(rows)} {what}, the matrices have {size}"
+                raise BadInput(Problem(message=message, field=f"scenario.data.{what}"))
+        for column, kind in enumerate(("country", "as")):
+            words = [np.array([row[column] for row in rows]) for rows in lists]
+            users[kind], services[kind] = _codes(*words)
+    return checked(
+        Known(tuple(data.files), np.stack(tables), users, services), Path(str(next(iter(data.files))))
+    )
+
+
+def _matrix(path: Path) -> FloatArray:
+    rows: list[FloatArray] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = np.array(line.split(), np.float64)
+            except ValueError as error:
+                raise BadInput(Problem(message=str(error), path=path, line=number)) from None
+            if rows and len(row) != len(rows[0]):
+                message = f"the row has {len(row)} values, the first has {len(rows[0])}"
+                raise BadInput(Problem(message=message, path=path, line=number))
+            rows.append(row)
+    table = np.stack(rows)
+    return np.where(table == -1, np.nan, table)
+
+
+_PLACE_COLUMNS = {7: (2, 4), 9: (4, 6)}
+"""Country and AS in lists of users (seven columns) and of services (nine)."""
+
+
+def _places(path: Path) -> list[tuple[str, str]]:
+    """Country and AS of each row of userlist.txt or wslist.txt, in the order of the file, which is that of the ids."""
+    import gzip
+
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    found: list[tuple[str, str]] = []
+    for line in raw.decode("utf-8", errors="replace").splitlines()[2:]:
+        parts = [part.strip() for part in line.split("\t")]
+        if not line.strip():
+            continue
+        columns = _PLACE_COLUMNS.get(len(parts))
+        if columns is None:
+            message = f"{len(parts)} columns; a list of users has 7, one of services 9"
+            raise BadInput(Problem(message=message, path=path, line=len(found) + 3))
+        found.append((parts[columns[0]], parts[columns[1]]))
+    return found
+
+
+def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes]:
+    """One numbering for both sides; -1 for `null` and empty words."""
+    words = np.unique(np.concatenate([users, services]))
+    words = words[~np.isin(words, ("", "null", "NULL"))]
+    number = {word: i for i, word in enumerate(words.tolist())}
+    both = [
+        np.array([number.get(word, -1) for word in side.tolist()], np.int64) for side in (users, services)
+    ]
+    return both[0], both[1]
+
+
+def read_slots(path: Path) -> tuple[Codes, Codes, Codes, FloatArray]:
+    """WS-DREAM #2 in its published form: user, service, slot and value of each line of `rtdata.txt` or `tpdata.txt`."""
+    found = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            parts = line.split()
+            try:
+                user, service, slot, value = parts
+                found.append((int(user), int(service), int(slot), float(value)))
+            except ValueError:
+                message = f"{line.strip()!r} is not `user service slot value`"
+                raise BadInput(Problem(message=message, path=path, line=number)) from None
+    users, services, slots, values = zip(*found, strict=True)
+    ids = [np.array(column, np.int64) for column in (users, services, slots)]
+    return ids[0], ids[1], ids[2], np.array(values)
+
+
+def checked(world: Known, path: Path) -> Known:
+    """The same measurements, where every one can be: finite, not negative, and some of every parameter."""
+    for name, table in zip(world.parameters, world.values, strict=True):
+        if not np.isfinite(table).any():
+            message = f"{path.name}: {name!r} has no measurement"
+            raise BadInput(Problem(message=message, field="scenario.data.parameters"))
+        wrong = np.argwhere(np.isinf(table) | (table < 0))
+        if len(wrong):
+            user, service = wrong[0]
+            message = (
+                f"{path.name}: {name!r} of user {user} and service {service} is {table[user, service]:g}; "
+                "a measurement is finite and not negative"
+            )
+            raise BadInput(Problem(message=message, field="scenario.data"))
+    return world

@@ -1,0 +1,270 @@
+"""Who follows a stream best: online factors, AMF, or training again, slot by slot on real response times."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.seeds import Seed
+from qoslab.datasets.locate import resolver
+from qoslab.domains.prediction import online
+from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, transform_of
+from qoslab.domains.prediction.data import BoolArray, FloatArray
+from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
+
+__all__ = ["CONTENDERS", "Setting", "Slots", "compare", "follow", "read_slots", "split"]
+
+DATASET = "wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz"
+_MISSING = 65535
+_RANK, _SWEEPS = 8, 25
+_FIRST_PASSES, _PASSES = 300, 50
+
+Slots = Callable[[int], FloatArray]
+"""Gives the table of a slot, shape (users, services), NaN where nobody measured."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a stream is told.
+
+    Attributes:
+        density: Share of a slot's measured cells that is told; the others are asked.
+        slots: Number of slots.
+        newcomers: Share of users, and of services, of whom nothing is told in the first half of the slots.
+        seed: Draws cells, newcomers and starts.
+    """
+
+    density: float = 0.1
+    slots: int = 64
+    newcomers: float = 0.1
+    seed: int = 0
+
+
+class Contender(Protocol):
+    """Somebody who follows a stream of tables, each with a part of a slot's cells."""
+
+    def take(self, told: FloatArray) -> None:
+        """Take in what is told of a slot, shape (users, services), NaN elsewhere."""
+
+    def table(self) -> FloatArray:
+        """Predictions for every cell of now."""
+
+
+class Online:
+    """Factors that every measurement changes; the first slot is analysed whole."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng, self._memory = rng, online.Memory()
+        self._state: online.State | None = None
+        self._scale: Scale | None = None
+        self._ends = (0.0, 0.0)
+
+    def take(self, told: FloatArray) -> None:
+        """Absorb the cells in random order."""
+        if self._state is None or self._scale is None:
+            self._scale = scale_of(told[None])
+            logs = self._scale.forward(told[None])[0]
+            fit = factorise(logs, _RANK, _SWEEPS, self._rng, Context())
+            self._state = online.start(fit, logs, 1, self._memory)
+            self._ends = float(np.nanmin(told)), float(np.nanmax(told))
+            return
+        self._ends = min(self._ends[0], float(np.nanmin(told))), max(self._ends[1], float(np.nanmax(told)))
+        users, services = np.nonzero(np.isfinite(told))
+        order = self._rng.permutation(len(users))
+        users, services = users[order], services[order]
+        logs = self._scale.forward(told[None])[0][users, services]
+        online.learn(self._state, users, services, logs[:, None], self._memory)
+
+    def table(self) -> FloatArray:
+        """Predictions within what was seen."""
+        assert self._state is not None
+        assert self._scale is not None
+        low, high = (np.log(max(end, float(self._scale.floor[0, 0, 0]))) for end in self._ends)
+        logs = online.predict(self._state) * self._scale.std + self._scale.mean
+        return np.asarray(np.exp(np.clip(logs[0], low, high)))
+
+
+class Amf:
+    """AMF: every measurement is a gradient step; a slot's cells are replayed."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._state: Adaptive | None = None
+        self._transform: Transform | None = None
+        self._seen: tuple[BoolArray, BoolArray] | None = None
+
+    def take(self, told: FloatArray) -> None:
+        """Replay the cells in random orders."""
+        mask = np.isfinite(told)
+        users, services = np.nonzero(mask)
+        passes = _PASSES
+        if self._state is None or self._transform is None or self._seen is None:
+            self._transform = transform_of(told[mask], -0.007)
+            sides = [self._rng.random((n, 10)) / 10**0.5 for n in told.shape]
+            self._state = Adaptive(sides[0], sides[1], np.ones(len(told)), np.ones(told.shape[1]))
+            self._seen = np.zeros(len(told), bool), np.zeros(told.shape[1], bool)
+            passes = _FIRST_PASSES
+        values = self._transform.forward(told[mask])
+        for _ in range(passes):
+            order = self._rng.permutation(len(values))
+            cells = (users[order], services[order], values[order])
+            learn(self._state, cells, rate=0.8, ridge=3e-4, least=0.5)
+        self._seen = self._seen[0] | mask.any(axis=1), self._seen[1] | mask.any(axis=0)
+
+    def table(self) -> FloatArray:
+        """Sigmoids of products; who was never told has the mean factors."""
+        assert self._state is not None
+        assert self._transform is not None
+        assert self._seen is not None
+        sides = []
+        for factors, seen in zip((self._state.users, self._state.services), self._seen, strict=True):
+            sides.append(np.where(seen[:, None], factors, factors[seen].mean(axis=0)))
+        return self._transform.backward(0.5 + 0.5 * np.tanh(0.5 * sides[0] @ sides[1].T))
+
+
+class Trained:
+    """A factor analysis from nothing after each slot, on the geometric means of the last slots' cells."""
+
+    def __init__(self, rng: np.random.Generator, window: int) -> None:
+        self._rng, self._window = rng, window
+        self._told: list[FloatArray] = []
+        self._values = np.empty(0)
+
+    def take(self, told: FloatArray) -> None:
+        """Train on what was told lately."""
+        self._told = [*self._told, np.log(np.maximum(told, scale_of(told[None]).floor[0]))][-self._window :]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells that nobody measured are NaN, as they should be
+            values = np.exp(np.nanmean(np.stack(self._told), axis=0))
+        scale = scale_of(values[None])
+        fit = factorise(scale.forward(values[None])[0], _RANK, _SWEEPS, self._rng, Context())
+        found = scale.backward(fit.predict()[None])[0]
+        self._values = np.clip(found, np.nanmin(values), np.nanmax(values))
+
+    def table(self) -> FloatArray:
+        """Predictions of the last training."""
+        return self._values
+
+
+CONTENDERS: dict[str, Callable[[np.random.Generator], Contender]] = {
+    "online factors": Online,
+    "AMF, cells replayed": Amf,
+    "trained on the last slot": lambda rng: Trained(rng, 1),
+    "trained on the last 8 slots": lambda rng: Trained(rng, 8),
+}
+
+
+def read_slots(path: Path) -> Slots:
+    """The slots of WS-DREAM #2 in seconds; zeros of the source (0.3 % of cells) count as not measured."""
+    with np.load(path, allow_pickle=False) as archive:
+        table = archive["rt_ms"]
+
+    def slot(number: int) -> FloatArray:
+        raw = table[number].astype(np.float64)
+        return np.where((raw == _MISSING) | (raw == 0), np.nan, raw / 1000)
+
+    return slot
+
+
+def split(table: FloatArray, density: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """A slot's cells as told and asked, each with NaN elsewhere."""
+    told = rng.random(table.shape) < density
+    return np.where(told, table, np.nan), np.where(told, np.nan, table)
+
+
+def follow(slots: Slots, name: str, setting: Setting) -> Iterator[dict[str, Any]]:
+    """One contender's way through the stream, one row per slot after the first.
+
+    Rows have `forecast` (MAE in the slot's asked cells before it is told of), `mae` (after), `newcomers` (the same
+    for cells of users or services new since half time; NaN before) and `cpu_s` of taking the slot in.
+    """
+    seed = Seed(setting.seed, "streaming")
+    contender = CONTENDERS[name](seed.generator("start"))
+    new: BoolArray | None = None
+    for number in range(setting.slots):
+        table = slots(number)
+        if new is None:
+            new = _newcomers(table.shape, setting.newcomers, seed)
+        told, asked = split(table, setting.density, seed.generator("cells", number))
+        early = number < setting.slots // 2
+        if early:
+            told, asked = np.where(new, np.nan, told), np.where(new, np.nan, asked)
+        forecast = _mae(contender.table(), asked) if number else np.nan
+        begun = time.process_time()
+        contender.take(told)
+        cpu_s = time.process_time() - begun
+        if number:
+            found = contender.table()
+            late = np.nan if early else _mae(found, np.where(new, asked, np.nan))
+            yield {
+                "slot": number,
+                "forecast": forecast,
+                "mae": _mae(found, asked),
+                "newcomers": late,
+                "cpu_s": cpu_s,
+            }
+
+
+def compare(
+    *, density: float = 0.1, slots: int = 64, newcomers: float = 0.1, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Follow the 64 slots of WS-DREAM #2's response times, and say who was nearest and what it cost.
+
+    In each slot a share of the measured cells is told, all others are asked. Mean absolute errors are means over the
+    slots but the first.
+
+    Args:
+        density: Share of a slot's cells that is told.
+        slots: Number of slots, at most 64.
+        newcomers: Share of users, and of services, who come at half time.
+        seed: Draws cells, newcomers and starts.
+    """
+    problems = [
+        Problem(message=message, field=field)
+        for field, wrong, message in (
+            ("density", not 0 < density < 1, "must be between 0 and 1"),
+            ("slots", not 2 <= slots <= 64, "must be from 2 to 64"),
+            ("newcomers", not 0 <= newcomers < 1, "must be from 0 to below 1"),
+            ("seed", seed < 0, "must not be negative"),
+        )
+        if wrong
+    ]
+    if problems:
+        raise BadInput(problems)
+    source = read_slots(resolver()(DATASET))
+    setting = Setting(density, slots, newcomers, seed)
+    out = []
+    for name in CONTENDERS:
+        rows = list(follow(source, name, setting))
+        means = {key: float(np.nanmean([row[key] for row in rows])) for key in ("forecast", "mae")}
+        late = [row["newcomers"] for row in rows if np.isfinite(row["newcomers"])]
+        cost = float(np.median([row["cpu_s"] for row in rows]))
+        out.append(
+            {
+                "method": name,
+                "mae_s": round(means["mae"], 4),
+                "forecast_mae_s": round(means["forecast"], 4),
+                "newcomers_mae_s": round(float(np.mean(late)), 4) if late else None,
+                "cpu_s_per_slot": round(cost, 4),
+            }
+        )
+    return out
+
+
+def _newcomers(shape: tuple[int, ...], share: float, seed: Seed) -> BoolArray:
+    rng = seed.generator("newcomers")
+    users, services = (rng.random(n) < share for n in shape)
+    return np.asarray(users[:, None] | services[None])
+
+
+def _mae(found: FloatArray, asked: FloatArray) -> float:
+    inside = np.isfinite(asked)
+    return float(np.abs(found[inside] - asked[inside]).mean()) if inside.any() else float("nan")

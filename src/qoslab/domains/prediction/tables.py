@@ -1,0 +1,150 @@
+"""Measurements in CSV and Parquet files, with every fault named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.domains.prediction.data import Codes, Known
+from qoslab.domains.prediction.scenario import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_table"]
+
+
+def read_table(data: Table) -> Known:
+    """One row per user and service, a column per parameter, and columns of context.
+
+    Users and services are numbered in the order in which they first appear; a context's words are numbered alike on
+    both sides. An empty field is not measured; an empty context is unknown.
+
+    Raises:
+        BadInput: The file cannot be read, lacks a column, or holds what cannot be a measurement; all that is wrong with
+            its columns is named at once.
+    """
+    path = Path(str(data.file))
+    frame = _frame(path)
+    _columns(frame, data, path)
+    users, services = (_ids(frame, name, path) for name in (data.user, data.service))
+    _twice(users, services, frame, data, path)
+    shape = (len(data.parameters), int(users.max()) + 1, int(services.max()) + 1)
+    values = np.full(shape, np.nan)
+    problems: list[Problem] = []
+    for target, name in zip(values, data.parameters, strict=True):
+        column = _numbers(frame, name, data.missing, path, problems)
+        target[users, services] = column
+    if problems:
+        raise BadInput(problems)
+    sides = _contexts(frame, data, users, services, path)
+    return Known(data.parameters, values, *sides)
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        if path.suffix == ".csv":
+            return pl.read_csv(path, infer_schema_length=None, truncate_ragged_lines=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise BadInput(Problem(message=f"it cannot be read: {first}", path=path)) from None
+    message = f"{path.name!r} is neither .csv nor .parquet"
+    raise BadInput(Problem(message=message, field="scenario.data.file"))
+
+
+def _columns(frame: pl.DataFrame, data: Table, path: Path) -> None:
+    wanted = [data.user, data.service, *data.parameters]
+    wanted += [f"{side}_{kind}" for kind in data.context for side in ("user", "service")]
+    problems = [
+        Problem(message=f"there is no column {name!r}", path=path, hint=did_you_mean(name, frame.columns))
+        for name in wanted
+        if name not in frame.columns
+    ]
+    if not len(frame):
+        problems.append(Problem(message="there are no rows", path=path))
+    if problems:
+        raise BadInput(problems)
+
+
+def _ids(frame: pl.DataFrame, name: str, path: Path) -> Codes:
+    column = frame[name]
+    empty = column.is_null()
+    if empty.any():
+        raise BadInput(
+            Problem(message=f"{name!r} is empty", path=path, line=_line(int(empty.arg_max() or 0)))
+        )
+    seen = {value: number for number, value in enumerate(column.unique(maintain_order=True).to_list())}
+    return np.array([seen[value] for value in column.to_list()], np.int64)
+
+
+def _twice(users: Codes, services: Codes, frame: pl.DataFrame, data: Table, path: Path) -> None:
+    cells = users * (services.max() + 1) + services
+    _, first, count = np.unique(cells, return_index=True, return_counts=True)
+    if (count > 1).any():
+        row = int(np.flatnonzero(cells == cells[first[count > 1].min()])[1])
+        who = f"user {frame[data.user][row]!r} and service {frame[data.service][row]!r}"
+        raise BadInput(Problem(message=f"{who} stand there twice", path=path, line=_line(row)))
+
+
+def _numbers(
+    frame: pl.DataFrame, name: str, missing: tuple[float, ...], path: Path, problems: list[Problem]
+) -> np.ndarray:
+    import polars as pl
+
+    column = frame[name]
+    if column.null_count() == len(column):
+        problems.append(Problem(message=f"{name!r} has no measurement", path=path))
+        return np.full(len(column), np.nan)
+    if not column.dtype.is_numeric():
+        words = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
+        row = int(words.arg_max() or 0)
+        message = f"{name!r} holds {column[row]!r}, which is no number"
+        problems.append(Problem(message=message, path=path, line=_line(row)))
+        return np.full(len(column), np.nan)
+    given = column.is_not_null().to_numpy()
+    values = column.cast(pl.Float64).fill_null(0.0).to_numpy()
+    given = given & ~np.isin(values, missing)
+    wrong = np.flatnonzero(given & ~(np.isfinite(values) & (values >= 0)))
+    if len(wrong):
+        message = f"{name!r} is {values[wrong[0]]:g}; a measurement is finite and not negative"
+        hint = "leave the field empty where nothing was measured, or name the code in `missing`"
+        problems.append(Problem(message=message, path=path, line=_line(int(wrong[0])), hint=hint))
+    elif not given.any():
+        problems.append(Problem(message=f"{name!r} has no measurement", path=path))
+    return np.where(given, values, np.nan)
+
+
+def _contexts(
+    frame: pl.DataFrame, data: Table, users: Codes, services: Codes, path: Path
+) -> tuple[dict[str, Codes], dict[str, Codes]]:
+    sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
+    for kind in data.context:
+        columns = [frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
+        words = {
+            word: i for i, word in enumerate(dict.fromkeys(w for c in columns for w in c if w is not None))
+        }
+        for side, column, ids, target in zip(
+            ("user", "service"), columns, (users, services), sides, strict=True
+        ):
+            codes = np.array([words.get(word, -1) for word in column], np.int64)
+            of_id = np.full(int(ids.max()) + 1, -1)
+            of_id[ids[::-1]] = codes[::-1]  # the first row counts
+            differs = np.flatnonzero(of_id[ids] != codes)
+            if len(differs):
+                row = int(differs[0])
+                message = f"{side + '_' + kind!r} of one {side} differs from row to row"
+                raise BadInput(Problem(message=message, path=path, line=_line(row)))
+            target[kind] = of_id
+    return sides
+
+
+def _line(row: int) -> int:
+    """Line of a row in a file with a header."""
+    return row + 2

@@ -1,0 +1,265 @@
+"""A controller over a socket: the same run as in this process, held time, late answers, and lines that cannot be."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import qoslab
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.deploy import example_controller
+from qoslab.domains.entanglement.deploy.control import MOST_BYTES, control, serve
+from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
+from qoslab.domains.entanglement.model import run
+from qoslab.domains.entanglement.scenario import example
+
+SEEDS = [Seed(0, "control", "", k) for k in range(2)]
+
+
+def served(controller, budget_s=20.0):
+    """What the laboratory gives under a controller, a function of a connection that runs in a thread."""
+    ours, theirs = socket.socketpair()
+    failures = []
+
+    def work():
+        try:
+            with theirs:
+                controller(theirs)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        with ours:
+            return serve(example(), ours, SEEDS, budget_s=budget_s)
+    finally:
+        thread.join(20)
+        assert not thread.is_alive()
+        assert not [each for each in failures if not isinstance(each, OSError)]
+
+
+def talking(answers, hello=None):
+    """A controller that answers each message by a function, and keeps what it was told."""
+    told = []
+
+    def controller(connection):
+        with connection.makefile("rw") as lines:
+            lines.write(json.dumps(hello or {"protocol": 1, "decides": True}) + "\n")
+            lines.flush()
+            for line in lines:
+                message = json.loads(line)
+                told.append(message)
+                answer = answers(message)
+                if answer is not None:
+                    lines.write(answer if isinstance(answer, str) else json.dumps(answer) + "\n")
+                    lines.flush()
+
+    return controller, told
+
+
+def deciding(message):
+    if message["type"] == "plan":
+        return {"seq": message["seq"]}
+    if message["type"] == "decide":
+        swaps = example_controller.decide(message, [{"source": "S", "target": "D"}])
+        return {"seq": message["seq"], "swaps": swaps}
+    return None
+
+
+def test_a_controller_gives_the_run_that_a_method_gives():
+    controller, told = talking(deciding)
+    outcomes, late = served(controller)
+    expected = list(run(example(), ReactiveCentral(), SEEDS, Context()))
+    assert [each.metrics for each in outcomes] == [each.metrics for each in expected]
+    assert outcomes[0].metrics["rate_per_s"] > 0
+    assert late == 0
+    assert [message["type"] for message in told[-2:]] == ["outcome", "end"]
+    network = next(message for message in told if message["type"] == "plan")
+    assert {node["name"] for node in network["nodes"]} == {"S", "R", "D"}
+    assert {(link["length_km"], link["pairs"]) for link in network["links"]} == {(32.0, 1), (18.0, 1)}
+
+
+def test_a_controller_may_plan_alone():
+    def planning(message):
+        if message["type"] != "plan":
+            return None
+        return {"seq": message["seq"], "paths": [{"request": 0, "nodes": ["S", "R", "D"], "cutoff_s": 0.004}]}
+
+    controller, told = talking(planning, {"protocol": 1})
+    outcomes, _ = served(controller)
+    expected = list(run(example(), ShortestPath(cutoff_s=0.004), SEEDS, Context()))
+    assert [each.metrics for each in outcomes] == [each.metrics for each in expected]
+    assert "decide" not in {message["type"] for message in told}
+
+
+def test_simulated_time_waits_for_an_answer():
+    def slow(message):
+        time.sleep(0.002)
+        return deciding(message)
+
+    outcomes, late = served(talking(slow)[0])
+    assert late == 0
+    assert outcomes[0].metrics == next(iter(run(example(), ReactiveCentral(), SEEDS[:1], Context()))).metrics
+
+
+def test_late_answers_are_thrown_away():
+    # Every answer to a state is sent with the next message: always too late, and of no effect.
+    kept = []
+
+    def late(message):
+        if message["type"] != "decide":
+            return deciding(message)
+        kept.append(json.dumps(deciding(message)) + "\n")
+        return kept[-2] if len(kept) > 1 else None
+
+    outcomes, count = served(talking(late)[0], budget_s=0.03)
+    assert count == len(kept) > 10
+    assert [each.counters["swaps_succeeded"] + each.counters["swaps_failed"] for each in outcomes] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("not json\n", "no JSON object"),
+        ("[1]\n", "no JSON object"),
+        ('{"seq": NaN}\n', "no JSON object"),
+        ("[" * 100_000 + "\n", "no JSON object"),
+        ('{"seq": 99}\n', "answer to message 99"),
+        ('{"seq": true}\n', "answer to message True"),
+        ("x" * (MOST_BYTES + 70_000), "more than 1048576 bytes"),
+        ('{"seq": SEQ, "swaps": [{"node": "X", "pairs": [0, 1]}]}\n', "no node 'X'"),
+        ('{"seq": SEQ, "swaps": [{"node": "R", "pairs": [0]}]}\n', "pairs"),
+        ('{"seq": SEQ, "swaps": [{"node": "R", "pairs": [7, 8]}]}\n', "does not live"),
+        ('{"seq": SEQ, "swap": []}\n', "swap"),
+    ],
+)
+def test_what_cannot_be_is_named_and_told(answer, words):
+    def odd(message):
+        return (
+            answer.replace("SEQ", str(message["seq"])) if message["type"] == "decide" else deciding(message)
+        )
+
+    controller, told = talking(odd)
+    with pytest.raises(BadInput) as caught:
+        served(controller)
+    assert words in str(caught.value)
+    if len(answer) < MOST_BYTES:
+        assert told[-1]["type"] == "error"
+        assert words.split("'")[0] in told[-1]["message"] or words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hello", "words"),
+    [({"protocol": 2}, "protocol"), ({"protocol": 1, "decide": True}, "decide"), ({}, "protocol")],
+)
+def test_a_wrong_greeting_is_refused(hello, words):
+    with pytest.raises(BadInput) as caught:
+        served(talking(deciding, hello or {"x": 1})[0])
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ({"request": 3, "nodes": ["S", "D"]}, "no request 3"),
+        ({"request": 0, "nodes": ["S", "X"]}, "no node 'X'"),
+        ({"request": 0, "nodes": ["S", "D"]}, "there is none"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(path, words):
+    def planning(message):
+        return {"seq": message["seq"], "paths": [path]} if message["type"] == "plan" else None
+
+    with pytest.raises(BadInput, match=words):
+        served(talking(planning, {"protocol": 1})[0])
+
+
+def test_a_controller_that_goes_away_ends_the_run():
+    def leaves(connection):
+        connection.sendall(b'{"protocol": 1, "decides": true}\n')
+        connection.recv(100)
+
+    with pytest.raises(BadInput, match=r"went away|does not take"):
+        served(leaves)
+
+
+def test_a_silent_controller_is_not_waited_for():
+    with pytest.raises(BadInput, match="said nothing"):
+        served(lambda connection: connection.recv(1), budget_s=0.03)
+
+
+STUDY = """
+[study]
+name = "steered"
+domain = "entanglement"
+[scenario]
+network.links = [
+  { source = "S", target = "R", length_km = 32.0 },
+  { source = "R", target = "D", length_km = 18.0 },
+]
+requests = [{ source = "S", target = "D" }]
+horizon_s = 0.2
+"""
+
+
+def test_the_command_and_the_example_in_processes_of_their_own(tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
+    env = os.environ | {"PYTHONPATH": str(Path(qoslab.__file__).parents[1])}
+    words = [
+        "entanglement",
+        "control",
+        "study.toml",
+        "--port",
+        "0",
+        "--seeds",
+        "2",
+        "--budget-s",
+        "20",
+        "--json",
+    ]
+    laboratory = subprocess.Popen(
+        [sys.executable, "-m", "qoslab", *words],
+        cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        port = re.search(r"127\.0\.0\.1:(\d+)", laboratory.stderr.readline()).group(1)
+        script = Path(example_controller.__file__)
+        controller = subprocess.run([sys.executable, str(script), port], env=env, timeout=60, check=False)
+        out, problems = laboratory.communicate(timeout=60)
+    finally:
+        laboratory.kill()
+    assert controller.returncode == laboratory.returncode == 0, problems
+    rows = json.loads(out)
+    expected = list(run(example(), ReactiveCentral(), SEEDS, Context()))
+    assert [row["rate_per_s"] for row in rows] == [each.metrics["rate_per_s"] for each in expected]
+    assert [row["late_answers"] for row in rows] == [0, 0]
+
+
+@pytest.mark.parametrize("option", [{"port": -1}, {"seeds": 0}, {"budget_s": 0.0}, {"wait_s": float("inf")}])
+def test_options_are_checked(tmp_path, option):
+    with pytest.raises(BadInput) as caught:
+        control(tmp_path / "study.toml", **option)
+    assert next(iter(option)) in str(caught.value)
+
+
+def test_nobody_connects(tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
+    with pytest.raises(BadInput, match="no controller connected"):
+        control(tmp_path / "study.toml", port=0, wait_s=0.05)
+
+
+def test_a_port_that_is_taken(tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(BadInput, match="cannot listen"):
+        control(tmp_path / "study.toml", port=other.getsockname()[1])

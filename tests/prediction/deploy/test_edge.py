@@ -1,0 +1,89 @@
+"""ONNX graphs against the model they come from: nothing lost at full rank, little in eight bits."""
+
+import numpy as np
+import pytest
+
+from qoslab.core.errors import BadInput
+from qoslab.domains.prediction.deploy.commands import export
+from qoslab.domains.prediction.deploy.edge import (
+    export_model,
+    factored,
+    graph,
+    latency_us,
+    open_graph,
+    predict,
+)
+from qoslab.domains.prediction.deploy.kept import save_model
+
+pytest.importorskip("onnx", reason="needs the extra 'edge'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'edge'")
+
+
+def everywhere(session, users=60, services=120):
+    u, s = (axis.ravel() for axis in np.indices((users, services)))
+    return predict(session, u, s)
+
+
+def by_model(model):
+    """Values and ends of the trained table, without what measured cells add."""
+    small = factored(model, 10_000)
+    values = model.arrays["values"]
+    lower, upper = small.intervals.around(values, model.about.level)
+    return [part.reshape(2, -1) for part in (values, np.minimum(lower, values), np.maximum(upper, values))]
+
+
+def test_all_factors_give_the_table_and_its_intervals(world):
+    """Float32 throughout: 1e-4, but where a prediction stands at the edge of a step of the spread."""
+    model = world[2]
+    found = everywhere(open_graph(graph(factored(model, 10_000), int8=False)))
+    for part, expected in zip(found, by_model(model), strict=True):
+        close = np.abs(np.log(part / expected)) < 1e-4
+        assert close.mean() > 0.999
+    assert np.abs(np.log(found[0] / by_model(model)[0])).max() < 1e-4
+
+
+def test_fewer_factors_lose_what_numpy_says(world):
+    small = factored(world[2], 3)
+    found = everywhere(open_graph(graph(small, int8=False)))[0]
+    np.testing.assert_allclose(found, small.values().reshape(2, -1), rtol=1e-4)
+    lost = np.abs(np.log(found / by_model(world[2])[0])).mean()
+    assert lost > np.abs(np.log(factored(world[2], 6).values().reshape(2, -1) / by_model(world[2])[0])).mean()
+
+
+def test_eight_bits_are_smaller_and_nearly_as_good(world):
+    """The error of rounding to 1/254 of a row's largest factor, on each side, is a few hundredths in logarithms."""
+    small = factored(world[2], 24)
+    wide, narrow = (graph(small, int8=int8) for int8 in (False, True))
+    assert len(narrow) < 0.5 * len(wide)
+    full, rounded = (everywhere(open_graph(data)) for data in (wide, narrow))
+    apart = np.abs(np.log(rounded[0] / full[0]))
+    assert 0 < apart.mean() < 0.02
+    assert (rounded[1] <= rounded[0] * (1 + 1e-6)).all()
+    assert (rounded[0] <= rounded[2] * (1 + 1e-6)).all()
+
+
+def test_latency_is_a_time(world):
+    session = open_graph(graph(factored(world[2], 4), int8=True))
+    assert 0 < latency_us(session, 60, 120, 1, 5) < 1e6
+
+
+def test_an_export_is_a_whole_folder_or_none(world, tmp_path):
+    export_model(world[2], tmp_path / "edge", 4)
+    assert sorted(file.name for file in (tmp_path / "edge").iterdir()) == [
+        "float32.onnx",
+        "ids.json",
+        "int8.onnx",
+    ]
+    with pytest.raises(BadInput, match="exists already"):
+        export_model(world[2], tmp_path / "edge", 4)
+    with pytest.raises(BadInput, match="rank"):
+        export_model(world[2], tmp_path / "other", 0)
+    assert [file.name for file in tmp_path.iterdir()] == ["edge"]
+
+
+def test_the_command_says_what_is_lost(world, tmp_path):
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    rows = export(tmp_path / "model", to=tmp_path / "edge", rank=4)
+    assert [row["graph"] for row in rows] == ["model", "float32", "int8"]
+    assert rows[0]["mbytes"] > rows[1]["mbytes"] > rows[2]["mbytes"]

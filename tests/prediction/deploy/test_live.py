@@ -1,0 +1,164 @@
+"""A model at work: the trained answers, then strangers, limits, and what measurements change."""
+
+import numpy as np
+import pytest
+from prediction_worlds import model_of, planted
+
+from qoslab.core.errors import BadInput
+from qoslab.domains.prediction.deploy.live import Live, Measurement, Unknown
+from qoslab.domains.prediction.selection import Limit
+
+HIDDEN = range(6)
+ALL = [str(s) for s in range(120)]
+
+
+def log_error(answer, truth):
+    return np.abs(np.log(answer.values) - np.log(truth)).mean()
+
+
+def test_trained_answers_are_those_of_the_method(world):
+    """In cells that were not measured; one that was is drawn towards its measurement."""
+    _, known, model = world
+    live, values = Live(model), model.arrays["values"]
+    for user in (7, 30):
+        answer = live.answer(str(user), ALL)
+        open_ = np.isnan(known.values[0, user])
+        np.testing.assert_allclose(answer.values[:, open_], values[:, user, open_], rtol=1e-9)
+        measured = known.values[:, user, ~open_]
+        before = np.abs(np.log(values[:, user, ~open_] / measured)).mean()
+        assert np.abs(np.log(answer.values[:, ~open_] / measured)).mean() < 0.6 * before
+        assert set(answer.basis) == {"model"}
+
+
+def test_intervals_cover_what_was_not_measured(world):
+    """54 users, 70 % of 120 services, two parameters: 9,000 cells; hidden ones had an eighth less to learn from."""
+    truth, known, model = world
+    live, inside = Live(model), []
+    for user in range(6, 60):
+        answer = live.answer(str(user), ALL)
+        asked = np.isnan(known.values[:, user])
+        inside.append(((answer.lower <= truth[:, user]) & (truth[:, user] <= answer.upper))[asked])
+    assert 0.88 < np.concatenate(inside).mean() < 0.94
+
+
+def test_a_level_of_ones_own(world):
+    live = Live(world[2])
+    narrow, wide = live.answer("9", ALL, 0.6), live.answer("9", ALL, 0.95)
+    assert (narrow.upper <= wide.upper).all()
+    assert (narrow.upper < wide.upper).mean() > 0.9
+    with pytest.raises(BadInput, match="cannot promise"):
+        live.answer("9", ALL, 0.99999)
+
+
+def test_strangers_need_a_context(world):
+    live = Live(world[2])
+    with pytest.raises(Unknown, match="user 'new' is unknown"):
+        live.answer("new", ALL)
+    with pytest.raises(Unknown, match="service 'new' is unknown"):
+        live.answer("9", ["new"])
+
+
+def test_context_says_more_than_nothing_and_intervals_say_how_much(world):
+    """Users of one country are alike: with it a stranger's error is less than half; trained users are better still."""
+    truth, known, model = world
+    live = Live(model)
+    errors, widths, inside = {"model": [], "context": [], "population": []}, {}, []
+    for user in HIDDEN:
+        for name, context in (
+            ("context", {"country": int(known.user_context["country"][user])}),
+            ("population", {}),
+        ):
+            answer = live.answer("new", ALL, user_context=context)
+            assert set(answer.basis) == {name}
+            errors[name].append(log_error(answer, truth[:, user]))
+            widths[name] = np.log(answer.upper / answer.lower).mean()
+            inside.append((answer.lower <= truth[:, user]) & (truth[:, user] <= answer.upper))
+    answer = live.answer("9", ALL)
+    errors["model"].append(log_error(answer, truth[:, 9]))
+    widths["model"] = np.log(answer.upper / answer.lower).mean()
+    means = [np.mean(errors[name]) for name in ("model", "context", "population")]
+    assert means[0] < means[1] < 0.6 * means[2]
+    assert widths["model"] < widths["context"] < widths["population"]
+    # Twelve strangers with a row each: a wide margin around 90 %.
+    assert np.mean(inside) > 0.8
+
+
+def test_an_unheard_of_country_is_answered_for_all(world):
+    answer = Live(world[2]).answer("new", ALL[:3], user_context={"country": 99})
+    assert answer.basis == ["population"] * 3
+
+
+def test_measurements_make_a_stranger_known(world):
+    truth, _, model = world
+    live, asked = Live(model), np.arange(60, 120)
+    errors, widths = [], []
+    rng = np.random.default_rng(0)
+    order = rng.permutation(60)
+    for batch in (0, 5, 40):
+        if batch:
+            live.absorb([Measurement("new", str(s), truth[:, 0, s]) for s in order[:batch]])
+        answer = live.answer("new", [str(s) for s in asked], user_context={})
+        errors.append(log_error(answer, truth[:, 0, asked]))
+        widths.append(np.log(answer.upper / answer.lower).mean())
+    assert errors[2] < 0.5 * errors[0]
+    assert errors[2] < errors[1]
+    assert widths[2] < widths[1] < widths[0]
+    assert live.absorbed == 45
+    assert live.users["new"] == 60
+
+
+def test_a_new_service_is_learned_from_other_users(world):
+    truth, _, model = world
+    live = Live(model)
+    # A copy of service 17 under a new name: told by 30 users, predicted for the other 30.
+    live.absorb([Measurement(str(u), "copy", truth[:, u, 17]) for u in range(6, 36)])
+    found = np.stack([live.answer(str(u), ["copy"]).values[:, 0] for u in range(36, 60)], axis=1)
+    error = np.abs(np.log(found / truth[:, 36:, 17])).mean()
+    spread = np.abs(np.log(truth[:, 36:, 17]) - np.log(truth[:, 36:, 17]).mean(axis=1, keepdims=True)).mean()
+    assert error < 0.5 * spread
+
+
+def test_room_is_made_for_many(world):
+    live = Live(world[2])
+    live.absorb([Measurement(f"u{i}", f"s{i}", [1.0, np.nan]) for i in range(150)])
+    assert len(live.users) == 210
+    assert len(live.services) == 270
+    assert np.isfinite(live.answer("u149", ["s149", "3"]).values).all()
+
+
+def test_a_measured_cell_is_remembered(world):
+    live = Live(world[2])
+    before = live.answer("9", ["5"]).values[0, 0]
+    target = 3 * before
+    for _ in range(12):
+        live.absorb([Measurement("9", "5", [target, np.nan])])
+    assert abs(np.log(live.answer("9", ["5"]).values[0, 0] / target)) < 0.25 * np.log(3)
+
+
+def test_the_best_services_are_good_and_the_probability_is_honest(world):
+    """Ten for each of 54 users: what is promised happens, within three standard errors and 2 %."""
+    truth, known, model = world
+    live, said, happened = Live(model), [], []
+    limits = [
+        Limit(0, float(np.nanquantile(known.values[0], 0.4)), at_most=True),
+        Limit(1, float(np.nanquantile(known.values[1], 0.4)), at_most=False),
+    ]
+    base = ((truth[0] <= limits[0].value) & (truth[1] >= limits[1].value)).mean()
+    for user in range(6, 60):
+        for name, probability in live.best(str(user), limits, 10):
+            if np.isnan(known.values[0, user, int(name)]):
+                said.append(probability)
+                happened.append(
+                    truth[0, user, int(name)] <= limits[0].value
+                    and truth[1, user, int(name)] >= limits[1].value
+                )
+    assert len(said) > 250
+    assert np.mean(happened) > 2 * base
+    assert abs(np.mean(said) - np.mean(happened)) < 0.02 + 3 * np.sqrt(0.25 / len(said))
+
+
+def test_a_model_of_one_user_answers():
+    _, known = planted()
+    alone = type(known)(known.parameters, known.values[:, :1])
+    live = Live(model_of(alone, folds=2, rounds=2, level=0.5))
+    assert np.isfinite(live.answer("new", ALL, user_context={}).upper).all()

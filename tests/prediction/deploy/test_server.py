@@ -1,0 +1,315 @@
+"""The server: questions and refusals in one process, then a real process killed while it takes measurements in."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prediction_worlds import USERS
+
+from qoslab.core.errors import BadInput
+from qoslab.domains.prediction.deploy.commands import serve
+from qoslab.domains.prediction.deploy.desk import Desk
+from qoslab.domains.prediction.deploy.kept import save_model
+from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.deploy.rate import Rates
+from qoslab.domains.prediction.deploy.server import _listen, make_app
+
+httpx = pytest.importorskip("httpx", reason="needs the extra 'test'")
+
+
+class Client:
+    """Requests to an application without a network; an exception inside it comes out."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def get(self, path):
+        return asyncio.run(self._send("GET", path))
+
+    def post(self, path, **body):
+        return asyncio.run(self._send("POST", path, **body))
+
+    async def _send(self, verb, path, **body):
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            return await client.request(verb, path, **body)
+
+
+@pytest.fixture
+def client(world, tmp_path):
+    desk = Desk(world[2], tmp_path / "kept")
+    yield Client(make_app(desk, 1000.0, 20_000))
+    desk.close()
+
+
+def test_one_prediction_is_that_of_the_model(world, client):
+    answer = client.post("/predict", json={"user": "9", "service": "3"}).json()
+    expected = Live(world[2]).answer("9", ["3"])
+    for p, name in enumerate(("rt", "tp")):
+        found = answer["parameters"][name]
+        assert found["value"] == pytest.approx(expected.values[p, 0])
+        assert found["lower"] == pytest.approx(expected.lower[p, 0])
+        assert found["lower"] <= found["value"] <= found["upper"]
+    assert (answer["basis"], answer["level"]) == ("model", 0.9)
+
+
+def test_a_batch_is_its_single_answers(client):
+    pairs = [{"user": str(u), "service": str(s)} for u, s in ((1, 2), (9, 3), (9, 4))]
+    found = client.post("/predict/batch", json={"pairs": pairs, "level": 0.8}).json()["predictions"]
+    assert found == [client.post("/predict", json=pair | {"level": 0.8}).json() for pair in pairs]
+
+
+def test_the_best_services(world, client):
+    asked = {"user": "9", "limits": {"rt": {"at_most": 1.0}, "tp": {"at_least": 1.0}}, "k": 4}
+    found = client.post("/best", json=asked).json()["services"]
+    assert len(found) == 4
+    shares = [one["probability"] for one in found]
+    assert shares == sorted(shares, reverse=True)
+    assert found[0]["parameters"]["rt"]["value"] < 1.0
+
+
+def test_strangers_are_answered_from_context_or_not_at_all(client):
+    asked = {"user": "x", "service": "3"}
+    refused = client.post("/predict", json=asked)
+    assert refused.status_code == 404
+    assert refused.json()["errors"][0]["field"] == "user"
+    assert "send user_context" in refused.json()["errors"][0]["message"]
+    known = client.post("/predict", json={"user": "9", "service": "3"}).json()
+    answer = client.post("/predict", json=asked | {"user_context": {"country": 1}}).json()
+    assert answer["basis"] == "context"
+
+    def width(one):
+        ends = one["parameters"]["rt"]
+        return np.log(ends["upper"] / ends["lower"])
+
+    assert width(answer) > width(known)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/predict", {"user": "9"}, "service"),
+        ("/predict", {"user": 9, "service": "3"}, "user"),
+        ("/predict", {"user": "9", "service": "3", "level": 1.5}, "level"),
+        ("/predict", {"user": "9", "service": "3", "level": 0.99999}, "level"),
+        ("/predict", {"user": "9", "service": "3", "colour": "red"}, "colour"),
+        ("/predict", {"user": "x", "service": "3", "user_context": {"planet": 3}}, "user_context.planet"),
+        ("/predict/batch", {"pairs": []}, "pairs"),
+        ("/predict/batch", {"pairs": [{"user": "9"}]}, "pairs.0.service"),
+        ("/best", {"user": "9", "limits": {"speed": {"at_most": 1}}}, "limits.speed"),
+        ("/best", {"user": "9", "limits": {"rt": {}}}, "limits.rt"),
+        ("/best", {"user": "9", "limits": {"rt": {"at_most": 1}}, "k": 0}, "k"),
+        (
+            "/measurements",
+            {"measurements": [{"user": "9", "service": "3", "values": {"rt": -1}}]},
+            "measurements.0.values",
+        ),
+        (
+            "/measurements",
+            {"measurements": [{"user": "9", "service": "3", "values": {"x": 1}}]},
+            "measurements.0.values.x",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named(client, path, body, field):
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"user": "9", "service": NaN}', b"\xff\xfe"])
+def test_what_is_no_question_is_refused(client, body):
+    assert client.post("/predict", content=body).status_code == 422
+
+
+def test_a_refused_delivery_leaves_no_trace(client, tmp_path):
+    good = {"user": "9", "service": "3", "values": {"rt": 1.0}}
+    bad = {"user": "9", "service": "3", "values": {"nonsense": 1.0}}
+    assert client.post("/measurements", json={"measurements": [good, bad]}).status_code == 422
+    assert client.get("/model").json()["measurements_taken"] == 0
+    assert not (tmp_path / "kept").exists()
+
+
+def test_measurements_change_answers_and_survive(world, client, tmp_path):
+    asked = {"user": "9", "service": "3"}
+    before = client.post("/predict", json=asked).json()["parameters"]["rt"]["value"]
+    new = {"measurements": [asked | {"values": {"rt": before * 5}}], "id": "first"}
+    assert client.post("/measurements", json=new).json() == {"taken": 1, "duplicate": False}
+    assert client.post("/measurements", json=new).json() == {"taken": 0, "duplicate": True}
+    after = client.post("/predict", json=asked).json()["parameters"]["rt"]["value"]
+    assert after > 1.2 * before
+    again = Desk(world[2], tmp_path / "kept")
+    assert again.live.answer("9", ["3"]).values[0, 0] == pytest.approx(after, rel=1e-12)
+
+
+def test_large_bodies_are_not_read(client):
+    answer = client.post("/predict", content=b" " * 20_001)
+    assert answer.status_code == 413
+    sent = []
+
+    async def endless():
+        while True:
+            sent.append(1)
+            yield b" " * 1000
+
+    assert client.post("/predict", content=endless()).status_code == 413
+    assert len(sent) < 30
+
+
+def test_an_address_that_asks_too_often_is_told_to_wait(world, tmp_path):
+    client = Client(make_app(Desk(world[2], tmp_path / "kept"), 0.5, 20_000))
+    answers = [client.post("/predict", json={"user": "9", "service": "3"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+    assert 1 <= int(answers[1].headers["Retry-After"]) <= 3
+
+
+def test_buckets_fill_again():
+    rates = Rates(10.0, 2.0)
+    assert [rates.wait_s("a", 0.0) for _ in range(3)] == [0.0, 0.0, pytest.approx(0.1)]
+    assert rates.wait_s("b", 0.0) == 0.0
+    assert rates.wait_s("a", 0.11) == 0.0
+    for i in range(20_000):
+        rates.wait_s(str(i), 1.0)
+    assert len(rates._buckets) == 10_000
+
+
+def test_counters_in_prometheus_format(client):
+    for _ in range(3):
+        client.post("/predict", json={"user": "9", "service": "3"})
+    client.post("/predict", json={})
+    text = client.get("/metrics").text
+    assert 'qoslab_prediction_requests_total{path="/predict",status="200"} 3' in text
+    assert 'qoslab_prediction_requests_total{path="/predict",status="422"} 1' in text
+    assert 'qoslab_prediction_answer_seconds_bucket{le="+Inf"} 4' in text
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    described = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert {n.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for n in names} == described
+
+
+def test_health_and_the_model(client):
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/model").json()["users"] == USERS
+    assert client.get("/predict").status_code == 405
+    assert client.get("/nothing").status_code == 404
+
+
+def test_the_description_knows_every_path_and_form(client):
+    found = client.get("/openapi.json").json()
+    served = {route.path for route in client.app.routes}
+    assert set(found["paths"]) == served
+    schemas = found["components"]["schemas"]
+    text = json.dumps(found)
+    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
+        assert name in schemas
+    answer = client.post("/predict", json={"user": "9", "service": "3"}).json()
+    assert set(answer) == set(schemas["Prediction"]["required"])
+    refusal = client.post("/predict", json={}).json()
+    assert set(refusal) == set(schemas["Refusal"]["required"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"port": 70_000}, "port"), ({"rate_per_s": 0.0}, "rate_per_s"), ({"max_body_kib": 0}, "max_body_kib")],
+)
+def test_wrong_settings_are_named(tmp_path, changes, field):
+    with pytest.raises(BadInput, match=field):
+        serve(tmp_path, **changes)
+
+
+class Process:
+    """A server of its own process, on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "qoslab", "prediction", "serve", str(folder), "--port", "0"]
+        self.child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.child.stderr is not None
+        line = self.child.stderr.readline()
+        assert "serving http://127.0.0.1:" in line, line + self.child.stderr.read()
+        self.url = line.split()[1].rstrip(",")
+
+    def post(self, path: str, body: object) -> dict:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait()
+        self.child.stderr.close()
+
+
+def test_nothing_that_was_acknowledged_is_lost_at_kill_9(world, tmp_path):
+    """Four clients deliver until the server is killed; what it acknowledged it knows after a new start, once each."""
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    server, acknowledged, lock = Process(tmp_path / "model"), [], threading.Lock()
+
+    def deliver(client):
+        for i in range(10_000):
+            name = f"{client}-{i}"
+            one = {"user": str(i % 60), "service": str(client), "values": {"rt": 1.0}}
+            try:
+                answer = server.post("/measurements", {"measurements": [one], "id": name})
+            except (urllib.error.URLError, OSError, ConnectionError, ValueError):
+                return
+            assert answer == {"taken": 1, "duplicate": False}
+            with lock:
+                acknowledged.append(name)
+
+    clients = [threading.Thread(target=deliver, args=(c,)) for c in range(4)]
+    for thread in clients:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while len(acknowledged) < 40 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(server.child.pid, signal.SIGKILL)
+    for thread in clients:
+        thread.join()
+    server.kill()
+    assert len(acknowledged) >= 40
+    again = Process(tmp_path / "model")
+    try:
+        with urllib.request.urlopen(again.url + "/model", timeout=20) as answer:
+            known = json.load(answer)["measurements_taken"]
+        # One more per client may have reached the disk unacknowledged.
+        assert len(acknowledged) <= known <= len(acknowledged) + 4
+        one = {"user": "9", "service": "3", "values": {"rt": 1.0}}
+        for name in acknowledged:
+            assert again.post("/measurements", {"measurements": [one], "id": name})["duplicate"]
+    finally:
+        again.kill()
+
+
+def test_a_port_that_is_taken_is_named(world, tmp_path):
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(BadInput, match="cannot be had"):
+        serve(tmp_path / "model", port=other.getsockname()[1])
+
+
+def test_small_answers_are_not_held_back():
+    """asyncio turns Nagle's algorithm off where the protocol is TCP by name; else each answer waits 40 ms."""
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_a_journal_of_something_else_is_named(world, tmp_path):
+    from qoslab.core.journal import Journal
+
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    with Journal(tmp_path / "model" / "measurements") as journal:
+        journal.append([{"measurements": "none"}])
+    with pytest.raises(BadInput, match="a kept measurement cannot be read"):
+        serve(tmp_path / "model", port=0)

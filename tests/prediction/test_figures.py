@@ -1,0 +1,86 @@
+"""Figures hold the numbers of the table, leave out what is not there, and say so by None."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import t
+
+from qoslab.domains.prediction.figures import coverage, error_by_density, routing, task_losses, task_weights
+from qoslab.draw.style import attached
+
+
+def table():
+    cells = [(d, m, r) for d in (0.05, 0.1) for m in ("a", "b") for r in range(3)]
+    nmae = [d + (m == "b") + 0.01 * r for d, m, r in cells]
+    density, method, replication = zip(*cells, strict=True)
+    return pl.DataFrame({"density": density, "method": method, "replication": replication, "nmae": nmae})
+
+
+def test_intervals_of_errors_are_students():
+    data = attached(error_by_density(table(), {}))
+    row = data.row(0, named=True)
+    half = t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
+    numbers = [value for value in row.values() if isinstance(value, float)]
+    for expected in (0.05, 0.06, 0.06 - half, 0.06 + half):
+        assert any(number == pytest.approx(expected) for number in numbers), (row, expected)
+    assert len(data) == 4
+
+
+def test_only_the_best_methods_are_drawn():
+    rows = pl.DataFrame(
+        {
+            "density": [0.1, 0.2] * 12,
+            "method": [f"m{i:02}" for i in range(12) for _ in range(2)],
+            "nmae": [float(i) for i in range(12) for _ in range(2)],
+        }
+    )
+    text = str(attached(error_by_density(rows, {})).to_dicts())
+    assert "m07" in text
+    assert "m08" not in text
+
+
+def test_one_density_is_no_line():
+    assert error_by_density(table().filter(pl.col("density") == 0.1), {}) is None
+    assert error_by_density(table().drop("density"), {}) is None
+
+
+def test_coverage_by_method_and_parameter():
+    rows = pl.DataFrame(
+        {"method": ["c", "c", "plain"], "coverage[rt]": [0.9, 0.92, None], "coverage[tp]": [0.8, 0.8, None]}
+    )
+    data = str(attached(coverage(rows, {})).to_dicts())
+    assert "c rt" in data
+    assert "0.91" in data
+    assert "plain" not in data
+    assert coverage(table(), {}) is None
+
+
+def course(**columns):
+    place = {"scenario": [""] * 2, "method": ["s"] * 2, "replication": [0] * 2, "step": [5, 10]}
+    return {"training": pl.DataFrame(place | columns)}
+
+
+def test_courses_show_one_run_task_by_task():
+    series = course(
+        **{
+            "loss[rt]": [0.5, 0.4],
+            "weight[rt]": [1.0, 1.1],
+            "open[rt]": [1.0, 0.5],
+            "entropy[rt]": [1.0, 0.9],
+        }
+    )
+    second = series["training"].with_columns(replication=pl.lit(1), step=pl.col("step") * 100)
+    both = {"training": pl.concat([series["training"], second.cast(series["training"].schema)])}
+    for figure, words in (
+        (routing, ("open[rt]", "entropy[rt]")),
+        (task_weights, ("weight[rt]",)),
+        (task_losses, ("loss[rt]",)),
+    ):
+        data = attached(figure(pl.DataFrame(), both))
+        assert all(word in str(data.to_dicts()) for word in words)
+        assert "500" not in str(data.to_dicts())
+
+
+def test_methods_that_do_not_train_have_no_course():
+    assert routing(pl.DataFrame(), course()) is None
+    assert routing(pl.DataFrame(), {"training": course(**{"open[rt]": [None, None]})["training"]}) is None

@@ -1,0 +1,104 @@
+"""Rankings, calibration and errors by user against cases computed by hand."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.data import make_task
+from qoslab.domains.prediction.methods.item_mean import ItemMean
+from qoslab.domains.prediction.metrics import calibration, errors, ranking, user_errors
+from qoslab.domains.prediction.model import Prediction, run
+from qoslab.domains.prediction.scenario import PredictionScenario
+
+TIMES = np.arange(1.0, 13.0)
+"""Twelve response times; the service in place k is the k-th best."""
+
+
+def ranked(predicted, truth=TIMES, larger=(), name="rt"):
+    predicted, truth = (np.asarray(x, float)[None, None] for x in (predicted, truth))
+    return ranking([name], predicted, truth, np.ones(truth.shape, bool), larger)
+
+
+def test_a_perfect_order_scores_one_whatever_the_scale():
+    found = ranked(np.log(TIMES))
+    assert found["ndcg_10"] == pytest.approx(1.0)
+    assert found["precision_10"] == 1.0
+
+
+def test_the_reverse_order_by_hand():
+    """Gains are the shares of eleven others that are beaten: 0, 1/11, ..., 9/11 in the chosen places."""
+    discount = 1 / np.log2(np.arange(2, 12))
+    expected = (np.arange(10) / 11) @ discount / ((11 - np.arange(10)) / 11 @ discount)
+    found = ranked(-TIMES)
+    assert found["ndcg_10[rt]"] == pytest.approx(expected)
+    assert found["precision_10[rt]"] == pytest.approx(0.8)
+
+
+def test_large_throughputs_are_good():
+    assert ranked(TIMES, larger=("tp",), name="tp")["ndcg_10"] == pytest.approx(1.0)
+    assert ranked(TIMES, -TIMES, larger=("tp",), name="tp")["ndcg_10"] < 0.6
+
+
+def test_no_order_beats_the_true_one():
+    best = ranked(TIMES)["ndcg_10"]
+    rng = np.random.default_rng(0)
+    assert all(ranked(rng.permutation(TIMES))["ndcg_10"] <= best + 1e-12 for _ in range(50))
+
+
+def test_equal_values_are_interchangeable():
+    truth = np.array([1.0, 1.0, *range(3, 13)])
+    scores = {round(ranked([*two, *range(3, 13)], truth)["ndcg_10"], 12) for two in permutations([1.0, 2.0])}
+    assert scores == {1.0}
+
+
+def test_users_with_few_asked_services_do_not_count():
+    assert ranked(TIMES[:10], TIMES[:10]) == {}
+    assert ranked(TIMES, np.ones(12)) == {}
+
+
+def test_calibration_by_hand():
+    truth = np.array([[[1.0, 2.0, 4.0, 9.0]]])
+    test = np.array([[[True, True, True, False]]])
+    found = calibration(["q"], (truth * 0 + 1.5, truth * 0 + 4.0), truth, test)
+    assert found["coverage[q]"] == pytest.approx(2 / 3)
+    assert found["interval_width"] == pytest.approx(2.5 / (7 / 3))
+
+
+def test_intervals_reach_the_outcome():
+    class Bounded:
+        def predict(self, known, seed, context):
+            values = ItemMean().predict(known, seed, context)
+            return Prediction(values, values * 0, values + 1e6)
+
+    data = {"kind": "planted", "users": 8, "services": 30}
+    scenario = PredictionScenario.model_validate({"data": data})
+    metrics = next(run(scenario, Bounded(), [Seed()], Context())).metrics
+    assert metrics["coverage"] == metrics["coverage[q0]"] == 1.0
+    assert metrics["interval_width"] > 1e5
+    assert "coverage" not in next(run(scenario, ItemMean(), [Seed()], Context())).metrics
+
+
+def test_errors_by_user_average_to_the_whole():
+    data = {"kind": "planted", "users": 8, "services": 30}
+    scenario = PredictionScenario.model_validate({"data": data})
+    task = make_task(scenario, Seed(), Context())
+    predicted = ItemMean().predict(task.known, np.random.SeedSequence(0), Context())
+    rows = user_errors(task.known.parameters, predicted, task.truth, task.test)
+    whole = errors(task.known.parameters, predicted, task.truth, task.test)
+    for name in task.known.parameters:
+        here = rows["parameter"] == name
+        mean = np.average(rows["mae"][here], weights=rows["cells"][here])
+        assert mean == pytest.approx(whole[f"mae[{name}]"])
+
+
+def test_errors_by_user_are_kept_where_series_are():
+    data = {"kind": "planted", "users": 8, "services": 30}
+    scenario = PredictionScenario.model_validate({"data": data})
+    kept, bare = (next(run(scenario, ItemMean(), [Seed()], Context(keep_series=k))) for k in (True, False))
+    assert len(kept.series["user_errors"]["mae"]) == 16
+    assert len(kept.series["training"]["step"]) == 0
+    assert not bare.series
+    assert kept.metrics == bare.metrics

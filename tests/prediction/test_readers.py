@@ -1,0 +1,230 @@
+"""Files as they come: what is read is what stands there, and every fault is named with its place."""
+
+import gzip
+import os
+
+import numpy as np
+import polars as pl
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
+from qoslab.datasets.locate import locate
+from qoslab.domains.prediction.data import make_task
+from qoslab.domains.prediction.readers import read, read_slots
+from qoslab.domains.prediction.scenario import PredictionScenario
+
+NAN = float("nan")
+
+needs_data = pytest.mark.skipif(
+    "QOSLAB_DATA" not in os.environ, reason="needs the data folder: set QOSLAB_DATA"
+)
+
+
+def source(raw):
+    return PredictionScenario.model_validate({"data": raw}).data
+
+
+def table(tmp_path, text, name="t.csv", **fields):
+    file = tmp_path / name
+    file.write_text(text)
+    raw = {"kind": "table", "file": str(file), "parameters": ["rt", "tp"]} | fields
+    return read(source(raw), Seed(), Context())
+
+
+GOOD = "user,service,rt,tp,user_country,service_country\nann,x,0.5,10,DE,FR\nbob,x,,20,FR,FR\nann,y,2,,DE,\n"
+
+
+def test_a_table_by_hand(tmp_path):
+    found = table(tmp_path, GOOD, context=["country"])
+    np.testing.assert_array_equal(found.values, [[[0.5, 2.0], [NAN, NAN]], [[10, NAN], [20, NAN]]])
+    assert found.user_context["country"].tolist() == [0, 1]
+    assert found.service_context["country"].tolist() == [1, -1]
+
+
+def test_parquet_and_csv_are_read_alike(tmp_path):
+    first = table(tmp_path, GOOD)
+    pl.read_csv(tmp_path / "t.csv").write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt", "tp"]}
+    np.testing.assert_array_equal(read(source(raw), Seed(), Context()).values, first.values)
+
+
+def test_named_codes_are_missing(tmp_path):
+    found = table(tmp_path, "user,service,rt,tp\n1,1,-1,2\n1,2,3,-1\n", missing=[-1.0])
+    np.testing.assert_array_equal(found.values[:, 0], [[NAN, 3.0], [2.0, NAN]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,service,rt,tp\n1,1,2,3\n1,2,3\n1,3,4,5,6\n", r"t\.csv: it cannot be read"),
+        (
+            "user,service,rt,tp\n1,1,2,3\n2,1,-1,3\n",
+            r"t\.csv:3: 'rt' is -1; a measurement is finite(.|\n)*`missing`",
+        ),
+        ("user,service,rt,tp\n1,1,2,NaN\n", r"t\.csv:2: 'tp' is nan"),
+        ("user,service,rt,tp\n1,1,inf,3\n", r"t\.csv:2: 'rt' is inf"),
+        ("user,service,rt,tp\n1,1,2,3\n2,2,1,-0.5\n", r"t\.csv:3: 'tp' is -0\.5"),
+        (
+            "user,service,rt,tp\n1,1,2,3\n1,2,2,3\n1,1,5,6\n",
+            r"t\.csv:4: user 1 and service 1 stand there twice",
+        ),
+        ("user,service,rt,tp\n1,1,2,\n2,1,3,\n", r"'tp' has no measurement"),
+        ("user,service,rt,tp\n1,1,2,soon\n", r"t\.csv:2: 'tp' holds 'soon', which is no number"),
+        ("user,service,rt,tp\n1,,2,3\n", r"t\.csv:2: 'service' is empty"),
+        ("user,service,rt,pt\n1,1,2,3\n", r"there is no column 'tp'(.|\n)*known: pt, rt"),
+        ("user,service,rt,tp\n", r"there are no rows"),
+    ],
+)
+def test_faults_of_a_table_are_named(tmp_path, text, message):
+    with pytest.raises(BadInput, match=message):
+        table(tmp_path, text)
+
+
+def test_all_faults_are_named_at_once(tmp_path):
+    with pytest.raises(BadInput) as caught:
+        table(tmp_path, "user,service,rt,tp\n1,1,-2,3\n1,2,2,inf\n")
+    assert len(caught.value.problems) == 2
+
+
+def test_a_place_that_changes_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"t\.csv:4: 'user_country' of one user differs"):
+        table(tmp_path, GOOD.replace("ann,y,2,,DE,", "ann,y,2,,IT,"), context=["country"])
+
+
+def test_other_kinds_of_files_are_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"neither \.csv nor \.parquet"):
+        table(tmp_path, GOOD, name="t.txt")
+    with pytest.raises(ValueError, match=r"there is no file|no such file"):
+        source({"kind": "table", "file": str(tmp_path / "none.csv"), "parameters": ["rt"]})
+
+
+def archive(tmp_path, parameters=("rt",), arrays=None, **fields):
+    np.savez(tmp_path / "a.npz", **arrays)
+    raw = {"kind": "dataset", "name": "x/a.npz", "parameters": list(parameters)} | fields
+    return read(source(raw), Seed(), Context(dataset=lambda _: tmp_path / "a.npz"))
+
+
+SPARSE = {
+    "rt_u": np.array([0, 2]),
+    "rt_s": np.array([1, 0]),
+    "rt_v": np.array([0.5, 2.0], np.float32),
+    "user_country": np.array([4, 5, 6]),
+    "svc_country": np.array([5, -1, 7]),
+}
+
+
+def test_columns_of_an_archive_become_a_table(tmp_path):
+    found = archive(tmp_path, arrays=SPARSE, context=["country"])
+    expected = np.full((1, 3, 3), NAN)
+    expected[0, 0, 1], expected[0, 2, 0] = 0.5, 2.0
+    np.testing.assert_array_equal(found.values, expected)
+    first = archive(tmp_path, arrays=SPARSE, context=["country"], services=2)
+    assert first.values.shape == (1, 3, 2)
+    assert first.service_context["country"].tolist() == [5, -1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rt_u": np.array([0, 3])}, "user 3 of 'rt' is out of range"),
+        ({"rt_s": np.array([-1, 0])}, "service -1 of 'rt' is out of range"),
+        ({"rt_u": np.array([0, 0]), "rt_s": np.array([1, 1])}, "'rt' has a cell twice"),
+        ({"rt_v": np.array([0.5, -1.0])}, "'rt' of user 2 and service 0 is -1"),
+        ({"rt_v": np.array([0.5, np.inf])}, "'rt' of user 2 and service 0 is inf"),
+        ({"rt_v": np.array([NAN, NAN])}, "'rt' has no measurement"),
+    ],
+)
+def test_faults_of_an_archive_are_named(tmp_path, changes, message):
+    with pytest.raises(BadInput, match=message):
+        archive(tmp_path, arrays=SPARSE | changes, context=["country"])
+
+
+def test_context_that_an_archive_lacks_is_named(tmp_path):
+    with pytest.raises(BadInput, match="holds no array 'user_as'"):
+        archive(tmp_path, arrays=SPARSE, context=["as"])
+
+
+def matrices(tmp_path, text, lists=True):
+    (tmp_path / "rt.txt").write_text(text)
+    users = "[User ID]\n====\n0\t1.2.3.4\tDE\t5\tAS1\t0\t0\n1\t1.2.3.5\tFR\t6\tnull\t0\t0\n"
+    services = "[Service ID]\n====\n" + "".join(f"{i}\tw\tp\t1.1.1.1\tFR\t5\tAS1\t0\t0\n" for i in range(3))
+    (tmp_path / "u.txt").write_text(users)
+    (tmp_path / "s.txt.gz").write_bytes(gzip.compress(services.encode("latin-1")))
+    names = {"users": "d/u.txt", "services": "d/s.txt.gz"} if lists else {}
+    raw = {"kind": "matrices", "files": {"rt": "d/rt.txt"}} | names
+    return read(source(raw), Seed(), Context(dataset=lambda name: tmp_path / name.split("/")[1]))
+
+
+def test_published_matrices_by_hand(tmp_path):
+    found = matrices(tmp_path, "1.5\t-1\t2\n-1\t0.3\t4\n")
+    np.testing.assert_array_equal(found.values, [[[1.5, NAN, 2], [NAN, 0.3, 4]]])
+    assert found.user_context["country"].tolist() == [0, 1]
+    assert found.service_context["country"].tolist() == [1, 1, 1]
+    assert found.user_context["as"].tolist() == [0, -1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 2 3\n4 5\n", r"rt\.txt:2: the row has 2 values, the first has 3"),
+        ("1 2 3\n4 x 5\n", r"rt\.txt:2: could not convert"),
+        ("1 2\n4 5\n", "the list has 3 services, the matrices have 2"),
+        ("1 2 3\n4 -2 5\n", "'rt' of user 1 and service 1 is -2"),
+    ],
+)
+def test_faults_of_published_matrices_are_named(tmp_path, text, message):
+    with pytest.raises(BadInput, match=message):
+        matrices(tmp_path, text)
+
+
+def test_lists_of_one_side_are_refused():
+    with pytest.raises(ValueError, match="places need the lists of both"):
+        source({"kind": "matrices", "files": {"rt": "d/rt.txt"}, "users": "d/u.txt"})
+
+
+def test_lines_of_slots(tmp_path):
+    (tmp_path / "rt.txt").write_text("0 3 1 4.18\n2 1 63 0.5\n")
+    users, services, slots, values = read_slots(tmp_path / "rt.txt")
+    assert (users.tolist(), services.tolist(), slots.tolist(), values.tolist()) == (
+        [0, 2],
+        [3, 1],
+        [1, 63],
+        [4.18, 0.5],
+    )
+    (tmp_path / "rt.txt").write_text("0 3 1 4.18\n2 1 63\n")
+    with pytest.raises(BadInput, match=r"rt\.txt:2: '2 1 63' is not `user service slot value`"):
+        read_slots(tmp_path / "rt.txt")
+
+
+@needs_data
+@pytest.mark.data
+def test_the_sample_of_wsdream_1_is_split_with_its_places():
+    """The counts and means that the data's own description states."""
+    raw = {
+        "data": {
+            "kind": "dataset",
+            "name": "wsdream-1-sample/ds1_5pct.npz",
+            "context": ["country", "as"],
+            "services": 4700,
+        },
+        "density": 0.02,
+        "joint": False,
+    }
+    found = make_task(
+        PredictionScenario.model_validate(raw), Seed(), Context(dataset=lambda name: locate(name).path)
+    )
+    assert np.isfinite(found.truth).sum(axis=(1, 2)).tolist() == [79447, 79180]
+    assert np.isfinite(found.known.values).sum(axis=(1, 2)).tolist() == [round(0.02 * 339 * 4700)] * 2
+    assert len(found.known.user_context["as"]) == 339
+    assert len(found.known.service_context["country"]) == 4700
+
+
+@needs_data
+@pytest.mark.data
+def test_the_first_lines_of_wsdream_2_agree_with_its_array():
+    users, services, slots, values = read_slots(locate("wsdream-2-sample/rttdata_first1000_lines.txt").path)
+    with np.load(locate("wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz").path) as kept:
+        array = kept["rt_ms"][slots, users, services] / 1000.0
+    np.testing.assert_allclose(array, values, atol=5.1e-4)

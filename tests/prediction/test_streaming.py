@@ -1,0 +1,135 @@
+"""Streams: nobody hears what he is asked, newcomers stay silent until half time, drift is followed; real slots."""
+
+import os
+
+import numpy as np
+import pytest
+
+from qoslab.core.errors import BadInput
+from qoslab.datasets.locate import resolver
+from qoslab.domains.prediction.streaming import (
+    CONTENDERS,
+    DATASET,
+    Setting,
+    compare,
+    follow,
+    read_slots,
+    split,
+)
+
+
+def drifting(users=30, services=60, step=0.15, seed=0):
+    """Two factors; each slot every service moves, half of the noise of a cell stays."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.standard_normal((users, 2)), rng.standard_normal((2, services))
+    own = 0.2 * rng.standard_normal((users, services))
+    tables = []
+    for _ in range(12):
+        right = np.sqrt(1 - step**2) * right + step * rng.standard_normal(right.shape)
+        tables.append(np.exp(left @ right + own + 0.2 * rng.standard_normal(own.shape)))
+    return lambda number: tables[number]
+
+
+class Spy:
+    """Remembers what it was told and always predicts one."""
+
+    def __init__(self):
+        self.told = []
+
+    def take(self, told):
+        self.told.append(told.copy())
+
+    def table(self):
+        return np.ones(self.told[0].shape)
+
+
+def test_told_and_asked_share_nothing_and_leave_nothing_out():
+    table = np.where(np.random.default_rng(0).random((50, 60)) < 0.8, 2.0, np.nan)
+    told, asked = split(table, 0.3, np.random.default_rng(1))
+    assert not (np.isfinite(told) & np.isfinite(asked)).any()
+    np.testing.assert_array_equal(np.isfinite(told) | np.isfinite(asked), np.isfinite(table))
+    assert np.isfinite(told).sum() / np.isfinite(table).sum() == pytest.approx(0.3, abs=0.05)
+
+
+def test_newcomers_are_silent_until_half_time(monkeypatch):
+    spy = Spy()
+    monkeypatch.setitem(CONTENDERS, "spy", lambda rng: spy)
+    rows = list(follow(drifting(), "spy", Setting(0.3, 8, 0.2, 0)))
+    early = np.isfinite(np.stack(spy.told[:4])).any(axis=0)
+    late = np.isfinite(np.stack(spy.told[4:])).any(axis=0)
+    silent = ~early.any(axis=1)
+    assert 0 < silent.sum() < 15
+    assert late[silent].any(axis=1).all()
+    assert [np.isnan(row["newcomers"]) for row in rows] == [True] * 3 + [False] * 4
+
+
+def test_errors_are_those_of_the_asked_cells(monkeypatch):
+    """A spy that predicts one everywhere, no newcomers: the mean of |value - 1| over what it was not told."""
+    spy = Spy()
+    monkeypatch.setitem(CONTENDERS, "spy", lambda rng: spy)
+    source = drifting()
+    rows = list(follow(source, "spy", Setting(0.3, 3, 0.0, 0)))
+    for row, told in zip(rows, spy.told[1:], strict=True):
+        asked = np.isnan(told)
+        expected = np.abs(source(row["slot"]) - 1)[asked].mean()
+        assert row["mae"] == row["forecast"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", list(CONTENDERS))
+def test_everyone_follows_better_than_who_stands_still(name, monkeypatch):
+    """Against the median of all: with 30 % told each contender errs less, newcomers included."""
+    source = drifting()
+    still = Spy()
+    still.table = lambda: np.full((30, 60), np.median(source(0)))
+    monkeypatch.setitem(CONTENDERS, "still", lambda rng: still)
+    setting = Setting(0.3, 12, 0.1, 0)
+    (mine, late), (other, other_late) = (
+        (np.mean([row["mae"] for row in rows]), np.nanmean([row["newcomers"] for row in rows]))
+        for rows in (list(follow(source, who, setting)) for who in (name, "still"))
+    )
+    assert mine < 0.8 * other
+    assert late < 0.9 * other_late
+
+
+def test_online_factors_beat_what_was_trained_on_one_slot():
+    """Of a tenth of the cells, what earlier slots told is worth more than drift costs."""
+    setting = Setting(0.1, 12, 0.0, 0)
+    means = {}
+    for name in ("online factors", "trained on the last slot"):
+        means[name] = np.mean([row["mae"] for row in follow(drifting(step=0.05), name, setting)])
+    assert means["online factors"] < 0.9 * means["trained on the last slot"]
+
+
+def test_a_stream_repeats():
+    first, second = (list(follow(drifting(), "online factors", Setting(0.2, 4, 0.1, 5))) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert (a["mae"], a["forecast"]) == (b["mae"], b["forecast"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("density", 0.0), ("slots", 65), ("slots", 1), ("newcomers", 1.0), ("seed", -1)]
+)
+def test_wrong_settings_are_named(field, value):
+    with pytest.raises(BadInput, match=field):
+        compare(**{field: value})
+
+
+def test_slots_of_a_file(tmp_path):
+    raw = np.array([[[0, 1500], [65535, 20000]]], np.uint16)
+    np.savez(tmp_path / "slots.npz", rt_ms=raw)
+    found = read_slots(tmp_path / "slots.npz")(0)
+    np.testing.assert_array_equal(found, [[np.nan, 1.5], [np.nan, 20.0]])
+
+
+@pytest.mark.data
+@pytest.mark.full
+@pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
+def test_online_factors_beat_training_on_the_slot_on_real_data():
+    """WS-DREAM #2, four slots, 10 % told: nearer than AMF and than training on the slot alone."""
+    slots, setting = read_slots(resolver()(DATASET)), Setting(0.1, 5, 0.1, 0)
+    tables = [slots(number) for number in range(5)]
+    mae = {
+        name: np.mean([row["mae"] for row in follow(tables.__getitem__, name, setting)][1:])
+        for name in ("online factors", "AMF, cells replayed", "trained on the last slot")
+    }
+    assert mae["online factors"] < min(mae["AMF, cells replayed"], mae["trained on the last slot"])

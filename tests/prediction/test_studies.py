@@ -1,0 +1,74 @@
+"""Long studies of this domain in a small form: every variant runs, and every parameter that is varied takes effect."""
+
+from pathlib import Path
+
+import pytest
+
+from qoslab import Study
+
+FOLDER = Path(__file__).parents[2] / "studies" / "prediction"
+
+PLANTED = '{ kind = "planted", users = 15, services = 25, countries = 2 }'
+SMALL_SHARP = {"steps": "10", "rank": "4", "hidden": "8", "width": "4"}
+
+
+def small(name, tmp_path, methods=0, **changes):
+    overrides = {"study.seeds": "1", "study.series": '"none"', "scenario.density": "0.3"} | changes
+    for number in range(methods):
+        overrides |= {f"method.{number}.{key}": value for key, value in SMALL_SHARP.items()}
+    study = Study.from_file(FOLDER / f"{name}.toml", overrides)
+    table = study.run(tmp_path / name, workers=0, quiet=True).table
+    assert (table["status"] == "done").all(), table["reason"].to_list()
+    return table
+
+
+@pytest.mark.parametrize(
+    ("name", "methods", "variants"),
+    [
+        ("sharp-parts", 7, 7),
+        ("sharp-context", 6, 6),
+        pytest.param("sharp-beta", 1, 5, marks=pytest.mark.full),
+        pytest.param("sharp-curvature", 1, 5, marks=pytest.mark.full),
+        pytest.param("sharp-l0", 1, 6, marks=pytest.mark.full),
+    ],
+)
+def test_every_variant_of_sharp_qos_is_another_model(name, methods, variants, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra 'learn'")
+    table = small(name, tmp_path, methods, **{"scenario.data": PLANTED})
+    assert len(table) == variants
+    # Gates move a little in ten steps: penalties of 1e-6 and of nothing may round to the same model.
+    least = variants - 2 if name == "sharp-l0" else variants
+    assert table["nmae"].n_unique() >= least
+
+
+def test_new_users_ask_for_new_services_where_both_are_new(tmp_path):
+    pytest.importorskip("torch", reason="needs the extra 'learn'")
+    table = small(
+        "cold-start",
+        tmp_path,
+        **{"scenario.data.users": "40", "scenario.data.services": "80", "method.ldcf.epochs": "2"},
+    )
+    assert len(table) == 3 * 8
+    assert set(table["counter.asked"]) == {2 * 8 * 80, 2 * 8 * 16}
+
+
+def test_fewer_strange_values_are_less_error(tmp_path):
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    table = small(
+        "outliers", tmp_path, **{"scenario.data": PLANTED, "scenario.outliers": "{ grid = [0.0, 0.1] }"}
+    )
+    kept, dropped = (table.filter(table["outliers"] == share)["rmse"].to_numpy() for share in (0.0, 0.1))
+    assert len(kept) == len(dropped) == 7
+    assert (dropped < kept).all()
+
+
+def test_very_sparse_tables_with_places(tmp_path):
+    pytest.importorskip("torch", reason="needs the extra 'learn'")
+    cheap = {
+        "method.boosted_factors.trees": "5",
+        "method.sharp_qos.steps": "5",
+        "method.gradient_boosting.trees": "5",
+    }
+    cheap |= {f"method.{name}.epochs": "2" for name in ("ldcf", "mmoe")} | {"method.lightgcn.steps": "5"}
+    table = small("wsdream-1", tmp_path, **{"scenario.data": PLANTED} | cheap)
+    assert len(table) == 19
