@@ -66,6 +66,9 @@ def load(port: int, pid: int) -> tuple[np.ndarray, float]:
         thread.start()
     for thread in threads:
         thread.join()
+    if len(latencies) != RATE * SECONDS:
+        message = f"{RATE * SECONDS - len(latencies)} questions went unanswered"
+        raise RuntimeError(message)
     return np.array(latencies), (server_cpu_s(pid) - before) / len(latencies)
 
 

@@ -76,6 +76,7 @@ def own(here: Path, default: str = " = 1.0", body: str = "return [0, 1]", more: 
         (["show", "small.toml"], "run the study first: qoslab run small.toml"),
         (["new", "influence", "more", "words"], "unexpected words: 'more' 'words'"),
         (["data", "import"], "--from is missing"),
+        (["entanglement", "plan-swaps"], "PATH is missing\n  see: qoslab entanglement plan-swaps --help"),
         (["small.toml"], "a study file is run with: qoslab run small.toml"),
         (["run"], "qoslab: FILE is missing\n  see: qoslab run --help\n"),
         (["run", "a.toml", "--nope"], "unknown option: --nope"),
@@ -102,6 +103,37 @@ def test_doctor_knows_every_extra():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     offered = set(project["optional-dependencies"]) - {"all", "test", "bench", "docs", "dev"}
     assert set(EXTRAS) == offered
+
+
+def test_check_tells_a_script_what_a_file_holds_and_what_is_wrong(here, capsys):
+    assert main(["check", "small.toml", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["problems"] == []
+    assert (found["methods"], found["seeds"], found["trials"]) == (["degree"], 2, 2)
+    (here / "bad.toml").write_text(STUDY.replace("followers = 2", "follower = 2").replace("degree", "degre"))
+    assert main(["check", "bad.toml", "--json"]) == 2
+    out = capsys.readouterr()
+    assert out.err == ""
+    problems = json.loads(out.out)["problems"]
+    assert [(one["line"], one["column"], one["field"]) for one in problems] == [
+        (6, 1, "scenario.follower"),
+        (9, 6, "method.degre.id"),
+    ]
+    assert [one["hint"] for one in problems] == ["did you mean 'followers'?", "did you mean 'degree'?"]
+    assert Path(problems[0]["path"]).name == "bad.toml"
+
+
+def test_a_report_goes_into_a_folder_that_is_named(here, capsys):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    (here / "there").mkdir()
+    capsys.readouterr()
+    assert main(["report", "small.results", "--out", "there", "--json"]) == 0
+    assert [Path(one) for one in json.loads(capsys.readouterr().out)["files"]] == [Path("there/report.html")]
+    assert (here / "there" / "report.html").is_file()
+    assert main(["export", "small.results", "--out", "tables", "--json"]) == 0
+    files = [Path(one) for one in json.loads(capsys.readouterr().out)["files"]]
+    assert here / "tables" / "small.zip" in [path.absolute() for path in files]
+    assert all(path.is_file() for path in files)
 
 
 def test_help_before_a_command_is_its_help(capsys):

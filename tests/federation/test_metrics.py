@@ -1,11 +1,13 @@
 """Metrics against cases worked by hand, and the reference instance's inequalities."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.federation import metrics
+from qoslab.domains.federation.figures import accuracy_over_alpha, rounds_over_alpha
 from qoslab.domains.federation.methods.fedavg import FedAvg
 from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.model import run
@@ -46,6 +48,35 @@ def test_who_drops_out_sends_nothing():
     (outcome,) = run(scenario, FedAvg(), [Seed()], Context())
     assert outcome.metrics["traffic_mb"] == pytest.approx(5 * 4 * 35 * 4 / 1e6)
     assert outcome.counters["answers"] == 0
+
+
+def test_traffic_to_the_target_is_that_of_the_rounds_before_it():
+    """4 clients a round, 35 numbers down and up; and none where the target is never reached."""
+    scenario = FederationScenario.model_validate(
+        example().model_dump() | {"faults": {}, "target": 0.2, "rounds": 8}
+    )
+    (outcome,) = run(scenario, FedAvg(), [Seed()], Context())
+    reached = outcome.metrics["rounds_to_target"]
+    assert outcome.metrics["traffic_to_target_mb"] == pytest.approx(reached * 8 * 35 * 4 / 1e6)
+    (outcome,) = run(scenario.model_copy(update={"target": 1.0}), FedAvg(), [Seed()], Context())
+    assert "traffic_to_target_mb" not in outcome.metrics
+
+
+def test_figures_over_alpha_need_a_grid_of_alphas():
+    pytest.importorskip("matplotlib")
+    rows = {"partition.alpha": [0.1, 1.0] * 2, "method": ["a", "a", "b", "b"]}
+    rows |= {"accuracy_early": [0.5, 0.9, 0.6, 0.8], "rounds_to_target": [None, 7.0, 9.0, 5.0]}
+    table = pl.DataFrame(rows)
+    for figure, expected in (
+        (accuracy_over_alpha, {"a": [0.5, 0.9], "b": [0.6, 0.8]}),
+        (rounds_over_alpha, {"b": [9.0, 5.0]}),
+    ):
+        drawn = figure(table, {})
+        lines = {line.get_label(): list(line.get_ydata()) for line in drawn.axes[0].lines}
+        for label, values in expected.items():
+            assert values in lines.values(), label
+        assert figure(table.head(1), {}) is None
+        assert figure(table.drop("partition.alpha"), {}) is None
 
 
 def test_verify_passes():

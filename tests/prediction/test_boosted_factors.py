@@ -17,7 +17,7 @@ from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.model import run
 from qoslab.domains.prediction.scenario import PredictionScenario
-from qoslab.domains.prediction.theory import BAR, check_bar
+from qoslab.domains.prediction.theory import BAR, check_bar, check_published
 
 SEED = np.random.SeedSequence(0)
 SMALL = BoostedFactors(rank=4, sweeps=10, folds=3, trees=60, leaves=15, leaf_cells=10)
@@ -173,6 +173,15 @@ def test_the_outside_bar_is_beaten_on_real_data():
     checks = list(check_bar(Context(dataset=lambda name: locate(name).path), densities=(0.1,)))
     assert [check.expected for check in checks] == [BAR[0.1]["mae[rt]"], BAR[0.1]["mae[tp]"]]
     assert {check.status for check in checks} == {"pass"}
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
+def test_published_errors_are_met_on_real_data():
+    context = Context(dataset=lambda name: locate(name).path)
+    checks = list(check_published(context, ("user_mean", "item_mean", "upcc")))
+    assert {check.status for check in checks} == {"pass"}
+    assert [check.status for check in check_published(Context(), ("pmf",))] == ["not run"] * 2
 
 
 def test_the_bar_says_why_it_did_not_run():

@@ -13,7 +13,7 @@ from qoslab.domains.prediction.streaming import (
     Setting,
     compare,
     follow,
-    read_slots,
+    open_slots,
     split,
 )
 
@@ -117,7 +117,7 @@ def test_wrong_settings_are_named(field, value):
 def test_slots_of_a_file(tmp_path):
     raw = np.array([[[0, 1500], [65535, 20000]]], np.uint16)
     np.savez(tmp_path / "slots.npz", rt_ms=raw)
-    found = read_slots(tmp_path / "slots.npz")(0)
+    found = open_slots(tmp_path / "slots.npz")(0)
     np.testing.assert_array_equal(found, [[np.nan, 1.5], [np.nan, 20.0]])
 
 
@@ -126,7 +126,7 @@ def test_slots_of_a_file(tmp_path):
 @pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
 def test_online_factors_beat_training_on_the_slot_on_real_data():
     """WS-DREAM #2, four slots, 10 % told: nearer than AMF and than training on the slot alone."""
-    slots, setting = read_slots(resolver()(DATASET)), Setting(0.1, 5, 0.1, 0)
+    slots, setting = open_slots(resolver()(DATASET)), Setting(0.1, 5, 0.1, 0)
     tables = [slots(number) for number in range(5)]
     mae = {
         name: np.mean([row["mae"] for row in follow(tables.__getitem__, name, setting)][1:])

@@ -1,10 +1,16 @@
 """Long studies of this domain in a small form: every variant runs, and every parameter that is varied takes effect."""
 
+import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from qoslab import Study
+
+needs_data = pytest.mark.skipif(
+    "QOSLAB_DATA" not in os.environ, reason="needs the data folder: set QOSLAB_DATA"
+)
 
 FOLDER = Path(__file__).parents[2] / "studies" / "prediction"
 
@@ -72,3 +78,35 @@ def test_very_sparse_tables_with_places(tmp_path):
     cheap |= {f"method.{name}.epochs": "2" for name in ("ldcf", "mmoe")} | {"method.lightgcn.steps": "5"}
     table = small("wsdream-1", tmp_path, **{"scenario.data": PLANTED} | cheap)
     assert len(table) == 19
+
+
+CHEAP = ("item_mean", "user_mean", "item_median", "upcc", "factor_analysis", "pmf")
+
+
+@needs_data
+@pytest.mark.data
+def test_one_split_of_ten_percent_gives_the_committed_numbers(tmp_path):
+    text = (FOLDER / "ten-percent.toml").read_text(encoding="utf-8")
+    head, tail = text[: text.index("[[method]]")], text[text.index("[report]") :]
+    file = tmp_path / "some.toml"
+    file.write_text(
+        head + "".join(f'[[method]]\nid = "{name}"\n\n' for name in CHEAP) + tail, encoding="utf-8"
+    )
+    study = Study.from_file(file, {"study.seeds": "1", "study.series": '"none"'})
+    again = study.run(tmp_path / "again", workers=0, quiet=True).table
+    table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet")
+    key, metrics = (
+        ["scenario", "method", "replication"],
+        ["nmae", "mae[rt]", "rmse[tp]", "ndcg_10", "precision_10"],
+    )
+    both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
+    assert len(both) == len(CHEAP)
+    for metric in metrics:
+        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-6), metric
+
+
+def test_the_committed_table_has_every_method_on_the_first_split():
+    """Cheap methods have five splits, and the first is shared: differences by user are paired on it."""
+    table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet")
+    assert table.filter(pl.col("replication") == 0)["method"].n_unique() == table["method"].n_unique()
+    assert set(table.group_by("method").len()["len"]) <= {1, 2, 3, 4, 5}

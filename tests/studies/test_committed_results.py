@@ -45,6 +45,11 @@ SMALL_CASES = {
     "blind-1x8": {},
     "blind-2x64": {},
     "blind-4x128": {},
+    "blind-sizes": {
+        "scenario.servers.count": "{ grid = [4] }",
+        "scenario.balancers": "{ grid = [16] }",
+    },
+    "blind-trouble": {},
 }
 """Of each study of balancing, one case."""
 
@@ -66,6 +71,6 @@ def test_a_study_gives_the_committed_numbers(name, tmp_path):
     key = ["scenario", "method", "replication"]
     metrics = ["response_time_mean_s", "response_time_p99_s", "fairness_jain", "utilisation"]
     both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
-    assert len(both) == len(study.methods)
+    assert len(both) == len(study.methods) * len(study.scenarios)
     for metric in metrics:
         assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-9), metric

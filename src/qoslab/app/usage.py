@@ -40,6 +40,8 @@ def _missing(error: Any) -> str:
 
 
 def _name(argument: Any) -> str:
-    """An option as it is typed, a positional argument as the help shows it."""
+    """An option as it is typed; what may stand in its place, without a name, as the help shows it."""
     name = str(argument.name) if argument is not None else "the value"
-    return name if name.startswith("-") else name.upper().replace("-", "_")
+    if name.startswith("-") and getattr(argument, "index", None) is None:
+        return name
+    return name.lstrip("-").upper().replace("-", "_")

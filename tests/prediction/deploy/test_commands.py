@@ -170,6 +170,25 @@ def test_a_model_of_unknown_origin_cannot_be_evaluated(model):
         evaluate(model)
 
 
+def test_a_table_of_ones_own_keeps_its_names(tmp_path):
+    """Every row is learned from; users and services answer to the ids of the file."""
+    rng = np.random.default_rng(0)
+    cells = [(u, s) for u in range(12) for s in range(20) if rng.random() < 0.8]
+    lines = [f"user-{u},service/{s},{0.1 + u + s / 10:.3f}" for u, s in reversed(cells)]
+    (tmp_path / "mine.csv").write_text("user,service,rt\n" + "\n".join(lines) + "\n")
+    world = tmp_path / "mine.toml"
+    world.write_text('[scenario]\ndata = { kind = "table", file = "mine.csv", parameters = ["rt"] }\n')
+    rows = train(
+        world, to=tmp_path / "model", method="item_median", everything=True, folds=4, rounds=4, level=0.8
+    )
+    assert rows[0]["measurements"] == len(cells)
+    about = load_model(tmp_path / "model").about
+    assert about.users[0] == f"user-{cells[-1][0]}"
+    assert about.scenario is None
+    chosen = select(tmp_path / "model", "user-3", at_most=["rt=2"], k=2)
+    assert all(row["service"].startswith("service/") for row in chosen)
+
+
 def test_training_repeats(world, tmp_path):
     for name in ("a", "b"):
         train(world, to=tmp_path / name, method="factor_analysis", folds=5, rounds=2)

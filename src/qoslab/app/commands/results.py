@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,34 +79,55 @@ def compare(results: Path, /, *, metric: Metric = None, baseline: Baseline = Non
 
 
 def report(
-    results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None
+    results: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="Where to write it.")] = None,
+    json: Json = False,
 ) -> int:
     """Write the report: the verdict, tables, figures and provenance in one offline HTML file.
 
     Args:
         results: A folder of results, or the study file that was run.
-        out: Where to write it; `report.html` in the folder of results by default.
+        out: The file to write, or a folder for `report.html`; the folder of results by default. Figures and tables are
+            written beside it.
+        json: Print the file's path as JSON.
     """
     from qoslab.report.html import write_report
 
-    print(f"wrote {short(write_report(open_results(results), out))}")
+    if out is not None and out.is_dir():
+        out = out / "report.html"
+    _wrote([write_report(open_results(results), out)], json=json)
     return 0
 
 
 def export(
-    results: Path, /, *, out: Annotated[Path | None, Parameter(help="Where to write it.")] = None
+    results: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="Where to write it.")] = None,
+    json: Json = False,
 ) -> int:
     """Write LaTeX and CSV tables, and one archive that `rerun` accepts on another machine.
 
     Args:
         results: A folder of results, or the study file that was run.
         out: The folder to write to; `tables` in the folder of results by default.
+        json: Print the files' paths as JSON.
     """
     from qoslab.report.export import export as write
 
-    for path in write(open_results(results), out):
-        print(f"wrote {short(path)}")
+    _wrote(write(open_results(results), out), json=json)
     return 0
+
+
+def _wrote(paths: Iterable[Path], *, json: bool) -> None:
+    """Name the files that were written."""
+    if json:
+        print_json({"files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        print(f"wrote {short(path)}")
 
 
 def rerun(

@@ -31,7 +31,7 @@ def run(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
     out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
     until_precision: Annotated[
-        float | None, Parameter(help="Add seeds until intervals are this narrow.")
+        float | None, Parameter(help="Add seeds until intervals are this narrow: 0.05 is 5 % of the mean.")
     ] = None,
     fail_fast: Annotated[bool, Parameter(negative="", help="Stop at the first failed trial.")] = False,
     data: Annotated[Path | None, Parameter(help="Folder of data files to look in first.")] = None,

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from qoslab.app.output import duration, print_json, print_table, short
 from qoslab.app.settings import overrides
+from qoslab.core.errors import BadInput, Problem
 
 if TYPE_CHECKING:
     from qoslab.study.plan import Plan
+    from qoslab.study.study import Study
 
 __all__ = ["check", "plan"]
 
 Set = Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set scenario.load=0.9.")]
 
 
-def check(file: Path, /, *, set_: Set = ()) -> int:
+def check(
+    file: Path,
+    /,
+    *,
+    set_: Set = (),
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:
     """Check a study file; every problem is named with its line and column.
 
     Args:
         file: The study file.
         set_: Values to set, `a.b=value`.
+        json: Print what it holds and its problems as JSON, for editors and scripts.
+
+    Returns:
+        2 where it cannot be used, else 0.
     """
     from qoslab.report.words import count
     from qoslab.study.study import Study
 
-    study = Study.from_file(file, overrides(set_))
+    try:
+        study = Study.from_file(file, overrides(set_))
+    except BadInput as error:
+        if not json:
+            raise
+        print_json({"file": str(file), "problems": [_located(problem) for problem in error.problems]})
+        return error.exit_code
+    if json:
+        print_json(_contents(file, study))
+        return 0
     trials = len(study.scenarios) * len(study.methods) * study.seeds
     parts = (
         count(len(study.scenarios), "scenario"),
@@ -38,6 +60,23 @@ def check(file: Path, /, *, set_: Set = ()) -> int:
     )
     print(f"{short(file)}: {' x '.join(parts)} = {count(trials, 'trial')}")
     return 0
+
+
+def _located(problem: Problem) -> dict[str, Any]:
+    return dataclasses.asdict(problem) | {"path": str(problem.path) if problem.path else None}
+
+
+def _contents(file: Path, study: Study) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "problems": [],
+        "name": study.name,
+        "domain": study.domain,
+        "scenarios": [case.label for case in study.scenarios],
+        "methods": [case.label for case in study.methods],
+        "seeds": study.seeds,
+        "trials": len(study.scenarios) * len(study.methods) * study.seeds,
+    }
 
 
 def plan(

@@ -31,17 +31,15 @@ METRICS = (
         "utilisation",
         "",
         "neither",
-        "work done per capacity that servers had at the start, whatever became of it",
+        "work done per capacity of servers that were up and in the pool or still held requests",
     ),
-    Metric(
-        "utilisation_max", "", "lower", "work done by the most used server per capacity it had at the start"
-    ),
+    Metric("utilisation_max", "", "lower", "the same of the most used server"),
     Metric("queue_mean", "", "lower", "requests in a server, mean over time and servers"),
     Metric(
         "throughput_per_s",
         "1/s",
         "higher",
-        "requests of the measured time that were answered, also after it, per second of it",
+        "requests answered within the measured time, per second of it",
     ),
     Metric("rejected_share", "", "lower", "rejections per request"),
     Metric("timed_out_share", "", "lower", "share of requests that the client gave up"),
@@ -50,7 +48,7 @@ METRICS = (
         "share_spread",
         "",
         "lower",
-        "largest deviation of a server's share of requests from its share of the capacity at the start",
+        "largest deviation of a server's share of requests from its share of that capacity over time",
     ),
 )
 

@@ -6,20 +6,24 @@ from __future__ import annotations
 import math
 
 from qoslab.domains.balancing.books import item
+from qoslab.domains.balancing.measure import settle
 from qoslab.domains.balancing.state import (
     BREAK,
     DETECTION,
+    DRAINED,
     DRIFT,
     DRIFT_KEEP,
     DRIFT_NOISE,
     DRIFT_STEP,
     FLAG_LOSE,
     FLAGS,
+    IN_POOL,
     KICK,
     MEAN_DOWN,
     MEAN_UP,
     MEND,
     NOTICE,
+    REMOVED,
     World,
 )
 from qoslab.domains.balancing.stations import retime
@@ -32,8 +36,6 @@ __all__ = ["change", "fail", "notice", "repair", "takes_requests", "wander"]
 
 SPEED, DRAIN_OUT, REMOVE, ADD, FAIL, REPAIR = range(6)
 """Actions of planned changes."""
-REMOVED, IN_POOL, DRAINED = range(3)
-"""Values of `Servers.pool`."""
 
 
 @kernel(inline=True)
@@ -110,6 +112,7 @@ def change(w: World, number: int, now: float) -> None:
     """A planned change."""
     servers = w.servers
     action, j, value = int(w.changes[0, number]), int(w.changes[1, number]), w.changes[2, number]
+    settle(w.board, servers, j, now)
     if action == SPEED:
         servers.relative[0, j] = value
         _apply_speed(w, j, now)

@@ -15,6 +15,7 @@ from qoslab.domains.balancing.state import (
     FINISHED,
     G_INDEX,
     GRID,
+    IN_POOL,
     JAIN,
     PER_BATCH,
     ROWS,
@@ -37,13 +38,15 @@ from qoslab.engine.kernel import kernel
 
 __all__ = ["begin_segment", "record", "sample", "settle"]
 
+GENERAL = True
+"""Whether servers' capacity may change."""
 FULL = True
 """Whether distributions are measured beside means; a constant that kernels are specialised for."""
 
 
 @kernel(inline=True)
 def settle(board: Board, servers: Servers, j: int, now: float) -> None:
-    """Bring a server's remaining work, work done and queue integral up to date."""
+    """Bring a server's remaining work, work done and the integrals of its queue and capacity up to date."""
     truth = board.truth
     since = now - truth[SINCE, j]
     work = since * truth[DRAIN, j]
@@ -51,6 +54,9 @@ def settle(board: Board, servers: Servers, j: int, now: float) -> None:
     truth[SINCE, j] = now
     servers.served[j] += work
     servers.area[j] += since * board.queue[j]
+    if GENERAL:
+        takes_part = (servers.pool[j] == IN_POOL) | (board.queue[j] > 0)
+        servers.available[j] += since * truth[CAPACITY, j] if takes_part else 0.0
 
 
 @kernel
@@ -75,9 +81,14 @@ def record(tally: Tally, jobs: Jobs, clock: Reals, job: int, j: int, response: f
 def begin_segment(board: Board, servers: Servers, tally: Tally, segment: int, now: float) -> None:
     """Note where every server stands at the border of two segments."""
     tally.begin[segment] = now
+    for earlier in range(tally.events.shape[0]):
+        tally.answered[segment] += tally.events[earlier, FINISHED]
     for j in range(board.queue.shape[0]):
         settle(board, servers, j, now)
         tally.served[segment, j] = servers.served[j]
+        tally.available[segment, j] = board.truth[CAPACITY, j] * now
+        if GENERAL:
+            tally.available[segment, j] = servers.available[j]
         tally.area[segment, j] = servers.area[j]
 
 

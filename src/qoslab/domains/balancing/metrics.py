@@ -33,7 +33,7 @@ def outcome(scenario: BalancingScenario, world: World, *, keep_series: bool) -> 
     metrics = _means(world, first)
     if scenario.metrics == "full":
         metrics |= _distributions(world.tally, first) | _fairness(world.tally, first)
-        metrics |= _half_width(world, first) | _share_spread(world, first)
+        metrics |= _half_width(world, first) | _share_spread(world.tally, first)
     return Outcome(metrics, _counters(world), _series(world, first) if keep_series else {})
 
 
@@ -72,12 +72,12 @@ def _means(world: World, first: int) -> dict[str, float]:
         found["timed_out_share"] = events[state.TIMED_OUT] / offered
         found["lost_share"] = events[state.LOST] / offered
     if 0 < span < math.inf:
-        served = tally.served[-1] - tally.served[first]
-        capacity = _capacity(world)
-        found["utilisation"] = float(served.sum() / capacity.sum() / span)
-        found["utilisation_max"] = float((served / capacity).max() / span)
+        capacity = _capacity(tally, first)
+        if capacity.any():
+            found["utilisation"] = float((tally.served[-1] - tally.served[first]).sum() / capacity.sum())
+            found["utilisation_max"] = float(_usage(tally, first).max())
         found["queue_mean"] = float((tally.area[-1] - tally.area[first]).mean() / span)
-        found["throughput_per_s"] = events[state.FINISHED] / span
+        found["throughput_per_s"] = float(tally.answered[-1] - tally.answered[first]) / span
     return {name: float(value) for name, value in found.items()}
 
 
@@ -124,19 +124,29 @@ def _half_width(world: World, first: int) -> dict[str, float]:
     return {"response_time_half_width_s": _T_QUANTILE * deviation / math.sqrt(_GROUPS)}
 
 
-def _share_spread(world: World, first: int) -> dict[str, float]:
-    """The largest deviation of a server's share of requests from its share of speed."""
-    handled = world.tally.handled[first:].sum(axis=0)
-    if not handled.sum():
+def _share_spread(tally: Tally, first: int) -> dict[str, float]:
+    """The largest deviation of a server's share of requests from its share of the capacity that took part."""
+    handled, capacity = tally.handled[first:].sum(axis=0), _capacity(tally, first)
+    if not handled.any() or not capacity.any():
         return {}
-    capacity = _capacity(world)
     deviation = np.abs(handled / handled.sum() - capacity / capacity.sum())
     return {"share_spread": float(deviation.max())}
 
 
-def _capacity(world: World) -> NDArray[np.float64]:
-    """First speed times cores of each server, shape (n,)."""
-    return np.asarray(world.servers.base * world.servers.cores, np.float64)
+def _capacity(tally: Tally, first: int) -> NDArray[np.float64]:
+    """Integral over the measured time of each server's capacity that took part, shape (n,)."""
+    if not math.isfinite(tally.begin[-1]):
+        return np.zeros(tally.available.shape[1])
+    return np.asarray(tally.available[-1] - tally.available[first], np.float64)
+
+
+def _usage(tally: Tally, first: int) -> NDArray[np.float64]:
+    """Work done by each server per capacity that it had while it took part; 0 for one that never did, shape (n,)."""
+    capacity = _capacity(tally, first)
+    served = tally.served[-1] - tally.served[first]
+    usage = np.zeros(len(capacity))
+    np.divide(served, capacity, out=usage, where=capacity > 0.0)
+    return usage
 
 
 def _counters(world: World) -> dict[str, int]:
@@ -182,17 +192,15 @@ def _per_server(world: World, first: int) -> dict[str, NDArray[Any]]:
     tally = world.tally
     handled = tally.handled[first:].sum(axis=0)
     span = float(tally.begin[-1] - tally.begin[first])
-    capacity = _capacity(world)
-    usage = (
-        (tally.served[-1] - tally.served[first]) / (capacity * span) if 0 < span < math.inf else capacity * 0
-    )
+    # A run that was cut off before its measured time ended has no averages over it.
+    per_s = 1.0 / span if 0 < span < math.inf else 0.0
     return {
         "server": np.arange(len(handled)),
-        "capacity": capacity,
+        "capacity": _capacity(tally, first) * per_s,
         "requests": handled,
         "share": handled / max(int(handled.sum()), 1),
-        "utilisation": usage,
-        "queue_mean": (tally.area[-1] - tally.area[first]) / span if 0 < span < math.inf else capacity * 0,
+        "utilisation": _usage(tally, first),
+        "queue_mean": (tally.area[-1] - tally.area[first]) * per_s,
     }
 
 

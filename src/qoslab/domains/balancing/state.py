@@ -61,6 +61,9 @@ CHANGE, BREAK, MEND, NOTICE, DRIFT, THINK, PROBED, KICK = range(10, 18)
 # What a request is doing, `Jobs.state`.
 MOVING, WAITING, SERVING, ENDED, GONE = range(5)
 
+# Values of `Servers.pool`.
+REMOVED, IN_POOL, DRAINED = range(3)
+
 # Rows of `Tally.events`.
 OFFERED, FINISHED, REJECTED, TIMED_OUT, RETRIED, LOST, UNTRACKED, HEDGED, REDIRECTED = range(9)
 EVENT_ROWS = 9
@@ -160,7 +163,7 @@ class Servers(NamedTuple):
         base: First speed of a core.
         relative: Present relative speed by plan and drift, of which `speed` is base times this while up, shape (2, n).
         status: 1 working, 0 failed.
-        pool: 1 takes requests, 0 drained, removed or not yet added.
+        pool: 1 takes requests, 2 drained, 0 removed or not yet added.
         head: First waiting request; -1 for none.
         tail: Last waiting request.
         idle: Idle cores.
@@ -169,6 +172,8 @@ class Servers(NamedTuple):
         first: First core of each server.
         owner: Server of each core, shape (cores in all,).
         served: Work done so far.
+        available: Integral over time of the capacity that takes part: speed times cores, while the server is in the
+            pool or still holds requests. Kept by the general event loop alone; elsewhere capacity is constant.
         area: Integral of requests in the server over time.
         told: Balancer that the server, idle, reported to; -1 for none.
         recent_met: Requests met by recent requests, shape (n, 32).
@@ -195,6 +200,7 @@ class Servers(NamedTuple):
     first: Ints
     owner: Ints
     served: Reals
+    available: Reals
     area: Reals
     told: Ints
     recent_met: IntTable
@@ -255,13 +261,14 @@ class Tally(NamedTuple):
     Attributes:
         events: Counters, int64, shape (s, 9).
         total: Sum of response times, shape (s,).
-        squares: Sum of squared deviations from a running mean, shape (s,).
         slowdown: Sum of slowdowns, shape (s,).
         response: Histograms of response times, int64, shape (s, buckets).
         slow: Histograms of slowdowns, int64, shape (s, buckets).
         handled: Requests finished by each server, int64, shape (s, n).
         begin: When each segment began, and the horizon behind the last, shape (s + 1,).
+        answered: Requests finished by these times, int64, shape (s + 1,).
         served: Work done by each server at these times, shape (s + 1, n).
+        available: Integral of each server's capacity that takes part at these times, shape (s + 1, n).
         area: Integral of each server's queue at these times, shape (s + 1, n).
         fairness: Sums over the time grid, shape (s, 7).
         batch_total: Sums of response times in batches of equal numbers of arrivals, shape (1024,).
@@ -273,13 +280,14 @@ class Tally(NamedTuple):
 
     events: IntTable
     total: Reals
-    squares: Reals
     slowdown: Reals
     response: IntTable
     slow: IntTable
     handled: IntTable
     begin: Reals
+    answered: Ints
     served: Table
+    available: Table
     area: Table
     fairness: Table
     batch_total: Reals
@@ -360,13 +368,14 @@ def make_tally(segments: int, servers: int, *, full: bool, series: bool) -> Tall
     return Tally(
         events=np.zeros((segments, EVENT_ROWS), np.int64),
         total=np.zeros(segments),
-        squares=np.zeros(segments),
         slowdown=np.zeros(segments),
         response=np.zeros((segments, buckets), np.int64),
         slow=np.zeros((segments, buckets), np.int64),
         handled=np.zeros((segments, servers), np.int64),
         begin=np.full(segments + 1, math.inf),
+        answered=np.zeros(segments + 1, np.int64),
         served=np.zeros((segments + 1, servers)),
+        available=np.zeros((segments + 1, servers)),
         area=np.zeros((segments + 1, servers)),
         fairness=np.zeros((segments, FAIRNESS_ROWS)),
         batch_total=np.zeros(BATCHES),

@@ -182,6 +182,7 @@ def _servers(s: BalancingScenario) -> Servers:
         first=first,
         owner=np.repeat(np.arange(n), c),
         served=np.zeros(n),
+        available=np.zeros(n),
         area=np.zeros(n),
         told=np.full(n, -1),
         recent_met=np.zeros((n, state.RECENT), np.int64),

@@ -25,6 +25,9 @@ registry.add_domain(
             Metric("rounds_to_target", "", "lower", "first round whose test accuracy reaches the target"),
             Metric("loss", "", "lower", "cross-entropy of the last model on the test samples, in nats"),
             Metric("traffic_mb", "MB", "lower", "what server and clients send each other, single precision"),
+            Metric(
+                "traffic_to_target_mb", "MB", "lower", "the same, up to the round that reaches the target"
+            ),
             Metric("fairness_jain", "", "higher", "Jain's index of the last model's accuracies over clients"),
             Metric("accuracy_worst_client", "", "higher", "the last model's accuracy where it is lowest"),
             Metric(
@@ -38,6 +41,16 @@ registry.add_domain(
                 _HERE + "figures:accuracy_over_rounds",
                 "test accuracy after each round, mean and range over replications",
                 needs=("course",),
+            ),
+            FigureEntry(
+                "accuracy_over_alpha",
+                _HERE + "figures:accuracy_over_alpha",
+                "early test accuracy over how alike clients' mixes of classes are",
+            ),
+            FigureEntry(
+                "rounds_over_alpha",
+                _HERE + "figures:rounds_over_alpha",
+                "rounds to the target accuracy over how alike clients' mixes of classes are",
             ),
         ),
     )

@@ -27,7 +27,13 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         steps = list(rounds(scenario, task, method, seed, context))
         accuracy = measure.accuracies(task, steps, scenario.rounds)
         found = _metrics(scenario, task, steps, accuracy)
-        found["traffic_mb"] = measure.traffic_bytes(scenario, task, method.needs(), steps) / 1e6
+        for name, count in (
+            ("traffic_mb", len(steps)),
+            ("traffic_to_target_mb", found.get("rounds_to_target")),
+        ):
+            if count is not None:
+                sent = measure.traffic_bytes(scenario, task, method.needs(), steps[: int(count)])
+                found[name] = sent / 1e6
         counters = {"rounds": len(steps), "answers": sum(step.answered for step in steps)}
         yield Outcome(found, counters, _course(accuracy, steps) if context.keep_series else {})
 

@@ -26,6 +26,7 @@ from qoslab.domains.optimization.asymptotics import (
 from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.scenario import OptimizationScenario
+from qoslab.domains.optimization.settling import require_settling
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -138,6 +139,8 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         prepare(method, task.later, refuse=refuse)
         rate = None
     own = own_of(task, scenario, seed, method.decision)
+    if refuse and hasattr(method, "first_step"):
+        require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
         trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)

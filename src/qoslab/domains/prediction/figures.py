@@ -17,6 +17,9 @@ __all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_lo
 _LINES = 8
 """Methods in a figure; those of least error are shown."""
 
+_USUAL_LEVEL = 0.9
+"""Where the line stands beside which coverage is drawn: the level that intervals promise unless told otherwise."""
+
 _ROWS = 12
 """Rivals in a forest; the closest are shown."""
 
@@ -44,7 +47,7 @@ def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # n
 
 def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
     """Share of values inside their intervals, by method and parameter, with 95 % intervals over replications."""
-    from qoslab.draw.bars import bars
+    from qoslab.draw.bars import forest
 
     columns = [name for name in rows.columns if name.startswith("coverage[")]
     if not columns:
@@ -59,7 +62,8 @@ def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG
     if not found:
         return None
     value, low, high = np.array(list(found.values())).T
-    return bars(list(found), value, low=low, high=high, xlabel="share of values inside their intervals")
+    label = f"share of values inside their intervals (line: {_USUAL_LEVEL:.0%})"
+    return forest(list(found), value, low, high, reference=_USUAL_LEVEL, xlabel=label)
 
 
 def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
@@ -80,7 +84,10 @@ def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noq
 
 def routing(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
     """Share of open gates and entropy of routing, task by task, while a network trains: where routing collapses."""
-    return _course(series, ("open", "entropy"), "share of open gates, entropy over its largest")
+    figure = _course(series, ("open", "entropy"), "open gates, entropy")
+    if figure is not None:
+        figure.axes[0].set_ylim(0.0, 1.05)  # a thousandth less than all open is no collapse
+    return figure
 
 
 def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
@@ -90,7 +97,7 @@ def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa:
 
 def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
     """Losses of the tasks while a network trains, in units of each parameter's mean: negative transfer shows here."""
-    return _course(series, ("loss",), "mean absolute error over the mean")
+    return _course(series, ("loss",), "error over the mean")
 
 
 def _course(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:

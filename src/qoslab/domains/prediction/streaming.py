@@ -20,7 +20,7 @@ from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, trans
 from qoslab.domains.prediction.data import BoolArray, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
 
-__all__ = ["CONTENDERS", "Setting", "Slots", "compare", "follow", "read_slots", "split"]
+__all__ = ["CONTENDERS", "Setting", "Slots", "compare", "follow", "open_slots", "split"]
 
 DATASET = "wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz"
 _MISSING = 65535
@@ -159,10 +159,11 @@ CONTENDERS: dict[str, Callable[[np.random.Generator], Contender]] = {
     "AMF, cells replayed": Amf,
     "trained on the last slot": lambda rng: Trained(rng, 1),
     "trained on the last 8 slots": lambda rng: Trained(rng, 8),
+    "trained on all slots so far": lambda rng: Trained(rng, 64),
 }
 
 
-def read_slots(path: Path) -> Slots:
+def open_slots(path: Path) -> Slots:
     """The slots of WS-DREAM #2 in seconds; zeros of the source (0.3 % of cells) count as not measured."""
     with np.load(path, allow_pickle=False) as archive:
         table = archive["rt_ms"]
@@ -239,7 +240,7 @@ def compare(
     ]
     if problems:
         raise BadInput(problems)
-    source = read_slots(resolver()(DATASET))
+    source = open_slots(resolver()(DATASET))
     setting = Setting(density, slots, newcomers, seed)
     out = []
     for name in CONTENDERS:

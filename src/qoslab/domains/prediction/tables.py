@@ -14,7 +14,7 @@ from qoslab.domains.prediction.scenario import Table
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read_table"]
+__all__ = ["read_ids", "read_table"]
 
 
 def read_table(data: Table) -> Known:
@@ -42,6 +42,16 @@ def read_table(data: Table) -> Known:
         raise BadInput(problems)
     sides = _contexts(frame, data, users, services, path)
     return Known(data.parameters, values, *sides)
+
+
+def read_ids(data: Table) -> tuple[list[str], list[str]]:
+    """The ids of users and services as the file has them, in the order of their numbers."""
+    frame = _frame(Path(str(data.file)))
+    users, services = (
+        [str(name) for name in frame[column].unique(maintain_order=True).to_list()]
+        for column in (data.user, data.service)
+    )
+    return users, services
 
 
 def _frame(path: Path) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from pydantic import Field
 from qoslab.agents.message import FloatArray, Message, MessageType, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
+from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.steps import Positive, Share, falling, natural
 
 __all__ = ["CITATION", "PenaltyConsensus"]
@@ -89,7 +90,8 @@ class PenaltyConsensus:
         over = own.n * state["e"]
         price = self.penalty * (over if coupled.equality else np.maximum(over, 0.0))
         slope = self._slope(x, own, k) + coupled.pull(price)
-        step = falling(self._first(own), self.decay, self.power, k) * self._scale(x, own, k)
+        scale = self.weights_at(own.data.coupled_in(k), x, own.n)
+        step = falling(self.first_step(own), self.decay, self.power, k) * scale
         fresh = coupled.project(x - step * slope)
         return {"x": fresh, "e": heard["e"] + coupled.constraint(fresh) - coupled.constraint(x)}
 
@@ -100,14 +102,15 @@ class PenaltyConsensus:
         up, down = own.data.own_values(x + width, k), own.data.own_values(x - width, k)
         return np.asarray((up - down) / (2.0 * width))
 
-    def _scale(self, x: FloatArray, own: Own, k: int) -> FloatArray:
+    def weights_at(self, coupled: Coupled, x: FloatArray, n: int = 0) -> FloatArray:
+        """What the step is multiplied by in each entry, shape of x; `n` agents, as many as rows where 0."""
         if self.scaling == "none":
             return np.ones_like(x)
-        coupled = own.data.coupled_in(k)
-        reach = (coupled.share**2).sum(axis=1) * self.penalty * (self.lag or own.n)
+        reach = (coupled.share**2).sum(axis=1) * self.penalty * (self.lag or n or len(x))
         return np.asarray(1.0 / (coupled.own.curvature(x) + reach))
 
-    def _first(self, own: Own) -> float:
+    def first_step(self, own: Own) -> float:
+        """S."""
         if self.scaling == "curvature":
             return self.step or 0.5
         reach = own.n * self.penalty * own.data.share_norm**2

@@ -15,14 +15,16 @@ from qoslab.core.located import Located, read_toml, validate, validate_dataclass
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
-from qoslab.domains.prediction.data import Task, make_task
+from qoslab.domains.prediction.data import Known, Task, make_task
 from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.metrics import calibration, errors
-from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.readers import read
+from qoslab.domains.prediction.scenario import PredictionScenario, Table
 from qoslab.domains.prediction.selection import Limit
+from qoslab.domains.prediction.tables import read_ids
 
 __all__ = ["evaluate", "export", "select", "serve", "train"]
 
@@ -41,6 +43,7 @@ def train(
     level: float = 0.9,
     folds: int = 20,
     rounds: int = 1,
+    everything: bool = False,
 ) -> Rows:
     """Train a method, calibrate its intervals on cells hidden from it, and keep the model.
 
@@ -52,6 +55,7 @@ def train(
         level: Probability that intervals promise.
         folds: Folds that the known measurements are dealt into.
         rounds: Folds that are hidden for calibration, one after the other.
+        everything: Learn from all measurements, and keep none back for `evaluate`.
     """
     _check(level=level, folds=folds, rounds=rounds, split=split)
     if to.exists():
@@ -59,23 +63,26 @@ def train(
     document = read_toml(world)
     scenario = _scenario(document)
     chosen = _method(document, method)
-    task = _task(scenario, split)
+    known = _everything(scenario, split) if everything else _task(scenario, split).known
+    users, services = _ids(scenario, known)
     making = Making(
         level=level,
         folds=folds,
         rounds=rounds,
         seed=split,
-        scenario=scenario.model_dump(mode="json"),
+        scenario=None if everything else scenario.model_dump(mode="json"),
+        users=users,
+        services=services,
         larger_is_better=scenario.larger_is_better,
     )
-    save_model(to, make_model(task.known, method, chosen, making, Context(dataset=resolver())))
+    save_model(to, make_model(known, method, chosen, making, Context(dataset=resolver())))
     return [
         {
             "model": str(to),
             "method": method,
-            "users": task.known.users,
-            "services": task.known.services,
-            "measurements": int(np.isfinite(task.known.values).any(axis=0).sum()),
+            "users": known.users,
+            "services": known.services,
+            "measurements": int(np.isfinite(known.values).any(axis=0).sum()),
             "mbytes": round(_bytes(to) / 1e6, 2),
         }
     ]
@@ -228,7 +235,8 @@ def _scenario(document: Located) -> PredictionScenario:
     table = document.tree.get("scenario")
     if not isinstance(table, dict):
         raise BadInput(Problem(message="there is no [scenario]", path=document.path, field="scenario"))
-    return validate(PredictionScenario, table, document, ("scenario",))
+    base = str(document.path.resolve().parent) if document.path else "."
+    return validate(PredictionScenario, table, document, ("scenario",), context={"base": base})
 
 
 def _method(document: Located, name: str) -> Any:
@@ -243,6 +251,17 @@ def _method(document: Located, name: str) -> Any:
 
 def _task(scenario: PredictionScenario, split: int) -> Task:
     return make_task(scenario, Seed(replication=split), Context(dataset=resolver()))
+
+
+def _everything(scenario: PredictionScenario, split: int) -> Known:
+    return read(scenario.data, Seed(replication=split), Context(dataset=resolver()))
+
+
+def _ids(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:
+    """Ids of users and services: those of a table, else their numbers."""
+    if isinstance(scenario.data, Table):
+        return read_ids(scenario.data)
+    return [str(user) for user in range(known.users)], [str(service) for service in range(known.services)]
 
 
 def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:

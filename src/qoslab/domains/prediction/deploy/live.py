@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from qoslab.domains.prediction import online
-from qoslab.domains.prediction.data import Codes, FloatArray
+from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
+from qoslab.domains.prediction.deploy.priors import Basis, Priors
 from qoslab.domains.prediction.intervals import Intervals, Spread
 from qoslab.domains.prediction.selection import Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
 
-Basis = Literal["model", "context", "population"]
-"""What an answer rests on: the trained model; others of the same context; all others."""
-
-_PRIOR_MEMBERS = 3.0
-"""Weight of the whole population in a group's mean, in members."""
-
 _ROOM = 64
 """Places for new users or services that are made at a time."""
+
+_CELLS_PER_USER = 60
+"""Known cells of each user that strangers' intervals are calibrated on, at most."""
 
 _MOST_LEVELS = 64
 """Levels whose quantiles are remembered."""
@@ -120,15 +118,18 @@ class Live:
         self._state = _state(model, self.memory)
         self._first = self._state.row_covariances.copy(), self._state.point_covariances.copy()
         self._priors = {
-            "user": _Priors(
+            "user": Priors(
                 self._state.rows, _present(arrays["known/users"], self.trained[0]), about.user_context
             ),
-            "service": _Priors(
+            "service": Priors(
                 self._state.points[None],
                 _present(arrays["known/services"], self.trained[1]),
                 about.service_context,
             ),
         }
+        self._strangers = self._forget_strangers()
+        self._wider = {side: np.ones((len(about.parameters), 1)) for side in ("user", "service")}
+        self._wider = self._calibrated(arrays)
 
     def answer(
         self,
@@ -217,15 +218,68 @@ class Live:
         fresh = noise[:, None] * np.ones(len(places))
         now = _uncertain(x, who.covariance, who.mean, what.covariance)
         first = np.zeros(now.shape)
-        if 0 <= user < self.trained[0]:
+        if 0 <= user < self.trained[0] and user not in self._strangers["user"]:
             trained = known & (places < self.trained[1])
+            trained[trained] = self._priors["service"].present[places[trained]]
             at = np.where(trained, places, 0)
             before = _uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
             first = np.where(trained, before, 0.0)
         raw = np.log(self.intervals.raw(logs * self._std + self._mean).clip(self.intervals.floor[:, None]))
         in_spread = self._in_spread(who, what)
         widened = np.sqrt((fresh + now) / (fresh + first))
-        return raw, self.intervals.spread.at(*in_spread, raw) * widened
+        strange = np.array([basis != "model" for basis in what.basis])
+        wider = np.where(strange, self._wider["service"], 1.0)
+        if who.basis[0] != "model":
+            wider = np.maximum(wider, self._wider["user"])
+        return raw, self.intervals.spread.at(*in_spread, raw) * widened * wider
+
+    def _forget_strangers(self) -> dict[str, dict[int, Basis]]:
+        """Let those whom nobody measured begin as their context says; what their answers rest on."""
+        found: dict[str, dict[int, Basis]] = {}
+        for side, codes in (("user", self.about.user_context), ("service", self.about.service_context)):
+            prior, found[side] = self._priors[side], {}
+            for place in np.flatnonzero(~prior.present):
+                context = {kind: column[place] for kind, column in codes.items()}
+                mean, covariance, basis = prior.of(context)
+                found[side][int(place)] = basis
+                self._put(side, int(place), mean, covariance)
+                if side == "user":
+                    self._state.offset[:, place] = 0.0
+                else:
+                    self._state.offset[:, :, place] = 0.0
+        return found
+
+    def _calibrated(self, arrays: Mapping[str, Any]) -> dict[str, FloatArray]:
+        """Factors that let intervals hold `level` of the known cells, had each been a stranger's."""
+        lower, upper = (q[:, None] for q in self._at(self.about.level))
+        ratios: dict[str, list[FloatArray]] = {"user": [], "service": []}
+        names = np.array(list(self.services))
+        for user in np.flatnonzero(self._priors["user"].present):
+            cells = np.flatnonzero(arrays["known/users"] == user)[:_CELLS_PER_USER]
+            places = arrays["known/services"][cells]
+            real = np.log(np.maximum(arrays["known/values"][cells].T, self.intervals.floor[:, None]))
+            what, who = self._services(list(names[places]), None), self._user(self.about.users[user], None)
+            rows, covariance = self._priors["user"].without(np.array([user]))
+            strange: Basis = "population"
+            nobody = _Side(np.array([-1]), rows[:, 0], covariance, [strange])
+            points, spread = self._priors["service"].without(places)
+            nothing = _Side(
+                np.full(len(places), -1),
+                points[0],
+                np.repeat(spread, len(places), 0),
+                [strange] * len(places),
+            )
+            for side, pair in (("user", (nobody, what)), ("service", (who, nothing))):
+                logs, size = self._logs(*pair)
+                miss = (real - logs) / size
+                ratios[side].append(
+                    np.where(miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9))
+                )
+        share = self.about.level
+        return {
+            side: np.nanquantile(np.concatenate(found, axis=1), share, axis=1, keepdims=True).clip(1.0, 20.0)
+            for side, found in ratios.items()
+        }
 
     def _in_spread(self, who: _Side, what: _Side) -> tuple[Codes, Codes]:
         user = np.where(who.places < self.trained[0], who.places, -1)
@@ -234,7 +288,7 @@ class Live:
     def _user(self, name: str, context: Mapping[str, int] | None) -> _Side:
         place = self.users.get(name, -1)
         if place >= 0:
-            basis: Basis = "model" if self._priors["user"].has(place) else "population"
+            basis = self._strangers["user"].get(place, "model")
             return _Side(
                 np.array([place]), self._state.rows[:, place], self._state.row_covariances[:, place], [basis]
             )
@@ -249,10 +303,9 @@ class Live:
         if missing.any() and context is None:
             raise Unknown(names[int(np.argmax(missing))], side="service")
         mean, covariance = self._state.points[places], self._state.point_covariances[places]
-        prior = self._priors["service"]
-        basis: list[Basis] = ["model" if prior.has(place) else "population" for place in places]
+        basis: list[Basis] = [self._strangers["service"].get(int(place), "model") for place in places]
         if context is not None and missing.any():
-            one, spread, kind = prior.of(context)
+            one, spread, kind = self._priors["service"].of(context)
             mean[missing], covariance[missing] = one[0], spread[0]
             basis = [kind if gone else old for gone, old in zip(missing, basis, strict=True)]
         return _Side(places, mean, covariance, basis)
@@ -267,67 +320,17 @@ class Live:
         if place >= room[side == "service"]:
             more = [room[0] + _ROOM * (side == "user"), room[1] + _ROOM * (side == "service")]
             self._state = online.with_places(self._state, more[0], more[1], self.memory)
-        mean, covariance, _ = self._priors[side].of(context or {})
+        self._put(side, place, *self._priors[side].of(context or {})[:2])
+        return place
+
+    def _put(self, side: str, place: int, mean: FloatArray, covariance: FloatArray) -> None:
         if side == "user":
             self._state.rows[:, place], self._state.row_covariances[:, place] = mean, covariance
         else:
             self._state.points[place], self._state.point_covariances[place] = mean[0], covariance[0]
-        return place
 
 
-class _Priors:
-    """What to believe of a user or service of whom only the context is known.
-
-    Args:
-        means: Means of all rows or points, shape (tables, n, width).
-        present: Which have any measurement, shape (n,).
-        context: For each kind of context one code per user or service, -1 where unknown.
-    """
-
-    def __init__(self, means: FloatArray, present: FloatArray, context: Mapping[str, Sequence[int]]) -> None:
-        use = means[:, present]
-        if use.shape[1] < 2:
-            use = np.repeat(np.zeros_like(means[:, :1]), 2, axis=1)
-        self._present = present
-        self._mean = use.mean(axis=1)
-        self._covariance = _covariance(use - self._mean[:, None])
-        self._groups: dict[tuple[str, int], tuple[FloatArray, FloatArray]] = {}
-        for kind, codes in context.items():
-            self._add(kind, means, np.asarray(codes, np.int64))
-
-    def has(self, place: int) -> bool:
-        """Whether there is a measurement of whoever has this place."""
-        return place >= len(self._present) or (place >= 0 and bool(self._present[place]))
-
-    def of(self, context: Mapping[str, int]) -> tuple[FloatArray, FloatArray, Basis]:
-        """Mean and covariance of the smallest group that the context names; else of all."""
-        for kind, code in reversed(list(context.items())):
-            if (kind, code) in self._groups:
-                return *self._groups[kind, code], "context"
-        return self._mean, self._covariance, "population"
-
-    def _add(self, kind: str, means: FloatArray, codes: Codes) -> None:
-        groups = {int(c): np.flatnonzero((codes == c) & self._present) for c in np.unique(codes) if c >= 0}
-        groups = {code: members for code, members in groups.items() if len(members)}
-        if not groups:
-            return
-        centre = {}
-        left = []
-        for code, members in groups.items():
-            total = means[:, members].sum(axis=1) + _PRIOR_MEMBERS * self._mean
-            centre[code] = total / (len(members) + _PRIOR_MEMBERS)
-            left.append(means[:, members] - centre[code][:, None])
-        within = _covariance(np.concatenate(left, axis=1))
-        for code, mean in centre.items():
-            self._groups[kind, code] = mean, within
-
-
-def _covariance(apart: FloatArray) -> FloatArray:
-    """Second moments of deviations of shape (tables, n, width), shape (tables, width, width)."""
-    return np.asarray(apart.transpose(0, 2, 1) @ apart / apart.shape[1])
-
-
-def _present(places: Codes, count: int) -> FloatArray:
+def _present(places: Codes, count: int) -> BoolArray:
     found = np.zeros(count, bool)
     found[places] = True
     return found

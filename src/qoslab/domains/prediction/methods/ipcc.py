@@ -27,7 +27,8 @@ class IPCC:
     """IPCC of the QoS literature: UPCC with users and services exchanged.
 
     Attributes:
-        neighbours: Number of most correlated services that are asked; only positive correlations count.
+        neighbours: Number of most correlated services, among those that the user knows, that are asked; only positive
+            correlations count.
     """
 
     neighbours: Annotated[int, Field(ge=1)] = 50

@@ -30,7 +30,8 @@ class UPCC:
     """UPCC of the QoS literature: the user's mean and the weighted deviations of the most correlated users.
 
     Attributes:
-        neighbours: Number of most correlated users that are asked; only positive correlations count.
+        neighbours: Number of most correlated users, among those that know the service, that are asked; only positive
+            correlations count.
     """
 
     neighbours: Annotated[int, Field(ge=1)] = 10
@@ -83,15 +84,20 @@ def neighbours(table: FloatArray, count: int) -> FloatArray:
 
     Args:
         table: Shape (rows, columns), NaN where unknown.
-        count: Number of rows with the largest positive correlation that are asked; those that do not know the
-            column stay silent.
+        count: For each cell, the number of rows with the largest positive correlation that are asked, among those that
+            know the column.
     """
     similarity = np.maximum(pearson(table), 0.0)
-    if count < len(similarity):
-        least = np.partition(similarity, -count, axis=1)[:, -count, None]
-        similarity = np.where(similarity >= least, similarity, 0.0)
     mask = np.isfinite(table)
-    mean = mean_along(table[None], axis=2)[0]
-    weight = similarity @ mask
-    deviation = similarity @ np.where(mask, table - mean, 0.0)
-    return np.asarray(np.where(weight > 0, mean + deviation / np.where(weight > 0, weight, 1.0), np.nan))
+    mean = mean_along(table[None], axis=2)[0][:, 0]
+    out = np.full(table.shape, np.nan)
+    for column in range(table.shape[1]):
+        know = np.flatnonzero(mask[:, column])
+        weight = similarity[:, know]
+        if count < len(know):
+            least = np.partition(weight, -count, axis=1)[:, -count, None]
+            weight = np.where(weight >= least, weight, 0.0)
+        total = weight.sum(axis=1)
+        above = weight @ (table[know, column] - mean[know])
+        out[:, column] = np.where(total > 0, mean + above / np.where(total > 0, total, 1.0), np.nan)
+    return out

@@ -1,0 +1,137 @@
+"""Our server inside Flower gives the models of our own rounds."""
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, MissingExtra
+from qoslab.core.seeds import Seed
+from qoslab.domains.federation.clients import train
+from qoslab.domains.federation.data import make_task
+from qoslab.domains.federation.flower import Server, flower_strategy
+from qoslab.domains.federation.methods.centralised import Centralised
+from qoslab.domains.federation.methods.data_sharing import DataSharing
+from qoslab.domains.federation.methods.fedavg import FedAvg
+from qoslab.domains.federation.methods.fedavg_momentum import FedAvgMomentum
+from qoslab.domains.federation.methods.fedprox import FedProx
+from qoslab.domains.federation.methods.scaffold import Scaffold
+from qoslab.domains.federation.methods.server_learning import ServerLearning
+from qoslab.domains.federation.scenario import FederationScenario, example
+from qoslab.domains.federation.strategy import Guide
+from qoslab.domains.federation.training import Clients, rounds
+
+SEED = Seed(0, "flower", "", 0)
+
+
+def world():
+    return FederationScenario.model_validate(example().model_dump() | {"faults": {}})
+
+
+def pieces(flat):
+    """A model as two layers."""
+    return [flat[:6].reshape(2, 3).copy(), flat[6:].copy()]
+
+
+class Field:
+    """The clients and the server's own training of a scenario, round by round, with our draws."""
+
+    def __init__(self):
+        self.scenario = world()
+        self.task = make_task(self.scenario, SEED)
+        self.draws = {name: SEED.generator(name) for name in ("who", "dropout", "batches", "server")}
+        self.clients = Clients.of(self.task, FedAvg().needs())
+
+    def work(self, model):
+        """(client, weights, samples) of a round; also draws what the server will use."""
+        settings, server = self.scenario.training, self.scenario.server
+        able = np.flatnonzero([len(part) > 0 for part in self.task.parts])
+        chosen = self.draws["who"].choice(able, self.scenario.sampled, replace=False)
+        self.draws["dropout"].random(len(chosen))
+        chance = self.draws["batches"].random((len(chosen), settings.steps, settings.batch))
+        self.chance = self.draws["server"].random((server.steps, server.batch))
+        batches = self.clients.batches(chosen, chance)
+        updates = train(self.scenario, self.task, batches, chosen, model, Guide(), settings.rate)
+        return [
+            (int(client), pieces(model + update), int(self.clients.sizes[client]))
+            for client, update in zip(chosen, updates, strict=True)
+        ]
+
+    def learn(self, weights, gamma):
+        task, model = self.task, np.concatenate([array.ravel() for array in weights])
+        for batch in task.server[(self.chance * len(task.server)).astype(np.int64)]:
+            model = model - gamma * self.scenario.server.rate * task.network.gradients(
+                model, task.x[batch], task.y[batch]
+            )
+        return pieces(model)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [ServerLearning(), FedAvg(), ServerLearning(schedule="cosine"), ServerLearning(on="fedavg_momentum")],
+)
+def test_the_server_gives_the_models_of_our_own_rounds(method):
+    field = Field()
+    ours = list(rounds(field.scenario, field.task, method, SEED, Context()))
+    server = Server(method, pieces(field.task.start), field.learn, rounds=field.scenario.rounds, clients=6)
+    for number, step in enumerate(ours):
+        flat = np.concatenate([array.ravel() for array in server.model])
+        found = server.merge(number, field.work(flat))
+        np.testing.assert_allclose(np.concatenate([array.ravel() for array in found]), step.model, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "method", [FedProx(), Scaffold(), Centralised(), DataSharing()], ids=lambda m: type(m).__name__
+)
+def test_what_clients_would_have_to_help_with_is_refused(method):
+    with pytest.raises(BadInput, match="needs more of clients than the weights they end with"):
+        Server(method, [np.zeros(3)], lambda weights, gamma: weights, rounds=5, clients=4)
+
+
+def test_weights_of_another_shape_are_refused_and_types_kept():
+    server = Server(FedAvgMomentum(), [np.zeros((2, 2), np.float32)], lambda w, g: w, rounds=5, clients=4)
+    assert server.model[0].dtype == np.float32
+    with pytest.raises(BadInput, match=r"weights have the shapes \[\(4,\)\], and the model \[\(2, 2\)\]"):
+        server.merge(0, [(0, [np.zeros(4)], 3)])
+
+
+def test_without_flower_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "flwr", None)
+    with pytest.raises(MissingExtra, match=r"qoslab\[flower\]"):
+        flower_strategy([np.zeros(2)], lambda w, g: w, rounds=1, clients=2, sampled=2)
+
+
+def test_flower_drives_it_through_its_own_types():
+    flwr = pytest.importorskip(
+        "flwr", reason="Flower has an environment of its own: pip install 'qoslab[flower]'"
+    )
+    from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
+
+    field, method = Field(), ServerLearning()
+    ours = list(rounds(field.scenario, field.task, method, SEED, Context()))
+
+    class Manager:
+        def sample(self, num_clients, min_num_clients):
+            return [Proxy(cid) for cid in range(num_clients)]
+
+    class Proxy:
+        def __init__(self, cid):
+            self.cid = str(cid)
+
+    strategy = flower_strategy(
+        pieces(field.task.start), field.learn, rounds=field.scenario.rounds, clients=6, sampled=4
+    )
+    assert isinstance(strategy, flwr.server.strategy.Strategy)
+    parameters = strategy.initialize_parameters(Manager())
+    for number, step in enumerate(ours, start=1):
+        asked = strategy.configure_fit(number, parameters, Manager())
+        assert len(asked) == 4
+        flat = np.concatenate([array.ravel() for array in parameters_to_ndarrays(asked[0][1].parameters)])
+        status = Status(Code.OK, "")
+        results = [
+            (Proxy(client), FitRes(status, ndarrays_to_parameters(weights), size, {}))
+            for client, weights, size in field.work(flat)
+        ]
+        parameters, _ = strategy.aggregate_fit(number, results, [])
+        found = np.concatenate([array.ravel() for array in parameters_to_ndarrays(parameters)])
+        np.testing.assert_allclose(found, step.model, rtol=1e-10)
+    assert strategy.evaluate(1, parameters) is None

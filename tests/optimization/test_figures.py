@@ -1,0 +1,44 @@
+"""Figures show the numbers of the table and of the series, and nothing where there are none."""
+
+import polars as pl
+import pytest
+
+from qoslab.domains.optimization.figures import budgets, protection
+
+pytest.importorskip("matplotlib")
+
+
+def lines(figure):
+    return {line.get_label(): [float(y) for y in line.get_ydata()] for line in figure.axes[0].lines}
+
+
+def test_budgets_of_the_first_agent_stand_beside_the_optimal_one():
+    steps = pl.DataFrame(
+        {"round": [0, 1, 2] * 2, "agent": [0] * 3 + [1] * 3, "decision": [0.4, 0.5, 0.6, 9.0, 9.0, 9.0]}
+    )
+    steps = steps.with_columns(
+        scenario=pl.lit("s"),
+        method=pl.lit("negotiated"),
+        replication=pl.lit(0),
+        entry=pl.lit(0),
+        optimal=pl.Series([0.7, 0.7, 0.8] * 2),
+    )
+    found = list(lines(budgets(steps.head(0), {"decisions": steps})).values())
+    assert [0.4, 0.5, 0.6] in found
+    assert [0.7, 0.7, 0.8] in found
+    assert not any(9.0 in values for values in found)
+    assert budgets(steps, {"decisions": steps.head(0)}) is None
+
+
+def test_protection_is_the_mean_over_seeds_at_each_probability():
+    rows = pl.DataFrame(
+        {
+            "eavesdropper.interception": [0.1, 0.1, 0.9, 0.9],
+            "method": ["extra"] * 4,
+            "protection_of_innovations": [0.8, 0.6, 0.2, 0.1],
+        }
+    )
+    (values,) = [value for value in lines(protection(rows, {})).values() if len(value) == 2]
+    assert values == pytest.approx([0.7, 0.15])
+    assert protection(rows.head(2), {}) is None
+    assert protection(rows.drop("eavesdropper.interception"), {}) is None
