@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from qoslab.agents.weights import Doubly, Rules
 from qoslab.core.scenario import Part, Scenario
 from qoslab.domains.optimization.tables import ProblemTable
+from qoslab.graphs.mixing import Shares
 from qoslab.graphs.spec import NetworkTable
 
-__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "example"]
+__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "WeightsTable", "example"]
 
 
 class ChannelTable(Part):
@@ -21,6 +23,37 @@ class ChannelTable(Part):
         0.0, ge=0, lt=1, description="probability that a message is lost; the last one is kept"
     )
     delay: int = Field(0, ge=0, description="rounds between saying and hearing")
+
+
+class WeightsTable(Part):
+    """How agents weigh what they hear."""
+
+    row: Shares = Field("uniform", description="row weights: equal, by the links' weights, or at random")
+    column: Shares = Field(
+        "uniform", description="column weights: equal, by the links' weights, or at random"
+    )
+    doubly: Doubly = Field(
+        "metropolis", description="doubly stochastic weights; all but sinkhorn need an undirected network"
+    )
+    self_weight: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="what an agent keeps of its row and column weights; by their rule if not given",
+    )
+
+    @model_validator(mode="after")
+    def _kept(self) -> WeightsTable:
+        if "weight" in (self.row, self.column) and self.self_weight is None:
+            message = (
+                "shares by the links' weights need self_weight: nothing would be left for the agent itself"
+            )
+            raise ValueError(message)
+        return self
+
+    def rules(self, seed: int) -> Rules:
+        """How the matrices are made; `seed` is for random weights."""
+        return Rules(self.row, self.column, self.doubly, self.self_weight, seed)
 
 
 class Eavesdropper(Part):
@@ -46,6 +79,7 @@ class OptimizationScenario(Scenario):
     link_up: float = Field(
         1.0, gt=0, le=1, description="probability that a link is up in a round; weights follow"
     )
+    weights: WeightsTable = Field(WeightsTable(), description="how agents weigh what they hear")
     channel: ChannelTable = Field(ChannelTable(), description="noise, loss and delay of messages")
     unstable: Literal["refuse", "run"] = Field(
         "refuse", description="a step size past the predicted limit: refused, or run all the same"
@@ -57,6 +91,13 @@ class OptimizationScenario(Scenario):
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
     )
+
+    @model_validator(mode="after")
+    def _steady(self) -> OptimizationScenario:
+        if self.link_up < 1 and self.weights.doubly in ("best_constant", "sinkhorn"):
+            message = f"{self.weights.doubly} weights need all links: link_up below 1 may cut some agent off"
+            raise ValueError(message)
+        return self
 
 
 def example() -> OptimizationScenario:
