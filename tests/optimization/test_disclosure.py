@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.disclosure import disclosure, message_forms, private_targets
 from qoslab.domains.optimization.instances import b1, c1, ring, work
 from qoslab.domains.optimization.methods.admm import Admm
@@ -16,11 +18,14 @@ from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposi
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.methods.frost import Frost
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
+from qoslab.domains.optimization.methods.projected_subgradient import ProjectedSubgradient
 from qoslab.domains.optimization.methods.push_diging import PushDiging
 from qoslab.domains.optimization.methods.push_pull import PushPull
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.methods.subgradient_push import SubgradientPush
+from qoslab.domains.optimization.model import run
 from qoslab.domains.optimization.problems.smooth import Quadratic
+from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.task import task_of
 
 Q = np.array([0.5, 1.0, 1.5, 2.0, 0.8, 1.2])
@@ -31,6 +36,7 @@ EVERY = [
     DualDecomposition(),
     Extra(),
     Frost(),
+    ProjectedSubgradient(),
     PushDiging(),
     PushPull(),
     RowStochasticTracking(),
@@ -91,6 +97,35 @@ def test_what_is_not_defined_is_refused():
 
     with pytest.raises(BadInput, match="Thresholds are not affine"):
         message_forms(Thresholds(), on_ring(), 3)
+
+
+def tapped(**changes):
+    base = {
+        "network": {"generate": {"model": "ring", "nodes": 6}},
+        "problem": {"kind": "quadratic"},
+        "rounds": 80,
+        "eavesdropper": {"agent": 2, "interception": 0.2, "knows": "all but the targets"},
+    }
+    return OptimizationScenario.model_validate(base | changes)
+
+
+def test_a_run_reports_what_is_left_unknown():
+    """Push-pull says the gradient, hence the target, in round 0; who hears all knows it."""
+    first = next(iter(run(tapped(), PushPull(), [Seed()], Context()))).metrics["protection_of_target"]
+    assert 0 <= first < 0.5
+    heard = tapped(eavesdropper={"agent": 2, "interception": 1.0, "knows": "all but the targets"})
+    every = next(iter(run(heard, PushPull(), [Seed()], Context()))).metrics
+    assert every["protection_of_target"] == pytest.approx(0.0, abs=1e-6)
+    short = tapped(rounds=1, eavesdropper={"agent": 2, "interception": 0.2, "knows": "all but the targets"})
+    # One round, one message: 0.8 of 200 interceptions, 5 standard errors.
+    once = next(iter(run(short, PushPull(), [Seed()], Context()))).metrics["protection_of_target"]
+    assert once == pytest.approx(0.8, abs=5 * np.sqrt(0.8 * 0.2 / 200))
+
+
+@pytest.mark.parametrize("change", [{"link_up": 0.5}, {"channel": {"noise": 0.1}}, {"start": "own"}], ids=str)
+def test_what_spoils_the_forms_is_refused(change):
+    with pytest.raises(ValidationError, match="messages are not forms it knows"):
+        tapped(**change)
 
 
 def test_noise_on_targets_moves_the_optimum_as_promised():

@@ -27,7 +27,10 @@ from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.scenario import example
 from qoslab.domains.optimization.task import Task, own_of
 
-__all__ = ["Disclosure", "disclosure", "message_forms", "private_targets"]
+__all__ = ["HORIZON", "Disclosure", "disclosure", "message_forms", "private_targets"]
+
+HORIZON = 60
+"""Rounds that a run is judged by: finding the forms takes n p runs of them. Later ones can only tell more."""
 
 _RANK = 1e-9
 """Forms below this share of the largest are lost in the messages' double precision."""

@@ -61,6 +61,10 @@ class Eavesdropper(Part):
 
     agent: int = Field(0, ge=0, description="whose messages")
     interception: float = Field(0.5, gt=0, le=1, description="probability that a message is intercepted")
+    knows: Literal["nothing", "all but the targets"] = Field(
+        "nothing",
+        description="the method, its steps, weights and curvatures too, of quadratic costs; or none of it",
+    )
 
 
 class OptimizationScenario(Scenario):
@@ -91,6 +95,18 @@ class OptimizationScenario(Scenario):
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> OptimizationScenario:
+        if self.eavesdropper is None or self.eavesdropper.knows == "nothing":
+            return self
+        table = self.channel
+        disturbed = table.noise > 0 or table.loss > 0 or table.delay > 0 or self.link_up < 1
+        if disturbed or self.measurement_noise > 0 or self.start == "own":
+            message = "an eavesdropper that knows all but the targets needs a start that is a number, links that are"
+            message += " always up, and neither a channel nor measurement noise: else messages are not forms it knows"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _steady(self) -> OptimizationScenario:
