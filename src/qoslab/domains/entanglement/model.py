@@ -199,7 +199,7 @@ def _decided(
         raise BadInput(Problem(message=message, field="scenario.links.at_once"))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(world.view, method, physics, seed, span, scenario.phases.external_s, context)
+    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context)
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]

@@ -101,6 +101,14 @@ class Phases(Part):
 
     external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
     for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
+    control: Literal["common", "own"] = Field(
+        "common",
+        description="messages of a slot: the longest delay between two nodes and back for all methods, or for each "
+        "its own, local or through the centre",
+    )
+    centre: str | None = Field(
+        None, description="node of the central controller; the one nearest to all others if left out"
+    )
 
 
 class Jobs(Part):
