@@ -37,6 +37,7 @@ def kept(name: str) -> pl.DataFrame:
         ("swap-orders", {"scenario.nodes.coherence_s": "{ grid = [0.02] }"}, 10),
         ("scalability-16", {}, 1),
         pytest.param("scalability-512", {}, 1, marks=FULL),
+        pytest.param("shared-fibres", {}, 12, marks=FULL),
         pytest.param("swap-orders-by-length", {}, 48, marks=FULL),
     ],
 )
