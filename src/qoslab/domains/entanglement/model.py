@@ -162,7 +162,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         runner = _decided if isinstance(decider, Deciding) else _planned
         runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
-        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
+        rng = seed.generator("keys")
+        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals, rng=rng)
         if context.keep_series:
             users = {node for ends in ends_of(world.view) for node in ends}
             flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)
@@ -199,7 +200,7 @@ def _decided(
         raise BadInput(Problem(message=message, field="scenario.links.at_once"))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(world.view, method, physics, seed, span, scenario.phases.external_s, context)
+    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context)
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]
