@@ -54,7 +54,7 @@ def slots_of(scenario, method, seed=None):
     seed = seed or Seed()
     view = make_world(scenario, seed, Context()).view
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
-    return run_slots(view, method, (DEPHASING, True), seed, span, scenario.phases.external_s, Context())
+    return run_slots(view, method, (DEPHASING, True), seed, span, scenario.phases, Context())
 
 
 def slot_success(scenario):

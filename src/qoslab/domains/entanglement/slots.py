@@ -18,9 +18,10 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.phases import longest_delay
 from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
+from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import memory_errors
-from qoslab.graphs.shortest import all_pairs
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
@@ -106,8 +107,6 @@ class _Slots:
     ) -> None:
         self.view, self.noise, self.werner, self.span, self.external_s = view, noise, werner, span, external_s
         network = view.network
-        delays = all_pairs(network, np.array([timing.delay_s for timing in view.timings]))
-        self.news_s = float(delays[np.isfinite(delays)].max())
         self.free = np.repeat(np.array(view.pairs, np.int64)[:, None], 2, axis=1)
         self.attempts = seed.generator("slots/links")
         self.lots = [seed.generator(f"slots/swaps/{node}") for node in range(network.n)]
@@ -153,6 +152,12 @@ class _Slots:
         for pair in [each for each in self.pairs.values() if each.until_s <= now]:
             self.run.counts[DECOHERED] += 1
             self._end(pair, pair.until_s)
+
+    def clear(self, now: float) -> None:
+        """All memories are emptied."""
+        for pair in list(self.pairs.values()):
+            self.run.counts[DECOHERED] += 1
+            self._end(pair, now)
 
     def live(self, now: float) -> tuple[LivePair, ...]:
         """What whoever decides is told."""
@@ -295,7 +300,7 @@ def run_slots(
     physics: tuple[int, bool],
     seed: Seed,
     span: FloatArray,
-    external_s: float,
+    phases: Phases,
     context: Context,
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
@@ -308,7 +313,7 @@ def run_slots(
         physics: Noise of memories (see `states`), and whether states are Werner states.
         seed: The trial's seed.
         span: End of the warm-up and horizon, s.
-        external_s: How long links try in each slot, s.
+        phases: Phases of a slot; routing and internal phase no shorter than the longest delay between two nodes.
         context: Services of the laboratory.
 
     Raises:
@@ -317,26 +322,42 @@ def run_slots(
     """
     rng = seed.generator("method")
     installed = method.plan(view, rng, context).paths
-    noise, werner = physics
+    (noise, werner), external_s = physics, phases.external_s
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=external_s)
-    length = external_s + 2.0 * slots.news_s
+    routing_s, internal_s = _told_and_done(phases, longest_delay(view))
+    length = external_s + routing_s + internal_s
     if length > span[1]:
         message = f"one slot takes {length:g} s, more than the run"
-        hint = "phases.external_s, and twice the longest delay between two nodes"
+        hint = "phases.external_s, and by default twice the longest delay between two nodes"
         raise BadInput(Problem(message=message, field="scenario.horizon_s", hint=hint))
     for slot in range(int(span[1] / length)):
         context.check_time()
         now = slot * length
         slots.expire(now)
         slots.generate(now)
-        now += external_s + slots.news_s
+        now += external_s + routing_s
         slots.expire(now)
         told = replace(view, live=slots.live(now), now_s=now, installed=installed, delivered=tuple(slots.got))
         slots.swap(method.decide(told, rng, context), now)
-        now += slots.news_s
+        now += internal_s
         slots.expire(now)
         slots.deliver(now)
+        if phases.clear:
+            slots.clear(now)
     return _finished(slots)
+
+
+def _told_and_done(phases: Phases, news_s: float) -> tuple[float, float]:
+    """The routing and the internal phase, s; word must come round in each."""
+    for name in ("routing_s", "internal_s"):
+        wanted = getattr(phases, name)
+        if wanted is not None and wanted < news_s:
+            message = (
+                f"word between the farthest nodes takes {news_s:g} s, longer than the phase of {wanted:g} s"
+            )
+            raise BadInput(Problem(message=message, field=f"scenario.phases.{name}"))
+    routing_s = news_s if phases.routing_s is None else phases.routing_s
+    return routing_s, news_s if phases.internal_s is None else phases.internal_s
 
 
 def _finished(slots: _Slots) -> SlotRun:
