@@ -165,7 +165,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         runner = _decided if isinstance(decider, Deciding) else _planned
         runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
-        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
+        rng = seed.generator("keys")
+        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals, rng=rng)
         if context.keep_series:
             users = {node for ends in ends_of(world.view) for node in ends}
             flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)

@@ -1,7 +1,7 @@
 """Runs of methods that decide: in common time slots links try, the state is told, swaps are ordered, word goes round.
 
-A slot is `external_s` of attempts; then the longest delay between two nodes, for the state to reach whoever decides;
-then the swaps, all at once; then that delay again, for orders and results. Pairs that no swap used stay in memory.
+A slot is `external_s` of attempts; then the time the state needs to reach whoever decides; then that of the orders;
+then the swaps, all at once; then that of the results (see `talk`). Pairs that no swap used stay in memory.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
-from qoslab.domains.entanglement.phases import longest_delay
 from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import memory_errors
+from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
@@ -159,8 +159,8 @@ class _Slots:
             self.run.counts[DECOHERED] += 1
             self._end(pair, now)
 
-    def live(self, now: float) -> tuple[LivePair, ...]:
-        """What whoever decides is told."""
+    def live(self, now: float, until: float) -> tuple[LivePair, ...]:
+        """What whoever decides is told now: pairs that live until a time, which orders can still reach."""
         return tuple(
             LivePair(
                 pair.ident,
@@ -170,6 +170,7 @@ class _Slots:
                 now - pair.oldest_s,
             )
             for pair in self.pairs.values()
+            if pair.until_s > until
         )
 
     def fidelity(self, pair: _Pair, now: float) -> float:
@@ -313,7 +314,7 @@ def run_slots(
         physics: Noise of memories (see `states`), and whether states are Werner states.
         seed: The trial's seed.
         span: End of the warm-up and horizon, s.
-        phases: Phases of a slot; routing and internal phase no shorter than the longest delay between two nodes.
+        phases: How long links try in each slot, and who talks to whom.
         context: Services of the laboratory.
 
     Raises:
@@ -322,24 +323,28 @@ def run_slots(
     """
     rng = seed.generator("method")
     installed = method.plan(view, rng, context).paths
-    (noise, werner), external_s = physics, phases.external_s
-    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=external_s)
-    routing_s, internal_s = _told_and_done(phases, longest_delay(view))
-    length = external_s + routing_s + internal_s
+    noise, werner = physics
+    talk = _stretched(talk_of(view, phases, method), phases)
+    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    length = phases.external_s + talk.total_s
     if length > span[1]:
         message = f"one slot takes {length:g} s, more than the run"
-        hint = "phases.external_s, and by default twice the longest delay between two nodes"
+        hint = "phases.external_s, and the messages of phases.control"
         raise BadInput(Problem(message=message, field="scenario.horizon_s", hint=hint))
     for slot in range(int(span[1] / length)):
         context.check_time()
         now = slot * length
         slots.expire(now)
         slots.generate(now)
-        now += external_s + routing_s
+        now += phases.external_s + talk.news_s
         slots.expire(now)
-        told = replace(view, live=slots.live(now), now_s=now, installed=installed, delivered=tuple(slots.got))
-        slots.swap(method.decide(told, rng, context), now)
-        now += internal_s
+        live = slots.live(now, now + talk.orders_s)
+        told = replace(view, live=live, now_s=now, installed=installed, delivered=tuple(slots.got))
+        orders = method.decide(told, rng, context)
+        now += talk.orders_s
+        slots.expire(now)
+        slots.swap(orders, now)
+        now += talk.word_s
         slots.expire(now)
         slots.deliver(now)
         if phases.clear:
@@ -347,17 +352,19 @@ def run_slots(
     return _finished(slots)
 
 
-def _told_and_done(phases: Phases, news_s: float) -> tuple[float, float]:
-    """The routing and the internal phase, s; word must come round in each."""
-    for name in ("routing_s", "internal_s"):
-        wanted = getattr(phases, name)
-        if wanted is not None and wanted < news_s:
-            message = (
-                f"word between the farthest nodes takes {news_s:g} s, longer than the phase of {wanted:g} s"
-            )
+def _stretched(talk: Talk, phases: Phases) -> Talk:
+    """The same with the wanted routing and internal phase, in which messages must find time."""
+    wanted = (
+        ("routing_s", phases.routing_s, talk.news_s),
+        ("internal_s", phases.internal_s, talk.orders_s + talk.word_s),
+    )
+    for name, length_s, least_s in wanted:
+        if length_s is not None and length_s < least_s:
+            message = f"messages take {least_s:g} s, longer than the phase of {length_s:g} s"
             raise BadInput(Problem(message=message, field=f"scenario.phases.{name}"))
-    routing_s = news_s if phases.routing_s is None else phases.routing_s
-    return routing_s, news_s if phases.internal_s is None else phases.internal_s
+    news_s = talk.news_s if phases.routing_s is None else phases.routing_s
+    word_s = talk.word_s if phases.internal_s is None else phases.internal_s - talk.orders_s
+    return Talk(news_s, talk.orders_s, word_s)
 
 
 def _finished(slots: _Slots) -> SlotRun:
