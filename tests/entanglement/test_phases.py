@@ -140,7 +140,7 @@ def test_conservation_and_equal_runs_compiled_and_plain():
         scenario = chain_in_phases(
             rng.uniform(1, 20, hops).tolist(),
             0.2,
-            {"clear": bool(trial % 2)},
+            {"clear": bool(trial % 2), "internal_s": 0.0005},
             nodes={"coherence_s": float(rng.uniform(4e-3, 2e-2))},
             links={"pairs": 3, "at_once": 2 if trial % 3 == 0 else None},
         )
@@ -178,6 +178,20 @@ def test_phases_that_can_deliver_nothing(phases, horizon_s, field):
     with pytest.raises(BadInput) as caught:
         series_of(chain_in_phases([20.0, 20.0], horizon_s, phases))
     assert caught.value.problems[0].field == field
+
+
+@pytest.mark.parametrize(("internal_s", "delivers"), [(0.0002, False), (0.00025, True)])
+def test_an_answer_of_purification_must_come_before_memories_are_emptied(internal_s, delivers):
+    """20 km: question and answer take 0.2 ms."""
+    phases = {"internal_s": internal_s, "clear": True}
+    scenario = chain_in_phases([20.0], 1.0, phases, links={"pairs": 2})
+    method = Planned(PathPlan(0, (0, 1), rounds=(1,)))
+    if delivers:
+        assert series_of(scenario, method).counters["pairs_delivered"] > 10
+    else:
+        with pytest.raises(BadInput) as caught:
+            series_of(scenario, method)
+        assert caught.value.problems[0].field == "scenario.phases.internal_s"
 
 
 def test_slots_refuse_phases_in_which_word_cannot_come_round():

@@ -47,7 +47,7 @@ def refuse_short_phases(c: Chain, physics: Physics, span: FloatArray) -> None:
 
     Raises:
         BadInput: A slot is longer than the run, an attempt and its herald longer than the external phase, or, where
-            memories are emptied, the way of a swap's word to a user longer than the internal phase.
+            memories are emptied, the way of a swap's word to a user or a round of purification than the internal one.
     """
     if physics.length_s > span[1]:
         message = f"one slot takes {physics.length_s:g} s, more than the run"
@@ -63,6 +63,10 @@ def refuse_short_phases(c: Chain, physics: Physics, span: FloatArray) -> None:
     internal = physics.length_s - physics.act_s
     if physics.clear and word > internal * (1.0 + _ROUNDING):
         message = f"memories are emptied {internal:g} s after the first swaps, whose word takes {word:g} s to a user"
+        raise BadInput(Problem(message=message, field="scenario.phases.internal_s"))
+    asked = np.where((c.rounds > 0) & (c.fidelity < c.enough), 2.0 * np.diff(c.place_s), 0.0).max()
+    if physics.clear and asked * (1.0 + _ROUNDING) >= internal:
+        message = f"memories are emptied after {internal:g} s, and question and answer of purification take {asked:g} s"
         raise BadInput(Problem(message=message, field="scenario.phases.internal_s"))
 
 
