@@ -32,6 +32,7 @@ from qoslab.domains.entanglement.demand import draw_arrivals
 from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
+from qoslab.domains.entanglement.phases import in_phases, refuse_short_phases
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
@@ -115,8 +116,10 @@ def run_path(
 
     Raises:
         RuntimeError: Pairs were lost or made from nothing; an error of this program.
-        BadInput: More pairs than 10**6 in flight.
+        BadInput: More pairs than 10**6 in flight, or phases too short for any.
     """
+    if physics.sync:
+        refuse_short_phases(chain, physics, span)
     most = int(chain.width.max())
     room = 8 * int(chain.width.sum()) + 32
     while True:
@@ -175,7 +178,8 @@ def _planned(
     scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
 ) -> tuple[list[PathRun], FloatArray]:
     """What each path gave, and the pairs delivered over each link after the warm-up."""
-    span, physics = np.array([scenario.warm_up_s, scenario.horizon_s]), physics_of(scenario)
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    physics = in_phases(physics_of(scenario), scenario.phases, world.view)
     runs, load = [], np.zeros(world.network.m)
     for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
         context.check_time()

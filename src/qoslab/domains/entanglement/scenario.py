@@ -101,6 +101,20 @@ class Phases(Part):
     """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
 
     external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
+    routing_s: float | None = Field(
+        None,
+        ge=0,
+        description="time for the state to be told; the longest delay between two nodes if left out",
+    )
+    internal_s: float | None = Field(
+        None,
+        gt=0,
+        description="time for swaps and their word; the longest delay between two nodes if left out",
+    )
+    clear: bool = Field(default=False, description="whether memories are emptied at the end of each slot")
+    planned: Literal["asynchronous", "synchronous"] = Field(
+        "asynchronous", description="whether nodes on planned paths act at once, or keep to the three phases"
+    )
     for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
     control: Literal["common", "own"] = Field(
         "common",

@@ -21,7 +21,7 @@ from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAI
 from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import memory_errors
-from qoslab.domains.entanglement.talk import talk_of
+from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
@@ -152,6 +152,12 @@ class _Slots:
         for pair in [each for each in self.pairs.values() if each.until_s <= now]:
             self.run.counts[DECOHERED] += 1
             self._end(pair, pair.until_s)
+
+    def clear(self, now: float) -> None:
+        """All memories are emptied."""
+        for pair in list(self.pairs.values()):
+            self.run.counts[DECOHERED] += 1
+            self._end(pair, now)
 
     def live(self, now: float, until: float) -> tuple[LivePair, ...]:
         """What whoever decides is told now: pairs that live until a time, which orders can still reach."""
@@ -318,7 +324,7 @@ def run_slots(
     rng = seed.generator("method")
     installed = method.plan(view, rng, context).paths
     noise, werner = physics
-    talk = talk_of(view, phases, method)
+    talk = _stretched(talk_of(view, phases, method), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
     length = phases.external_s + talk.total_s
     if length > span[1]:
@@ -341,7 +347,24 @@ def run_slots(
         now += talk.word_s
         slots.expire(now)
         slots.deliver(now)
+        if phases.clear:
+            slots.clear(now)
     return _finished(slots)
+
+
+def _stretched(talk: Talk, phases: Phases) -> Talk:
+    """The same with the wanted routing and internal phase, in which messages must find time."""
+    wanted = (
+        ("routing_s", phases.routing_s, talk.news_s),
+        ("internal_s", phases.internal_s, talk.orders_s + talk.word_s),
+    )
+    for name, length_s, least_s in wanted:
+        if length_s is not None and length_s < least_s:
+            message = f"messages take {least_s:g} s, longer than the phase of {length_s:g} s"
+            raise BadInput(Problem(message=message, field=f"scenario.phases.{name}"))
+    news_s = talk.news_s if phases.routing_s is None else phases.routing_s
+    word_s = talk.word_s if phases.internal_s is None else phases.internal_s - talk.orders_s
+    return Talk(news_s, talk.orders_s, word_s)
 
 
 def _finished(slots: _Slots) -> SlotRun:
