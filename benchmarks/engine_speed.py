@@ -147,6 +147,7 @@ def _contestants(servers: int, loop: Loop | None) -> dict[str, Callable[[], floa
     """Loops that give nanoseconds of CPU per event; seeds go on from round to round, the same for all."""
     model: Any = importlib.import_module("queues")
     run, bare = (compiled(each, wraparound=False) for each in (model.run, model.run_at_random))
+    wrapping = compiled(model.run_at_random)
     pointer = model.ROUTE.pointer(model.any_server)
     means: dict[int, float] = {}
 
@@ -177,7 +178,12 @@ def _contestants(servers: int, loop: Loop | None) -> dict[str, Callable[[], floa
     def plain() -> float:
         return cpu_s(lambda: heapq_loop(servers, PLAIN_CUSTOMERS)) / (2 * PLAIN_CUSTOMERS) * 1e9
 
-    contestants = {"engine": engine(run, pointer), "bare": engine(bare), "heapq": plain}
+    contestants = {
+        "engine": engine(run, pointer),
+        "bare": engine(bare),
+        "wrapping": engine(wrapping),
+        "heapq": plain,
+    }
     if loop is not None:
         contestants |= {"registers": cpp(0), "index": cpp(1), "priority_queue": cpp(2)}
     return contestants
@@ -205,13 +211,16 @@ def _say_loops(servers: int, figures: Figures) -> None:
     engine = figures["engine"]
     show(title, f"{1e3 / spread(engine).median:.1f} M events per CPU s, {spread(engine):.1f} ns per event")
     show("  the model's own policy, compiled in", f"{spread(figures['bare']):.1f} ns per event")
+    show("  its time over that with negative indices", f"{ratio(figures['bare'], figures['wrapping']):.2f}")
     if "index" in figures:
         trees = min(figures["registers"], figures["index"], key=lambda times: spread(times).median)
         show("  C++, tournament tree, the faster of two", f"{spread(trees):.1f} ns per event")
         judge("  bare engine's time over it", ratio(figures["bare"], trees), ".2f", at_most=1.1)
         show("  time over it through a user's policy pointer", f"{ratio(engine, trees):.2f}")
-        show("  time over C++, std::priority_queue", f"{ratio(engine, figures['priority_queue']):.2f}")
-    show("  speed over Python's heapq", f"{ratio(figures['heapq'], engine):.0f} x")
+        show("  C++, std::priority_queue", f"{spread(figures['priority_queue']):.1f} ns per event")
+        show("  time over it through that pointer", f"{ratio(engine, figures['priority_queue']):.2f}")
+    show("  Python's heapq", f"{spread(figures['heapq']):.0f} ns per event")
+    show("  speed over it", f"{ratio(figures['heapq'], engine):.0f} x")
 
 
 def heapq_loop(servers: int, customers: int) -> float:

@@ -1,4 +1,5 @@
-"""A kept model behind HTTP: 200 single questions per second at a server on one core; online updates against training.
+"""A kept model behind HTTP: 200 single questions per second at a server on one core; online updates against training;
+the neighbourhood of a whole table beside the library Surprise.
 
     python benchmarks/prediction_speed.py
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import Spread, cpu_s, judge, show, spread
+from benchmarks.common import Spread, cpu_s, interleaved, judge, ratio, show, spread
 from qoslab.core.context import Context
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Known
@@ -28,16 +29,20 @@ from qoslab.domains.prediction.deploy.live import Live, Measurement
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.methods.uipcc import UIPCC
 from qoslab.domains.prediction.selection import Limit
 
 USERS, SERVICES, RATE, SECONDS, CONNECTIONS = 339, 5825, 200, 10, 8
 
 
-def measurements() -> Known:
+ASKED = 20_000
+
+
+def measurements(share: float = 0.05) -> Known:
     rng = np.random.default_rng(0)
     logs = rng.standard_normal((2, USERS, 4)) @ rng.standard_normal((4, SERVICES)) / 2
     values = np.exp(logs + 0.3 * rng.standard_normal(logs.shape))
-    return Known(("rt", "tp"), np.where(rng.random((USERS, SERVICES)) < 0.05, values, np.nan))
+    return Known(("rt", "tp"), np.where(rng.random((USERS, SERVICES)) < share, values, np.nan))
 
 
 def ask(port: int, first: int, begun: float, latencies: list[float]) -> None:
@@ -140,7 +145,37 @@ def online_rows(known: Known) -> None:
     show("measurements taken in for the price of one training", f"{ratio:.0f}")
 
 
+def neighbourhood_rows() -> None:
+    """UIPCC completes both tables; Surprise is asked for some cells of the first, for all would take it minutes."""
+    from surprise import KNNBaseline
+
+    from qoslab.domains.prediction.surprise_adapter import trainset
+
+    known = measurements(0.1)
+    rng = np.random.default_rng(1)
+    users, services = rng.integers(USERS, size=ASKED).tolist(), rng.integers(SERVICES, size=ASKED).tolist()
+    model = KNNBaseline(k=40, sim_options={"name": "pearson_baseline"}, verbose=False)
+    fit = cpu_s(lambda: model.fit(trainset(known.values[0], "prediction/surprise_knn")))
+
+    def ours() -> float:
+        return cpu_s(lambda: UIPCC().predict(known, np.random.SeedSequence(0), Context()))
+
+    def surprise() -> float:
+        return cpu_s(lambda: [model.predict(u, s) for u, s in zip(users, services, strict=True)])
+
+    figures = interleaved({"ours": ours, "surprise": surprise}, 3)
+    judge(f"UIPCC completes {USERS} x {SERVICES} x 2", spread(figures["ours"]), ".2f", "s CPU", at_most=10)
+    show(
+        f"Surprise's KNNBaseline by users: fit, {ASKED} cells",
+        f"{fit:.2f}, {spread(figures['surprise']):.2f} s CPU",
+    )
+    over = ratio(figures["surprise"], figures["ours"])
+    cells = 2 * USERS * SERVICES / ASKED
+    show("Surprise's CPU per cell over UIPCC's", f"{Spread(*(cells * x for x in over)):.0f}")
+
+
 def main() -> None:
+    neighbourhood_rows()
     known = measurements()
     method = FactorAnalysis()
     spent: list[KeptModel] = []

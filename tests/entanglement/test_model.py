@@ -1,5 +1,6 @@
 """Chains against renewal theory, another simulator's figures, and the same program uncompiled."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -269,3 +270,17 @@ def test_worlds_that_cannot_be(change: dict[str, Any], words: str) -> None:
     raw = chain_scenario([32, 18]).model_dump(exclude_unset=True) | change
     with pytest.raises(BadInput, match=words):
         replicas(EntanglementScenario.model_validate(raw), 1)
+
+
+def test_a_topology_file_with_an_unknown_node_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "net.json"
+    file.write_text(
+        '{"nodes": [{"id": "S"}, {"id": "D"}],\n"edges": [\n'
+        '{"source": "S", "target": "D", "length_km": 10},\n'
+        '{"source": "S", "target": "X", "length_km": 10}\n]}'
+    )
+    raw = {"network": {"file": str(file)}, "requests": [{"source": "S", "target": "D"}]}
+    with pytest.raises(BadInput, match="no node 'X'") as refused:
+        replicas(EntanglementScenario.model_validate(raw), 1)
+    problem = refused.value.problems[0]
+    assert (problem.field, problem.line) == ("links[1].target", 4)

@@ -9,15 +9,18 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.chain import DECOHERED, DELIVERED
 from qoslab.domains.entanglement.methods.continuous_distribution import ContinuousDistribution
 from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
+from qoslab.domains.entanglement.methods.reactive_local import ReactiveLocal
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import LivePair, PathPlan, Plan, Swap
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
-from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.scenario import EntanglementScenario, Phases
 from qoslab.domains.entanglement.slots import run_slots
 from qoslab.domains.entanglement.states import DEPHASING
+from qoslab.domains.entanglement.talk import talk_of
 from qoslab.domains.entanglement.world import make_world
 
 
@@ -54,7 +57,7 @@ def slots_of(scenario, method, seed=None):
     seed = seed or Seed()
     view = make_world(scenario, seed, Context()).view
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
-    return run_slots(view, method, (DEPHASING, True), seed, span, scenario.phases.external_s, Context())
+    return run_slots(view, method, (DEPHASING, True), seed, span, scenario.phases, Context())
 
 
 def slot_success(scenario):
@@ -226,6 +229,68 @@ def test_orders_that_cannot_be_are_refused(orders, words):
 def test_a_run_shorter_than_a_slot_says_so():
     with pytest.raises(BadInput, match="one slot takes"):
         slots_of(scenario_of(CHAIN, [("S", "D")], horizon_s=0.001), ReactiveCentral())
+
+
+LINE = [("S", "R", 20.0), ("R", "T", 20.0), ("T", "D", 60.0)]
+"""Delays of 0.1, 0.1 and 0.3 ms: T is the centre, 0.3 ms from all; 0.5 ms lie between the users."""
+
+
+@pytest.mark.parametrize(
+    ("phases", "hops", "expected"),
+    [
+        ({}, None, (0.5e-3, 0.0, 0.5e-3)),
+        ({}, 0, (0.5e-3, 0.0, 0.5e-3)),
+        ({"control": "own"}, None, (0.3e-3, 0.3e-3, 0.5e-3)),
+        ({"control": "own", "centre": "S"}, None, (0.5e-3, 0.5e-3, 0.5e-3)),
+        ({"control": "own"}, 0, (0.0, 0.0, 0.5e-3)),
+        ({"control": "own"}, 2, (0.6e-3, 0.0, 0.5e-3)),
+    ],
+)
+def test_messages_by_hand(phases, hops, expected):
+    class Knowing(Scripted):
+        knows_hops = hops
+
+    view = make_world(scenario_of(LINE, [("S", "D")]), Seed(), Context()).view
+    found = talk_of(view, Phases.model_validate(phases), Knowing(None))
+    assert found == pytest.approx(expected)
+
+
+def test_local_control_acts_on_younger_pairs_than_the_centre():
+    # The same links, swaps that always succeed: what differs is how long pairs wait for messages.
+    def fidelity(method, **phases):
+        scenario = scenario_of(
+            CHAIN, [("S", "D")], phases={"external_s": 0.002} | phases, nodes={"coherence_s": 0.02}
+        )
+        found = slots_of(scenario, method)
+        return np.mean([each.fidelity for each in found.deliveries]), len(found.deliveries)
+
+    assert fidelity(ReactiveLocal()) == fidelity(ReactiveCentral())
+    local, many = fidelity(ReactiveLocal(), control="own")
+    central, fewer = fidelity(ReactiveCentral(), control="own", centre="S")
+    assert local > central
+    assert many > fewer
+
+
+def test_orders_reach_living_pairs_only():
+    # First attempts make pairs at 0.2 ms, which end at 2.15; the centre hears of them at 2.1 and is obeyed at 2.2.
+    scenario = scenario_of(
+        CHAIN, [("S", "D")], phases={"external_s": 0.002, "control": "own"}, nodes={"coherence_s": 0.00195}
+    )
+    counts = slots_of(scenario, ReactiveCentral()).counts
+    assert min(counts[DECOHERED], counts[DELIVERED]) > 0
+
+
+@pytest.mark.parametrize(
+    ("fibres", "phases", "words"),
+    [
+        (CHAIN, {"centre": "X"}, "no node 'X'"),
+        ([*CHAIN, ("A", "B", 5.0)], {}, "cannot reach all nodes"),
+    ],
+)
+def test_a_centre_that_cannot_be_is_refused(fibres, phases, words):
+    scenario = scenario_of(fibres, [("S", "D")], phases={"control": "own"} | phases)
+    with pytest.raises(BadInput, match=words):
+        slots_of(scenario, ReactiveCentral())
 
 
 def test_the_peers_errors_are_not_offered():

@@ -88,9 +88,10 @@ def outcome(scenario, method):
 
 
 @pytest.mark.parametrize(
-    "method", [Extra(), RowStochasticTracking(), PushPull()], ids=lambda m: type(m).__name__
+    "method", [Extra(), RowStochasticTracking(0.02), PushPull()], ids=lambda m: type(m).__name__
 )
 def test_costs_from_a_file_are_worked_on_like_built_in_ones(tmp_path, method):
+    """The default step of row-stochastic tracking goes by each agent's own constant, and a file gives one for all."""
     i = np.arange(6)
     curvatures, targets = 0.5 + i / 6, np.column_stack([np.cos(i), np.sin(2.0 * i)])
     table = {

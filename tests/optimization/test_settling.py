@@ -38,7 +38,7 @@ def apart(make, method, count):
     return np.array(found)
 
 
-@pytest.mark.parametrize(("make", "settings"), CASES, ids=str)
+@pytest.mark.parametrize(("make", "settings"), CASES, ids=["c1", "c1-pause", "d1", "d1-scaled"])
 def test_runs_settle_below_the_limit_and_not_above(make, settings):
     limit = largest_step(PenaltyConsensus(**settings), make())
     below = apart(make, PenaltyConsensus(step=0.9 * limit, power=0.0, **settings), 4000)

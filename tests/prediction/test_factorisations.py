@@ -12,7 +12,7 @@ from qoslab.domains.prediction.methods.biased_mf import BiasedMF
 from qoslab.domains.prediction.methods.nimf import NIMF, conjugate, mixing
 from qoslab.domains.prediction.methods.nmf import NMF, update
 from qoslab.domains.prediction.methods.pmf import PMF, factors
-from qoslab.domains.prediction.methods.upcc import pearson
+from qoslab.domains.prediction.neighbourhood import pearson
 
 SEED = np.random.SeedSequence(0)
 NAN = float("nan")

@@ -8,8 +8,15 @@ from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.ipcc import IPCC
 from qoslab.domains.prediction.methods.item_median import ItemMedian
 from qoslab.domains.prediction.methods.uipcc import UIPCC
-from qoslab.domains.prediction.methods.upcc import UPCC, neighbours, pearson
+from qoslab.domains.prediction.methods.upcc import UPCC
 from qoslab.domains.prediction.methods.user_median import UserMedian
+from qoslab.domains.prediction.neighbourhood import (
+    _cells,
+    complete_rows,
+    correlate,
+    neighbours,
+    pearson,
+)
 
 NAN = float("nan")
 SEED = np.random.SeedSequence(0)
@@ -87,3 +94,69 @@ def test_users_that_differ_by_a_constant_predict_each_other_exactly():
     for row in rows:
         gap = found[row, :8] - truth[row, :8]
         np.testing.assert_allclose(gap, gap[0], atol=1e-9)
+
+
+def by_columns(table, count):
+    """The same column by column on the whole matrix of correlations: slow, and short enough to be read."""
+    similarity, mask = np.maximum(pearson(table), 0.0), np.isfinite(table)
+    mean = np.nanmean(table, axis=1)
+    out = np.full(table.shape, np.nan)
+    for column in range(table.shape[1]):
+        know = np.flatnonzero(mask[:, column])
+        weight = similarity[:, know]
+        if count < len(know):
+            weight = np.where(weight >= np.partition(weight, -count, axis=1)[:, -count, None], weight, 0.0)
+        has = weight.sum(axis=1) > 0
+        above = weight[has] @ (table[know, column] - mean[know])
+        out[has, column] = mean[has] + above / weight[has].sum(axis=1)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "share", "count"),
+    [(60, 90, 0.4, 5), (80, 30, 0.15, 3), (30, 80, 0.1, 10), (40, 25, 1.0, 1), (33, 20, 0.3, 100)],
+)
+def test_neighbourhood_is_the_column_by_column_one_with_its_ties(rows, columns, share, count):
+    table = random_table(rows, columns, share, seed=rows)
+    table[:, 0] = np.where(np.arange(rows) < 2, 1.0, NAN)
+    empty = np.isnan(table).all(axis=1)
+    table[empty, 1] = 1.0
+    np.testing.assert_allclose(neighbours(table, count), by_columns(table, count), rtol=1e-10)
+
+
+def test_two_common_cells_correlate_exactly():
+    table = random_table(40, 30, 0.15, seed=5)
+    known = np.isfinite(table)
+    common = known.astype(int) @ known.T
+    found = pearson(table)[(common == 2) & ~np.eye(40, dtype=bool)]
+    assert found.size > 100
+    assert set(np.abs(found)) == {1.0}
+    np.testing.assert_array_equal(pearson(table), pearson(table).T)
+
+
+def test_compiled_and_plain_neighbourhoods_are_equal():
+    table = random_table(30, 25, 0.3, seed=6)
+    cells, mean = _cells(table)
+    plain = np.empty(table.shape)
+    complete_rows(cells, mean, 4, 0, plain)
+    np.testing.assert_array_equal(plain, neighbours(table, 4))
+    row = np.empty(30)
+    correlate(cells, 7, np.empty((30, 6)), row)
+    np.testing.assert_array_equal(row, pearson(table)[7])
+
+
+def test_blocks_of_rows_do_not_show(monkeypatch):
+    table = random_table(50, 20, 0.4, seed=7)
+    whole = neighbours(table, 3)
+    monkeypatch.setattr("qoslab.domains.prediction.neighbourhood._BLOCK", 7)
+    np.testing.assert_array_equal(neighbours(table, 3), whole)
+
+
+def test_nobody_knows_anything_of_an_empty_row_or_column():
+    table = random_table(12, 10, 0.8, seed=8)
+    table[3] = NAN
+    table[:, 4] = NAN
+    found = neighbours(table, 2)
+    assert np.isnan(found[3]).all()
+    assert np.isnan(found[:, 4]).all()
+    assert np.isfinite(found[5, [c for c in range(10) if c != 4]]).all()

@@ -97,8 +97,8 @@ def compiled(
         signature: Numba signature (or a list of them) to compile at once and for good; other types are then refused.
         cache: Whether to keep the result on disk.
         wraparound: Whether negative indices count from the end, as in Python. A kernel that never has one, nor any that
-            it calls, runs a tenth faster without; literal ones (`a[-1]`) may stay. An index that is negative all the
-            same is as wrong as one behind the end: undefined, and an `IndexError` with `NUMBA_BOUNDSCHECK=1`.
+            it calls, runs faster without, by about a tenth; literal ones (`a[-1]`) may stay. An index that is negative
+            all the same is as wrong as one behind the end: undefined, and an `IndexError` with `NUMBA_BOUNDSCHECK=1`.
 
     Returns:
         A Numba dispatcher with the signature of `function`; the plain function where `NUMBA_DISABLE_JIT=1` is set.

@@ -14,8 +14,10 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned.inference import POOLED, Rule
 from qoslab.domains.balancing.learned.lessons import Pupil, lessons
+from qoslab.domains.balancing.learned.mean_field import train_delayed
 from qoslab.domains.balancing.learned.memories import INPUTS, ROWS, SPANS, read_off, remember
 from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, SHAPES, flat, infer
+from qoslab.domains.balancing.learned.training import train
 from qoslab.domains.balancing.learned.weights import BUILTIN, read_weights
 from qoslab.domains.balancing.methods.blind_sed import BlindSed
 from qoslab.domains.balancing.methods.lsq import Lsq
@@ -252,6 +254,18 @@ def test_weights_of_another_network_are_refused(spoilt):
         flat(drawn(0) | spoilt)
     with pytest.raises(BadInput, match="missing"):
         flat({})
+
+
+@pytest.mark.parametrize("command", [train, train_delayed])
+def test_a_training_that_could_not_be_kept_is_not_begun(command, tmp_path):
+    for wrong in (
+        {"out": tmp_path / "nowhere" / "w"},
+        {"out": tmp_path},
+        {"out": tmp_path / "w", "steps": 0},
+    ):
+        with pytest.raises(BadInput, match=r"no folder|is a folder|steps: must be at least 1"):
+            command(**wrong)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lessons_hold_true_capacities_and_repeat_themselves():

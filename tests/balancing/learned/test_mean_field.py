@@ -95,6 +95,17 @@ def test_the_rule_is_that_of_the_reported_lengths():
     np.testing.assert_allclose(box[RULE:], rule, rtol=1e-9)
 
 
+def test_the_rule_follows_servers_that_go_and_reports_that_come_late():
+    """The last server leaves, and reports arrive in any order: the law is that of what is known of those that stay."""
+    gone = [{"at_s": 20.0, "servers": [19], "action": "remove"}]
+    world = site(changes=gone, network={"hop_s": [0.0, 0.2]})
+    simulation = Simulation(world, MeanFieldControl(period_s=3.0), Seed(0, "test", "late", 0), Context())
+    simulation.advance(50.9)
+    board = simulation.world.board
+    law = np.bincount(np.minimum(board.answers[0, 0, :19].astype(int), 5), minlength=6) / 19
+    np.testing.assert_allclose(board.box[0][LAW : LAW + 6], law, rtol=1e-12)
+
+
 def test_a_constant_rule_routes_as_softmin_does(tmp_path):
     """The same law of routes, not the same draws: drops over 16 runs, within five standard errors."""
     checkpoint = pytest.importorskip("qoslab.learning.checkpoint")

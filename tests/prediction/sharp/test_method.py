@@ -88,6 +88,15 @@ def test_a_strong_l0_shuts_gates():
     assert strong["open[q0]"][-1] < strong["open[q0]"][0]
 
 
+def test_a_gates_speed_decides_how_many_steps_it_takes_to_shut():
+    """Adam moves a location by its step size: 80 steps of 0.003 from 2 do not reach -2.4, whatever the penalty."""
+    known = _world(users=12, services=15)
+    few = {"encoder": "gcn", "steps": 80, "learning_rate": 3e-3, "patience": 80, "l0": 100.0}
+    for speed, still_open in ((1.0, 1.0), (30.0, 0.0)):
+        training = _fit(known, gate_speed=speed, **few).series["training"]
+        assert training["open[q0]"][-1] == still_open
+
+
 def test_cold_users_and_services_are_predicted():
     known = _world()
     known.values[:, 0, :] = np.nan

@@ -40,7 +40,7 @@ def mean_field(context: Context, *, quick: bool) -> Iterator[Check]:
     """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
     for row in published.DELAYED:
         context.check_time()
-        values = _limits(row, _rates(row, 40 if quick else 200))
+        values = _limits(row, _rates(row, 20 if quick else 200))
         half = _table_error(values)
         yield Check.within(
             f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",

@@ -73,6 +73,15 @@ registry.add_domain(
                 "distillable_rate_per_s", "1/s", "higher", "perfect pairs by hashing their mean Werner state"
             ),
             Metric(
+                "made_key_rate_per_s",
+                "1/s",
+                "higher",
+                "secret bits that users made of their pairs, where the scenario has keys",
+            ),
+            Metric(
+                "teleportation_fidelity", "", "higher", "mean fidelity of a qubit sent over a delivered pair"
+            ),
+            Metric(
                 "latency_s", "s", "lower", "mean time from the first link pair of a delivery to its delivery"
             ),
             Metric(

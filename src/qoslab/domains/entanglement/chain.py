@@ -188,12 +188,22 @@ class Physics(NamedTuple):
         bell: 1 for Bell-diagonal states, 0 for Werner states.
         mqns: 1 for decay and heralding as MQNS has them.
         selection: Which waiting pair is swapped; see `selection`.
+        sync: 1 for common phases (see `phases`), whose lengths stand below.
+        external_s: From a slot's start until links stop trying, s.
+        act_s: From a slot's start until nodes may act, s.
+        length_s: Length of a slot, s.
+        clear: 1 where memories are emptied at the end of each slot.
     """
 
     noise: int
     bell: int
     mqns: int
     selection: int
+    sync: int = 0
+    external_s: float = 0.0
+    act_s: float = 0.0
+    length_s: float = 0.0
+    clear: int = 0
 
 
 class Run(NamedTuple):

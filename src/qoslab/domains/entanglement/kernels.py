@@ -48,6 +48,7 @@ from qoslab.domains.entanglement.memories import (
     release,
     start_attempts,
 )
+from qoslab.domains.entanglement.phases import acting
 from qoslab.domains.entanglement.purification import compare, enter_pool, is_pure
 from qoslab.domains.entanglement.selection import chosen, heard
 from qoslab.domains.entanglement.storage import pair_fidelity
@@ -254,6 +255,18 @@ def _too_old(r: Run, record: int, side: int, now: float) -> None:
 
 
 @kernel
+def _when(r: Run, record: int, kind: int, side: int, now: float) -> float:
+    """When an event is acted upon: at once, or with common phases when the next internal one begins.
+
+    A pair that ends by age meanwhile frees its memory then.
+    """
+    if r.physics.sync == 0 or kind == EXPIRES:
+        return now
+    later = acting(r.physics, now)
+    return min(later, r.s.until[side, record]) if kind == HEARD else later
+
+
+@kernel
 def advance(r: Run) -> int:
     """Run a path from time 0 to its horizon, in an empty store.
 
@@ -272,6 +285,10 @@ def advance(r: Run) -> int:
         now = first_time(s.heap)
         item = pop(s.heap)
         record, kind, side = item >> 3, item & 6, item & 1
+        when = _when(r, record, kind, side, now)
+        if when > now:
+            push(s.heap, when, item)
+            continue
         status = DONE
         if kind == HEARD:
             status = _look(r, record, side, now)

@@ -20,6 +20,7 @@ from qoslab.domains.entanglement.chain import (
     Run,
     Store,
 )
+from qoslab.domains.entanglement.phases import creation, opening, slot_start
 from qoslab.domains.entanglement.states import bell_of_werner, werner_of_fidelity
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
@@ -115,7 +116,10 @@ def start_attempts(r: Run, hop: int) -> None:
         s.head[0] -= 1
         record = s.spare[s.head[0]]
         slot = _free_memory(s.free_s[LEFT, hop], -math.inf)
-        asked = s.free_s[LEFT, hop, slot] + delay
+        asked = s.free_s[LEFT, hop, slot]
+        if r.physics.sync == 1:
+            asked = opening(r.physics, asked)
+        asked += delay
         for side in range(2):
             if side == RIGHT:
                 slot = _free_memory(s.free_s[RIGHT, hop], asked)
@@ -129,14 +133,22 @@ def start_attempts(r: Run, hop: int) -> None:
             failed = float(math.floor(min(failed, _NEVER)))
         begin = asked + delay
         turns = min(c.at_once[hop], c.width[hop])
+        turn = 0
         if turns > 0:
-            turn = 0
             for other in range(1, turns):
                 if s.taken_s[hop, other] < s.taken_s[hop, turn]:
                     turn = other
             begin = max(begin, s.taken_s[hop, turn])
-            s.taken_s[hop, turn] = begin + (failed + 1.0) * c.interval_s[hop]
-        created = begin + failed * c.interval_s[hop]
+        created, closing = begin + failed * c.interval_s[hop], begin + (failed + 1.0) * c.interval_s[hop]
+        if r.physics.sync == 1:
+            notice = max(c.notify_s[hop, LEFT], c.notify_s[hop, RIGHT])
+            created = creation(r.physics, begin, failed, c.interval_s[hop], delay, notice)
+            closing = created + c.interval_s[hop]
+        if turns > 0:
+            s.taken_s[hop, turn] = closing
+        until = created + c.life_s[hop]
+        if r.physics.clear == 1:
+            until = min(until, slot_start(r.physics, created) + r.physics.length_s)
         s.hop[record], s.created[record] = hop, created
         s.good[record], s.family[record], s.claims[record] = 0, record, 2
         bell_of_werner(werner_of_fidelity(c.fidelity[hop]), s.base[record])
@@ -144,7 +156,7 @@ def start_attempts(r: Run, hop: int) -> None:
             s.counts[CREATED] += 1
         for side in range(2):
             s.beside[side, record], s.state[side, record], s.knows[side, record] = -1, OPEN, 0
-            s.until[side, record] = created + c.life_s[hop]
+            s.until[side, record] = until
             s.since[side, record], s.round[side, record], s.cut_s[side, record] = created, 0, math.inf
             push(s.heap, created + c.notify_s[hop, side], record * 8 + HEARD + side)
 

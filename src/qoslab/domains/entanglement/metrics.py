@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qoslab.core.outcome import Outcome
+from qoslab.domains.entanglement.apps.keys import KeyRules, make_key
+from qoslab.domains.entanglement.apps.measuring import teleportation_fidelity
 from qoslab.domains.entanglement.chain import (
     CREATED,
     DECOHERED,
@@ -95,12 +97,26 @@ def _jobs(
     return metrics
 
 
+def _key_bits(
+    scenario: EntanglementScenario, request: IntArray, fidelity: FloatArray, rng: np.random.Generator
+) -> int:
+    """Secret bits that the users of all requests make of their pairs, each taken as a Werner pair of its fidelity."""
+    assert scenario.keys is not None
+    rules, bits = KeyRules(**scenario.keys.model_dump()), 0
+    for place in range(len(scenario.requests)):
+        own = fidelity[request == place]
+        rest = (1.0 - own) / 3.0
+        bits += len(make_key(np.stack([own, rest, rest, rest], axis=1), rules, rng).alice)
+    return bits
+
+
 def outcome_of(
     scenario: EntanglementScenario,
     runs: Sequence[PathRun],
     *,
     keep: bool,
     arrivals: Sequence[FloatArray] = (),
+    rng: np.random.Generator | None = None,
 ) -> Outcome:
     """All paths together; rates are per second after the warm-up.
 
@@ -109,6 +125,7 @@ def outcome_of(
         runs: What each path gave.
         keep: Whether deliveries are kept as a series.
         arrivals: When the jobs of each request come, s; needed where requests have jobs.
+        rng: Lots of the users' measurements; needed where keys are made.
     """
     window = scenario.horizon_s - scenario.warm_up_s
     request = np.concatenate(
@@ -136,7 +153,10 @@ def outcome_of(
     }
     if len(time):
         metrics |= {"fidelity": mean, "latency_s": float(age.mean())}
+        metrics["teleportation_fidelity"] = teleportation_fidelity(mean)
         metrics["latency_p95_s"] = float(np.quantile(age, 0.95))
+    if scenario.keys is not None and rng is not None:
+        metrics["made_key_rate_per_s"] = _key_bits(scenario, request, fidelity, rng) / window
     if len(useful) > 1:
         metrics["fairness_jain"] = jain(useful)
     metrics |= jobs

@@ -32,6 +32,7 @@ from qoslab.domains.entanglement.demand import draw_arrivals
 from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
+from qoslab.domains.entanglement.phases import in_phases, refuse_short_phases
 from qoslab.domains.entanglement.protocol import Deciding, PathPlan
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
@@ -115,8 +116,10 @@ def run_path(
 
     Raises:
         RuntimeError: Pairs were lost or made from nothing; an error of this program.
-        BadInput: More pairs than 10**6 in flight.
+        BadInput: More pairs than 10**6 in flight, or phases too short for any.
     """
+    if physics.sync:
+        refuse_short_phases(chain, physics, span)
     most = int(chain.width.max())
     room = 8 * int(chain.width.sum()) + 32
     while True:
@@ -162,7 +165,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         runner = _decided if isinstance(decider, Deciding) else _planned
         runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
-        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals)
+        rng = seed.generator("keys")
+        outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals, rng=rng)
         if context.keep_series:
             users = {node for ends in ends_of(world.view) for node in ends}
             flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)
@@ -174,7 +178,8 @@ def _planned(
     scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
 ) -> tuple[list[PathRun], FloatArray]:
     """What each path gave, and the pairs delivered over each link after the warm-up."""
-    span, physics = np.array([scenario.warm_up_s, scenario.horizon_s]), physics_of(scenario)
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    physics = in_phases(physics_of(scenario), scenario.phases, world.view)
     runs, load = [], np.zeros(world.network.m)
     for place, (path, chain, links) in enumerate(_paths(world, method, seed, context)):
         context.check_time()
@@ -199,7 +204,7 @@ def _decided(
         raise BadInput(Problem(message=message, field="scenario.links.at_once"))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(world.view, method, physics, seed, span, scenario.phases.external_s, context)
+    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context)
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]

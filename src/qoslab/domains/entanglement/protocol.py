@@ -146,7 +146,11 @@ class Routing(Protocol):
 
 @runtime_checkable
 class Deciding(Protocol):
-    """What reactive, opportunistic and virtual methods offer beside `plan`."""
+    """What reactive, opportunistic and virtual methods offer beside `plan`.
+
+    One whose nodes decide for themselves says `knows_hops: ClassVar[int]`: how many links away the pairs are that a
+    node must have heard of; 0 where its own are enough. All others are decided by the centre (see `talk`).
+    """
 
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
         """The swaps to order now, in this order, each end of a pair used once at most.

@@ -21,10 +21,12 @@ from qoslab.domains.entanglement.chain import (
     RIGHT,
     SPOILED,
     Chain,
+    Physics,
     Run,
     Store,
 )
 from qoslab.domains.entanglement.memories import ASKS, drop_claim, leave_pool, release
+from qoslab.domains.entanglement.phases import acting
 from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, purify, twirl
 from qoslab.domains.entanglement.storage import aged
 from qoslab.engine.heap import push
@@ -42,10 +44,12 @@ def is_pure(c: Chain, s: Store, record: int, side: int) -> bool:
 
 
 @kernel
-def _partner(c: Chain, s: Store, record: int, now: float) -> int:
+def _partner(c: Chain, s: Store, record: int, now: float, physics: Physics) -> int:
     """The pooled record that is purified together with this one, -1 for none."""
     hop = s.hop[record]
     arrival = now + c.place_s[hop + 1] - c.place_s[hop]
+    if physics.sync == 1:
+        arrival = acting(physics, arrival)
     if s.until[LEFT, record] <= arrival:
         return -1
     found, mine = -1, s.round[LEFT, record]
@@ -73,7 +77,7 @@ def enter_pool(r: Run, record: int, now: float) -> None:
     s.pool[hop, s.pooled[hop]] = record
     s.pooled[hop] += 1
     s.knows[LEFT, record] |= POOLED
-    other = _partner(c, s, record, now)
+    other = _partner(c, s, record, now, r.physics)
     if other < 0:
         return
     kept, spent = record, other

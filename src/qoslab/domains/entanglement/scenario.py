@@ -13,6 +13,7 @@ __all__ = [
     "Architecture",
     "EntanglementScenario",
     "Jobs",
+    "Keys",
     "LinkHardware",
     "LinkOverride",
     "Memory",
@@ -100,7 +101,29 @@ class Phases(Part):
     """Common time slots, for methods that decide during the run: links try, the state is told, swaps are ordered."""
 
     external_s: float = Field(0.005, gt=0, description="how long links try in each slot")
+    routing_s: float | None = Field(
+        None,
+        ge=0,
+        description="time for the state to be told; the longest delay between two nodes if left out",
+    )
+    internal_s: float | None = Field(
+        None,
+        gt=0,
+        description="time for swaps and their word; the longest delay between two nodes if left out",
+    )
+    clear: bool = Field(default=False, description="whether memories are emptied at the end of each slot")
+    planned: Literal["asynchronous", "synchronous"] = Field(
+        "asynchronous", description="whether nodes on planned paths act at once, or keep to the three phases"
+    )
     for_all: bool = Field(default=False, description="whether planned paths are run in slots, too")
+    control: Literal["common", "own"] = Field(
+        "common",
+        description="messages of a slot: the longest delay between two nodes and back for all methods, or for each "
+        "its own, local or through the centre",
+    )
+    centre: str | None = Field(
+        None, description="node of the central controller; the one nearest to all others if left out"
+    )
 
 
 class Jobs(Part):
@@ -111,6 +134,18 @@ class Jobs(Part):
     deadline_s: float | None = Field(
         None, gt=0, description="how long each waits until it leaves without; for ever if left out"
     )
+
+
+class Keys(Part):
+    """Users make secret keys of the pairs they got in a run."""
+
+    protocol: Literal["bb84", "e91"] = Field("bb84", description="how pairs are measured")
+    finite: bool = Field(
+        default=True, description="whether a key is shortened for the statistics of few bits"
+    )
+    tested: float = Field(0.1, gt=0, lt=1, description="share of the sifted bits that is compared in public")
+    secrecy: float = Field(1e-9, gt=0, lt=1, description="distance from a perfect key that is allowed")
+    correctness: float = Field(1e-12, gt=0, lt=1, description="probability that the two keys differ")
 
 
 class Request(Part):
@@ -143,6 +178,7 @@ class EntanglementScenario(Scenario):
     memory: Memory = Field(Memory(), description="what happens to stored qubits")
     phases: Phases = Field(Phases(), description="time slots of methods that decide during the run")
     requests: tuple[Request, ...] = Field(min_length=1, description="who wants pairs")
+    keys: Keys | None = Field(None, description="keys that users make of their pairs; none if left out")
     horizon_s: float = Field(1.0, gt=0, description="simulated time")
     warm_up_s: float = Field(0.0, ge=0, description="time at the start that is not measured")
 

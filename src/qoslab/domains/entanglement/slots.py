@@ -1,7 +1,7 @@
 """Runs of methods that decide: in common time slots links try, the state is told, swaps are ordered, word goes round.
 
-A slot is `external_s` of attempts; then the longest delay between two nodes, for the state to reach whoever decides;
-then the swaps, all at once; then that delay again, for orders and results. Pairs that no swap used stay in memory.
+A slot is `external_s` of attempts; then the time the state needs to reach whoever decides; then that of the orders;
+then the swaps, all at once; then that of the results (see `talk`). Pairs that no swap used stay in memory.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
 from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
+from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import memory_errors
-from qoslab.graphs.shortest import all_pairs
+from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
 
@@ -106,8 +107,6 @@ class _Slots:
     ) -> None:
         self.view, self.noise, self.werner, self.span, self.external_s = view, noise, werner, span, external_s
         network = view.network
-        delays = all_pairs(network, np.array([timing.delay_s for timing in view.timings]))
-        self.news_s = float(delays[np.isfinite(delays)].max())
         self.free = np.repeat(np.array(view.pairs, np.int64)[:, None], 2, axis=1)
         self.attempts = seed.generator("slots/links")
         self.lots = [seed.generator(f"slots/swaps/{node}") for node in range(network.n)]
@@ -154,8 +153,14 @@ class _Slots:
             self.run.counts[DECOHERED] += 1
             self._end(pair, pair.until_s)
 
-    def live(self, now: float) -> tuple[LivePair, ...]:
-        """What whoever decides is told."""
+    def clear(self, now: float) -> None:
+        """All memories are emptied."""
+        for pair in list(self.pairs.values()):
+            self.run.counts[DECOHERED] += 1
+            self._end(pair, now)
+
+    def live(self, now: float, until: float) -> tuple[LivePair, ...]:
+        """What whoever decides is told now: pairs that live until a time, which orders can still reach."""
         return tuple(
             LivePair(
                 pair.ident,
@@ -165,6 +170,7 @@ class _Slots:
                 now - pair.oldest_s,
             )
             for pair in self.pairs.values()
+            if pair.until_s > until
         )
 
     def fidelity(self, pair: _Pair, now: float) -> float:
@@ -295,7 +301,7 @@ def run_slots(
     physics: tuple[int, bool],
     seed: Seed,
     span: FloatArray,
-    external_s: float,
+    phases: Phases,
     context: Context,
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
@@ -308,7 +314,7 @@ def run_slots(
         physics: Noise of memories (see `states`), and whether states are Werner states.
         seed: The trial's seed.
         span: End of the warm-up and horizon, s.
-        external_s: How long links try in each slot, s.
+        phases: How long links try in each slot, and who talks to whom.
         context: Services of the laboratory.
 
     Raises:
@@ -318,25 +324,47 @@ def run_slots(
     rng = seed.generator("method")
     installed = method.plan(view, rng, context).paths
     noise, werner = physics
-    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=external_s)
-    length = external_s + 2.0 * slots.news_s
+    talk = _stretched(talk_of(view, phases, method), phases)
+    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    length = phases.external_s + talk.total_s
     if length > span[1]:
         message = f"one slot takes {length:g} s, more than the run"
-        hint = "phases.external_s, and twice the longest delay between two nodes"
+        hint = "phases.external_s, and the messages of phases.control"
         raise BadInput(Problem(message=message, field="scenario.horizon_s", hint=hint))
     for slot in range(int(span[1] / length)):
         context.check_time()
         now = slot * length
         slots.expire(now)
         slots.generate(now)
-        now += external_s + slots.news_s
+        now += phases.external_s + talk.news_s
         slots.expire(now)
-        told = replace(view, live=slots.live(now), now_s=now, installed=installed, delivered=tuple(slots.got))
-        slots.swap(method.decide(told, rng, context), now)
-        now += slots.news_s
+        live = slots.live(now, now + talk.orders_s)
+        told = replace(view, live=live, now_s=now, installed=installed, delivered=tuple(slots.got))
+        orders = method.decide(told, rng, context)
+        now += talk.orders_s
+        slots.expire(now)
+        slots.swap(orders, now)
+        now += talk.word_s
         slots.expire(now)
         slots.deliver(now)
+        if phases.clear:
+            slots.clear(now)
     return _finished(slots)
+
+
+def _stretched(talk: Talk, phases: Phases) -> Talk:
+    """The same with the wanted routing and internal phase, in which messages must find time."""
+    wanted = (
+        ("routing_s", phases.routing_s, talk.news_s),
+        ("internal_s", phases.internal_s, talk.orders_s + talk.word_s),
+    )
+    for name, length_s, least_s in wanted:
+        if length_s is not None and length_s < least_s:
+            message = f"messages take {least_s:g} s, longer than the phase of {length_s:g} s"
+            raise BadInput(Problem(message=message, field=f"scenario.phases.{name}"))
+    news_s = talk.news_s if phases.routing_s is None else phases.routing_s
+    word_s = talk.word_s if phases.internal_s is None else phases.internal_s - talk.orders_s
+    return Talk(news_s, talk.orders_s, word_s)
 
 
 def _finished(slots: _Slots) -> SlotRun:

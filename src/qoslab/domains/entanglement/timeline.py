@@ -33,6 +33,7 @@ from qoslab.domains.entanglement.chain import (
 from qoslab.domains.entanglement.kernels import DONE, advance
 from qoslab.domains.entanglement.memories import far_record, node_of
 from qoslab.domains.entanglement.model import physics_of
+from qoslab.domains.entanglement.phases import in_phases
 from qoslab.domains.entanglement.protocol import Deciding
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.world import chain_of, make_world, widths
@@ -220,7 +221,8 @@ def paths_watched(
         )
         names = [world.network.nodes[node] for node in path.nodes]
         chain = chain_of(world, path, links, share)
-        found.append(watched(chain, banks, horizon_s, physics_of(scenario), names))
+        physics = in_phases(physics_of(scenario), scenario.phases, world.view)
+        found.append(watched(chain, banks, horizon_s, physics, names))
     return found
 
 

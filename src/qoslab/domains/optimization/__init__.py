@@ -53,6 +53,12 @@ registry.add_domain(
                 "higher",
                 "the same where innovations are sent, best scaled guess",
             ),
+            Metric(
+                "protection_of_target",
+                "",
+                "higher",
+                "error of the guess of the tapped agent's target by who knows all but the targets",
+            ),
         ),
         figures=(
             FigureEntry(

@@ -11,6 +11,7 @@ import numpy as np
 from qoslab.agents.message import FloatArray
 from qoslab.agents.weights import Weights
 from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.rowsteps import row_step
 from qoslab.graphs.spectra import perron, second_eigenvalue
 
 __all__ = ["Asymptotics", "Predictable", "predicted_rate", "stability_limit"]
@@ -29,13 +30,15 @@ class Asymptotics:
         dimension: p.
         smoothness: The largest Lipschitz constant of a gradient.
         convexity: The least constant of strong convexity.
+        lipschitz: The Lipschitz constant of each agent's gradient, shape (n,).
     """
 
     weights: Weights
     curvature: FloatArray
     dimension: int
     smoothness: float
-    convexity: float = 0.0
+    convexity: float
+    lipschitz: FloatArray
 
     @classmethod
     def at(cls, costs: Costs, optimum: FloatArray, weights: Weights) -> Asymptotics | None:
@@ -48,8 +51,9 @@ class Asymptotics:
             return None
         whole = np.zeros((n, p, n, p))
         whole[np.arange(n), :, np.arange(n), :] = blocks
-        ends = float(costs.smoothness().max()), float(costs.convexity().min())
-        return cls(weights, whole.reshape(n * p, n * p), p, *ends)
+        lipschitz = costs.smoothness()
+        ends = float(lipschitz.max()), float(costs.convexity().min())
+        return cls(weights, whole.reshape(n * p, n * p), p, *ends, lipschitz)
 
     @property
     def n(self) -> int:
@@ -80,6 +84,11 @@ class Asymptotics:
     def right(self) -> FloatArray:
         """The right Perron vector of B, each entry p times, shape (n p,)."""
         return np.repeat(perron(self.weights.column.T), self.dimension)
+
+    @cached_property
+    def row_step(self) -> float:
+        """The step of row-stochastic tracking where none is given."""
+        return row_step(self.weights, self.lipschitz)
 
     def _wide(self, matrix: FloatArray) -> FloatArray:
         return np.asarray(np.kron(matrix, np.eye(self.dimension)), np.float64)

@@ -113,7 +113,7 @@ class Known:
         convexity: The least constant of strong convexity of any agent's cost.
         measurements: The noise of gradient measurements; None for exact ones.
         own_smoothness: The largest second derivative of any own cost at the start.
-        least_share: The smallest pi_i of all agents, which they can find by passing on minima.
+        row_step: What row-stochastic tracking takes for its step, which everybody knows.
         share_norm: The largest norm of any agent's share of the constraints.
         terms: The terms of the shared constraints; None where the decision is shared.
         change: What becomes of the costs in mid-run; None where they stay.
@@ -130,7 +130,7 @@ class Known:
     measurements: Measurements | None = None
     own_smoothness: float = 1.0
     share_norm: float = 1.0
-    least_share: float = 1.0
+    row_step: float = 0.1
     steady: bool = True
     terms: Terms | None = None
     change: Change | None = None

@@ -23,6 +23,7 @@ from qoslab.domains.optimization.asymptotics import (
     predicted_rate,
     stability_limit,
 )
+from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
 from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.scenario import OptimizationScenario
@@ -157,6 +158,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     )
     trace = follow(method, task, own, wire, scenario.rounds, context)
     found = _leakage(scenario, taps[0], wire) if taps and not trace.diverged else {}
+    found |= _disclosed(scenario, task, method, seed) if taps else {}
     return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
 
 
@@ -198,6 +200,18 @@ def _leakage(scenario: OptimizationScenario, tap: Tap, wire: Wire) -> dict[str, 
     return {
         "protection_of_states": state / innovation.prior,
         "protection_of_innovations": innovation.quotient,
+    }
+
+
+def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Seed) -> dict[str, float]:
+    who = scenario.eavesdropper
+    assert who is not None
+    if who.knows == "nothing":
+        return {}
+    forms = message_forms(method, task, min(scenario.rounds, HORIZON))
+    rng = seed.generator("interception")
+    return {
+        "protection_of_target": disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
     }
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from qoslab.agents.weights import Doubly, Rules
 from qoslab.core.scenario import Part, Scenario
 from qoslab.domains.optimization.tables import ProblemTable
+from qoslab.graphs.mixing import Shares
 from qoslab.graphs.spec import NetworkTable
 
-__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "example"]
+__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "WeightsTable", "example"]
 
 
 class ChannelTable(Part):
@@ -23,11 +25,46 @@ class ChannelTable(Part):
     delay: int = Field(0, ge=0, description="rounds between saying and hearing")
 
 
+class WeightsTable(Part):
+    """How agents weigh what they hear."""
+
+    row: Shares = Field("uniform", description="row weights: equal, by the links' weights, or at random")
+    column: Shares = Field(
+        "uniform", description="column weights: equal, by the links' weights, or at random"
+    )
+    doubly: Doubly = Field(
+        "metropolis", description="doubly stochastic weights; all but sinkhorn need an undirected network"
+    )
+    self_weight: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="what an agent keeps of its row and column weights; by their rule if not given",
+    )
+
+    @model_validator(mode="after")
+    def _kept(self) -> WeightsTable:
+        if "weight" in (self.row, self.column) and self.self_weight is None:
+            message = (
+                "shares by the links' weights need self_weight: nothing would be left for the agent itself"
+            )
+            raise ValueError(message)
+        return self
+
+    def rules(self, seed: int) -> Rules:
+        """How the matrices are made; `seed` is for random weights."""
+        return Rules(self.row, self.column, self.doubly, self.self_weight, seed)
+
+
 class Eavesdropper(Part):
     """Somebody who intercepts the messages of one agent."""
 
     agent: int = Field(0, ge=0, description="whose messages")
     interception: float = Field(0.5, gt=0, le=1, description="probability that a message is intercepted")
+    knows: Literal["nothing", "all but the targets"] = Field(
+        "nothing",
+        description="the method, its steps, weights and curvatures too, of quadratic costs; or none of it",
+    )
 
 
 class OptimizationScenario(Scenario):
@@ -46,6 +83,7 @@ class OptimizationScenario(Scenario):
     link_up: float = Field(
         1.0, gt=0, le=1, description="probability that a link is up in a round; weights follow"
     )
+    weights: WeightsTable = Field(WeightsTable(), description="how agents weigh what they hear")
     channel: ChannelTable = Field(ChannelTable(), description="noise, loss and delay of messages")
     unstable: Literal["refuse", "run"] = Field(
         "refuse", description="a step size past the predicted limit: refused, or run all the same"
@@ -57,6 +95,25 @@ class OptimizationScenario(Scenario):
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> OptimizationScenario:
+        if self.eavesdropper is None or self.eavesdropper.knows == "nothing":
+            return self
+        table = self.channel
+        disturbed = table.noise > 0 or table.loss > 0 or table.delay > 0 or self.link_up < 1
+        if disturbed or self.measurement_noise > 0 or self.start == "own":
+            message = "an eavesdropper that knows all but the targets needs a start that is a number, links that are"
+            message += " always up, and neither a channel nor measurement noise: else messages are not forms it knows"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _steady(self) -> OptimizationScenario:
+        if self.link_up < 1 and self.weights.doubly in ("best_constant", "sinkhorn"):
+            message = f"{self.weights.doubly} weights need all links: link_up below 1 may cut some agent off"
+            raise ValueError(message)
+        return self
 
 
 def example() -> OptimizationScenario:

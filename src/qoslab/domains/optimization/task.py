@@ -11,7 +11,7 @@ import numpy as np
 from qoslab.agents.channel import Channel
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
-from qoslab.agents.weights import Weights, require_strong
+from qoslab.agents.weights import Rules, Weights, require_strong
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
@@ -25,6 +25,7 @@ from qoslab.domains.optimization.problems.multipliers import solve_coupled
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.problems.solve import solve
 from qoslab.domains.optimization.problems.userfile import UserCosts
+from qoslab.domains.optimization.rowsteps import row_step
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.tables import FileTable, QosTable
 from qoslab.graphs.network import Network
@@ -70,14 +71,20 @@ class Task:
 
 
 def task_of(
-    network: Network, problem: Costs | Coupled, *, own_row: Any = None, optimum: FloatArray | None = None
+    network: Network,
+    problem: Costs | Coupled,
+    *,
+    own_row: Any = None,
+    rules: Rules | None = None,
+    optimum: FloatArray | None = None,
 ) -> Task:
     """The task of agents on a network; also the way in for a user's own costs.
 
     Args:
         network: Who can say something to whom.
         problem: The agents' costs.
-        own_row: A row-stochastic matrix to use instead of uniform weights.
+        own_row: A row-stochastic matrix to use instead.
+        rules: How mixing matrices are made; uniform and Metropolis weights by default.
         optimum: x* of costs, where it is known; found centrally otherwise.
 
     Raises:
@@ -85,7 +92,7 @@ def task_of(
             empty, or no optimum was found.
     """
     require_strong(network)
-    weights = Weights(network, own_row)
+    weights = Weights(network, own_row, rules or Rules())
     _ = weights.row
     if isinstance(problem, Coupled):
         found = solve_coupled(problem)
@@ -105,20 +112,23 @@ def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> T
     """
     network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
     problem = make_problem(scenario.problem, network.n, seed.generator("problem"))
+    rules = scenario.weights.rules(int(seed.generator("weights").integers(2**62)))
     table = scenario.problem
     if isinstance(table, FileTable) and table.optimum is not None:
         if len(table.optimum) != table.dimension:
             message = f"needs {table.dimension} numbers, as many as `dimension`"
             raise BadInput(Problem(field="scenario.problem.optimum", message=message))
-        return task_of(network, problem, optimum=np.array(table.optimum))
-    task = task_of(network, problem)
+        return task_of(network, problem, rules=rules, optimum=np.array(table.optimum))
+    task = task_of(network, problem, rules=rules)
     if not isinstance(table, QosTable) or table.degraded is None:
         return task
     if table.degraded.round >= scenario.rounds:
         message = f"round {table.degraded.round} is past the last of {scenario.rounds}"
         raise BadInput(Problem(field="scenario.problem.degraded.round", message=message))
     assert isinstance(problem, Coupled)
-    return replace(task, turn=table.degraded.round, later=task_of(network, degraded(table, problem)))
+    return replace(
+        task, turn=table.degraded.round, later=task_of(network, degraded(table, problem), rules=rules)
+    )
 
 
 def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str) -> Own:
@@ -136,7 +146,9 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
     )
     channel = scenario.channel
     steady = scenario.link_up == 1 and Channel(channel.noise, channel.loss, channel.delay).ideal
-    known = replace(known, least_share=float(known.perron.min()), steady=steady)
+    known = replace(known, steady=steady)
+    if decision == "shared":
+        known = replace(known, row_step=row_step(task.weights, task.costs.smoothness()))
     if task.coupled is not None:
         first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
         curvature = float(task.coupled.own.curvature(first).max())
@@ -169,7 +181,7 @@ def changing(task: Task, up: float, rng: np.random.Generator) -> Callable[[int],
     def weights(k: int) -> Weights:
         if k not in last:
             last.clear()
-            last[k] = Weights(next(networks))
+            last[k] = Weights(next(networks), rules=task.weights.rules)
         return last[k]
 
     return weights

@@ -26,6 +26,7 @@ from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsens
 from qoslab.domains.optimization.methods.projected_subgradient import ProjectedSubgradient
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.metrics import measured_rate
+from qoslab.domains.optimization.oracle import central_checks
 from qoslab.domains.optimization.problems.multipliers import penalised, solve_coupled
 from qoslab.domains.optimization.task import Task
 
@@ -55,10 +56,11 @@ def tapped_average(length: int) -> FloatArray:
 
 
 def verify(*, quick: bool, context: Context) -> Iterator[Check]:
-    """Check rates, gaps, penalties, budgets and leakage against our reference instances and closed forms."""
+    """Check rates, gaps, penalties, budgets, leakage and optima: reference instances, closed forms, a convex solver."""
     for part in (_tracking, _subgradient, _plane, _penalty, _budgets, _leakage):
         yield from part(context, quick=quick)
         context.check_time()
+    yield from central_checks(quick=quick)
 
 
 def _tracking(context: Context, *, quick: bool) -> Iterator[Check]:  # noqa: ARG001

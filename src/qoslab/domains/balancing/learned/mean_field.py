@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.files import write_whole
 from qoslab.domains.balancing import delayed
+from qoslab.domains.balancing.learned.weights import check_training
 from qoslab.engine.kernel import kernel
 
 __all__ = [
@@ -119,13 +121,17 @@ def train_delayed(
         out: File that the weights are written to.
         steps: Steps of the optimiser.
         seed: Root of all that is drawn.
+
+    Raises:
+        BadInput: The file cannot be written there, or there is no step.
     """
     from qoslab.learning.checkpoint import dump_weights
 
+    check_training(out, steps=steps)
     began = time.process_time()
     weights = train(steps=steps, seed=seed)
     about = {"policy": "mean_field_control", "steps": steps, "seed": seed}
-    out.write_bytes(dump_weights(weights, about))
+    write_whole(out, dump_weights(weights, about))
     return {"file": str(out), "cpu_s": time.process_time() - began}
 
 

@@ -9,6 +9,7 @@ With l_j the discounted mean of own completion times on server j (servers withou
 | `bossaer` | prod l_j / max l - 1 | Bossaer's index, Yao et al. 2021 |
 | `vbf` | -mean((l_j - mean l)^2) | variance-based fairness, Yao and Ding 2022 |
 | `log_vbf` | -log mean((l_j - mean l)^2) | the same |
+| `vbf_log_vbf` | the sum of both | the same |
 | `ms` | -max l | makespan, the same |
 | `pbf` | prod l_j / max l | product-based fairness, the same |
 | `delay` | -(mean completion time of the own requests that ended in the step) | ours |
@@ -46,12 +47,17 @@ def variance(times: Reals) -> float:
     return float(times.var())
 
 
+def _log_variance(times: Reals) -> float:
+    return float(np.log(max(variance(times), 1e-12)))
+
+
 FAIRNESS: Mapping[str, Callable[[Reals], float]] = {
     "jain": lambda times: jain(times) - 1.0,
     "g": lambda times: g_index(times) - 1.0,
     "bossaer": lambda times: bossaer(times) - 1.0,
     "vbf": lambda times: -variance(times),
-    "log_vbf": lambda times: -float(np.log(max(variance(times), 1e-12))),
+    "log_vbf": lambda times: -_log_variance(times),
+    "vbf_log_vbf": lambda times: -variance(times) - _log_variance(times),
     "ms": lambda times: -float(times.max()),
     "pbf": bossaer,
 }

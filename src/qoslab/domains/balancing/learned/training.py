@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.core.files import write_whole
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned.inference import Rule
 from qoslab.domains.balancing.learned.lessons import Lesson, blank, lessons
 from qoslab.domains.balancing.learned.network import SHAPES
+from qoslab.domains.balancing.learned.weights import check_training
 from qoslab.learning.checkpoint import dump_weights
 from qoslab.learning.session import deterministic
 
@@ -41,7 +43,11 @@ def train(
         rounds: How often sites are simulated anew with what was learned.
         steps: Steps of the optimiser in each round.
         seed: Root of all that is drawn.
+
+    Raises:
+        BadInput: The file cannot be written there, or a number is below 1.
     """
+    check_training(out, worlds=worlds, rounds=rounds, steps=steps)
     weights: dict[str, NDArray[Any]] = blank()
     known: list[Lesson] = []
     report: list[dict[str, object]] = []
@@ -70,7 +76,7 @@ def train(
             }
         )
     about = {"policy": "blind_sed", "worlds": worlds, "rounds": rounds, "steps": steps, "seed": seed}
-    out.write_bytes(dump_weights({k: v.astype(np.float32) for k, v in weights.items()}, about))
+    write_whole(out, dump_weights({k: v.astype(np.float32) for k, v in weights.items()}, about))
     return report
 
 

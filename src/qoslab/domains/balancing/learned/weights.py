@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["BUILTIN", "MEAN_FIELD", "read_weights"]
+__all__ = ["BUILTIN", "MEAN_FIELD", "check_training", "read_weights"]
 
 BUILTIN = Path(__file__).parent / "blind_sed.safetensors"
 """The weights of `blind_sed` that come with the package."""
@@ -44,6 +44,28 @@ def read_weights(named: str, builtin: Path = BUILTIN) -> dict[str, NDArray[Any]]
     if status.st_size > MAX_BYTES:
         raise BadInput(Problem(message=f"is larger than {MAX_BYTES} bytes", field="weights", path=path))
     return dict(_read(path, status.st_mtime_ns))
+
+
+def check_training(out: Path, **counts: int) -> None:
+    """Refuse a training that could not end well, before its minutes are spent.
+
+    Args:
+        out: File that the weights are to be written to.
+        counts: Numbers by the names of their options; each is to be at least 1.
+
+    Raises:
+        BadInput: The file's folder is not there, `out` is a folder, or a number is below 1.
+    """
+    problems = [
+        Problem(message=f"must be at least 1, is {count}", field=name)
+        for name, count in counts.items()
+        if count < 1
+    ]
+    if out.is_dir() or not out.parent.is_dir():
+        message = f"{str(out)!r} is a folder" if out.is_dir() else f"there is no folder {str(out.parent)!r}"
+        problems.append(Problem(message=message, field="out", hint="name a file in a folder that exists"))
+    if problems:
+        raise BadInput(problems)
 
 
 @functools.lru_cache(maxsize=8)

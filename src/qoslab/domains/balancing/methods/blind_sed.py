@@ -16,7 +16,7 @@ __all__ = ["BlindSed"]
 
 @balancer(
     "blind_sed",
-    summary="shortest expected delay with capacities that a learned recurrent network infers from own requests",
+    summary="shortest expected delay with capacities that a learned network infers from memories of own requests",
     origin="ours",
 )
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ CITATION = """@inproceedings{tahir2022learning,
   year = {2022}
 }"""
 
-STAMP, CANDIDATES = 0, 1
+STALE, CANDIDATES = 0, 1
 LAW = CANDIDATES + 2
 RULE = LAW + LENGTHS
 BOX_SIZE = RULE + PAIRS
-"""Entries of `box`: when the rule was made, two candidates, the law of lengths, the rule."""
+"""Entries of `box`: whether a report came after the rule was made, two candidates, the law of lengths, the rule."""
 LOG_EPOCH, WEIGHTS = range(2)
 """Entries of `par`; the network stands behind them."""
 
@@ -44,27 +44,34 @@ def _length(view: ProbeView, server: int) -> int:
 
 @kernel
 def _new_rule(view: ProbeView) -> None:
-    """The rule for the epoch that the last reports began."""
-    n, law = view.up.shape[0], view.box[LAW : LAW + LENGTHS]
+    """The rule for the epoch that the last reports began; the law is that of the servers that may be chosen."""
+    n, fleet, law = view.up.shape[0], 0, view.box[LAW : LAW + LENGTHS]
     for z in range(LENGTHS):
         law[z] = 0.0
     for j in range(n):
-        law[_length(view, j)] += 1.0 / n
+        fleet += view.up[j]
+    for j in range(n):
+        law[_length(view, j)] += 1.0 / fleet if view.up[j] == 1 else 0.0
     rule_of(view.par[WEIGHTS:], law, view.par[LOG_EPOCH], view.box[RULE : RULE + PAIRS])
+
+
+@kernel
+def on_reply(view: ProbeView, stream: Stream, server: int, now: float) -> None:  # noqa: ARG001
+    """A report came: the next request finds the rule for it, whatever the order in which reports arrive."""
+    view.box[STALE] = 1.0
 
 
 @kernel
 def route(view: ProbeView, stream: Stream, now: float) -> int:  # noqa: ARG001
     """One of two servers drawn by lot, the first with probability 1 / (1 + exp(-s(z, y)))."""
     box = view.box
-    last = view.seen_at[view.up.shape[0] - 1]
-    if last != box[STAMP]:
-        box[STAMP] = last
-        _new_rule(view)
     candidates = box[CANDIDATES : CANDIDATES + 2]
     first = another(candidates, 0, view.up, stream)
     if first < 0:
         return 0
+    if box[STALE] > 0.0:
+        box[STALE] = 0.0
+        _new_rule(view)
     candidates[0] = first
     second = another(candidates, 1, view.up, stream)
     if second < 0:
@@ -106,11 +113,10 @@ class MeanFieldControl(Policy):
         """The lot until the first report."""
         network = flat(read_weights(self.weights, MEAN_FIELD))
         epoch = min(max(self.period_s / site.mean_size_s, 1.0), 10.0)  # lengths that it was trained on
-        box = np.zeros(BOX_SIZE)
-        box[STAMP] = -math.inf
         return Wiring(
             route,
+            on_reply=on_reply,
             par=np.concatenate([[math.log(epoch)], network]),  # type: ignore[arg-type]
-            box=box,
+            box=np.zeros(BOX_SIZE),
             probing=Probing(every_s=self.period_s),
         )

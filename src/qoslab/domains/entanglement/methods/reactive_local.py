@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -39,6 +39,7 @@ class ReactiveLocal:
         window_s: Largest age of a pair that is used, s; infinite for all that live.
     """
 
+    knows_hops: ClassVar[int] = 0
     window_s: Annotated[float, Field(ge=0)] = float("inf")
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002

@@ -41,7 +41,7 @@ class Frost(RowStochasticTracking):
     The golden ratio phi spreads the agents' choices evenly over the range, without chance.
 
     Attributes:
-        step: s, the largest of them; 0 takes 0.1 min(1 / n, least pi_i) / l.
+        step: s, the largest of them; 0 takes what the coordinated method takes.
         spread: u, from 0 (all alike: the coordinated method) up to 1.
     """
 
@@ -53,9 +53,5 @@ class Frost(RowStochasticTracking):
     def _choice(self, agents: NDArray[Any]) -> FloatArray:
         return np.asarray(1.0 - min(self.spread, 1.0) * np.modf(agents * _GOLDEN)[0])
 
-    def iteration(self, near: Asymptotics) -> FloatArray:
-        """As without spread, with a diagonal matrix of step sizes."""
-        choice = np.repeat(self._choice(np.arange(near.n)), near.dimension)
-        a, s = near.row, self.scale(near) * choice
-        bent = near.curvature / near.left[:, None]
-        return np.block([[a, -np.diag(s)], [bent @ (a - np.eye(len(a))), a - bent * s]])
+    def _each(self, near: Asymptotics) -> FloatArray:
+        return super()._each(near) * np.repeat(self._choice(np.arange(near.n)), near.dimension)

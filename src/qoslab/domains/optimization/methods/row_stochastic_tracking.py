@@ -12,7 +12,8 @@ from qoslab.agents.program import Own, State
 from qoslab.core.method import method
 from qoslab.domains.optimization.asymptotics import Asymptotics
 from qoslab.domains.optimization.eigenvector import first_estimate, next_estimate, own_share
-from qoslab.domains.optimization.steps import Share, natural
+from qoslab.domains.optimization.rowsteps import row_round
+from qoslab.domains.optimization.steps import Share
 
 __all__ = ["CITATION", "RowStochasticTracking"]
 
@@ -41,7 +42,8 @@ class RowStochasticTracking:
     of sum pi_i f_i.
 
     Attributes:
-        step: s; 0 takes 0.1 min(1 / n, least pi_i) / l, l being the largest Lipschitz constant of a gradient.
+        step: s; 0 takes what a scan finds best where every gradient is l_i x, l_i being the Lipschitz constants;
+            past 64 agents 0.1 min(1 / n, least pi_i) / l, l being the largest of them.
     """
 
     step: Share = 0.0
@@ -72,18 +74,15 @@ class RowStochasticTracking:
         return {"x": x, **estimate, "z": heard["z"] + scaled - state["scaled"], "scaled": scaled}
 
     def _steps(self, own: Own) -> FloatArray:
-        return np.full(len(own.agents), self._natural(own.data.smoothness, own.n, own.data.least_share))
-
-    def _natural(self, smoothness: float, n: int, least: float) -> float:
-        # Gradients are divided by pi_i: the agent who counts least makes the largest moves.
-        return natural(self.step, 0.1 * min(1.0, n * least), smoothness, n)
+        return np.full(len(own.agents), self.step or own.data.row_step)
 
     def scale(self, near: Asymptotics) -> float:
         """The step size."""
-        return self._natural(near.smoothness, near.n, float(near.left.min()))
+        return self.step or near.row_step
 
     def iteration(self, near: Asymptotics) -> FloatArray:
         """[[A, -s I], [Q / pi (A - I), A - s Q / pi]] on (x, z)."""
-        a, s = near.row, self.scale(near)
-        eye, bent = np.eye(len(a)), near.curvature / near.left[:, None]
-        return np.block([[a, -s * eye], [bent @ (a - eye), a - s * bent]])
+        return row_round(near.row, near.curvature / near.left[:, None], self._each(near))
+
+    def _each(self, near: Asymptotics) -> FloatArray:
+        return np.full(near.n * near.dimension, self.scale(near))

@@ -14,7 +14,7 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.completion import by_parameter, ridge_rows
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.methods.pmf import factors
-from qoslab.domains.prediction.methods.upcc import pearson
+from qoslab.domains.prediction.neighbourhood import pearson
 
 __all__ = ["NIMF", "mixing"]
 

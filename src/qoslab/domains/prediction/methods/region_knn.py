@@ -15,7 +15,7 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.averages import mean_along
 from qoslab.domains.prediction.completion import by_parameter
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
-from qoslab.domains.prediction.methods.upcc import pearson
+from qoslab.domains.prediction.neighbourhood import pearson
 
 __all__ = ["RegionKNN", "centres", "merged", "outlying"]
 

@@ -56,6 +56,7 @@ class SharpQos:
         balance: How losses are weighted: moving averages, learned uncertainty, dynamic averages, or all equal.
         beta: Memory of the moving averages.
         l0: Weight of the expected number of open gates.
+        gate_speed: Steps of the gates' locations, in steps of the other weights.
         curvature: Curvature c of the ball of radius 1 / sqrt(c).
         trainable_curvature: Whether c is learned.
         context_blocks: Blocks K1 of SNR.
@@ -82,6 +83,7 @@ class SharpQos:
     balance: Balance = "ema"
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.99
     l0: Annotated[float, Field(ge=0)] = 1e-5
+    gate_speed: Annotated[float, Field(gt=0)] = 1.0
     curvature: Annotated[float, Field(gt=0)] = 1.0
     trainable_curvature: bool = False
     context_blocks: Annotated[int, Field(ge=1)] = 4
@@ -117,6 +119,7 @@ class SharpQos:
             context_layers=self.context_layers,
             context_blocks=self.context_blocks,
             task_blocks=self.task_blocks,
+            gate_speed=self.gate_speed,
             curvature=self.curvature,
             trainable_curvature=self.trainable_curvature,
         )

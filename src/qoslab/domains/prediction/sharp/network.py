@@ -20,6 +20,9 @@ _BRANCHES: dict[Encoder, tuple[str, ...]] = {
     "gcn": ("bipartite",),
 }
 
+_OPEN = 2.0
+"""Location of every gate at first; a gate is closed at test from -2.4 downwards."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -39,6 +42,7 @@ class Architecture:
     trainable_curvature: bool = False
     embedding: int = 0
     biases: bool = False
+    gate_speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ def _task_weights(
         made[f"task{p}/transforms"] = torch.nn.init.xavier_uniform_(torch.empty(routes, a.hidden, a.hidden))
         made[f"task{p}/transforms"] /= routes**0.5
         zeros(f"task{p}/log_alpha", routes)
-        made[f"task{p}/log_alpha"] += 2.0
+        # Adam moves every weight by about its step size: a location kept in larger units moves faster.
+        made[f"task{p}/log_alpha"] += _OPEN / a.gate_speed
         matrix(f"task{p}/fusion", a.hidden, 2 * a.hidden)
         zeros(f"task{p}/fusion/bias", a.hidden)
     for side in ("users", "services"):
@@ -165,7 +170,7 @@ def forward(
         others = [block for q in range(len(own)) if q != p for block in blocks[q]]
         received = [*context, *others]
         if received:
-            log_alpha = weights[f"task{p}/log_alpha"]
+            log_alpha = weights[f"task{p}/log_alpha"] * a.gate_speed
             z = gate(log_alpha, None if noise is None else noise[p])
             y = _fused(weights, p, y, route(z, received, weights[f"task{p}/transforms"]))
             l0 = l0 + open_probability(log_alpha).sum()

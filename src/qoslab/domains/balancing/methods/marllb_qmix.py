@@ -1,0 +1,140 @@
+"""MARLLB with QMIX: balancers that act apart and learn together, paid by fairness of their mean loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from qoslab.core.context import Context
+from qoslab.core.method import method
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing.hooks import Policy, Site, Wiring
+from qoslab.domains.balancing.learned.potential_game import LEVELS, Course, play, seen_features, together
+from qoslab.domains.balancing.learned.qmix import Qmix, Settings
+from qoslab.domains.balancing.learned.session import Watched
+from qoslab.domains.balancing.methods.marllb_sac import CITATION
+from qoslab.domains.balancing.model import Simulation
+from qoslab.learning.session import deterministic
+
+__all__ = ["MarllbQmix"]
+
+Reals = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@method(
+    "balancing",
+    "marllb_qmix",
+    summary="shortest expected delay with speeds chosen by balancers that learn together by QMIX (MARLLB)",
+    citation=CITATION,
+    information="blind",
+    extra="learn",
+    origin="reference instance",
+    example={"episodes": 1, "updates": 1, "hidden": 8, "hyper": 8, "batch": 2, "window": 4, "period_s": 20.0},
+)
+@dataclass(frozen=True)
+class MarllbQmix(Policy):
+    """MARLLB, QMIX: argmin (active + 1) / w, with each w_j one of 1, 1.5 and 2, chosen by agents trained together.
+
+    Each `period_s`, all at once, balancers see what those of `marllb_sac` see, and each chooses the speeds that it
+    values most. Between runs they learn together: a mixing network makes of the values of all chosen speeds that of the
+    joint action, and the reward is a function of fairness of the loads averaged over balancers. To explore, a speed is
+    drawn by lot with a probability that falls from 1 to `exploration` over the first half of the runs. In the run that
+    counts nothing is drawn by lot and nothing learned.
+
+    Attributes:
+        episodes: Runs of the scenario to learn from, with seeds of their own, before the one that counts.
+        reward: Variance-based fairness `vbf`, `log_vbf`, their sum `vbf_log_vbf`, makespan `ms`, or product `pbf`.
+        updates: Updates after each run.
+        period_s: Time between two actions, s.
+        scale: What rewards are multiplied by.
+        hidden: Width of the agents' layers and memory, and of the mixing network.
+        hyper: Width of the hypernetworks.
+        batch: Pieces of runs in an update.
+        window: Steps in a piece at most; a piece begins with an empty memory.
+        learning_rate: Step size of Adam.
+        discount: Discount of a step.
+        td_lambda: Share of the return that comes from later steps rather than from the next value.
+        tau: Share of the networks that moves into their targets at each update.
+        exploration: Probability of a speed by lot in the second half of the runs.
+    """
+
+    episodes: Annotated[int, Field(ge=0)] = 20
+    reward: Literal["vbf", "log_vbf", "vbf_log_vbf", "ms", "pbf"] = "vbf"
+    updates: Annotated[int, Field(ge=0)] = 25
+    period_s: Annotated[float, Field(gt=0)] = 0.25
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    hidden: Annotated[int, Field(ge=1)] = 128
+    hyper: Annotated[int, Field(ge=1)] = 128
+    batch: Annotated[int, Field(ge=1)] = 25
+    window: Annotated[int, Field(ge=1)] = 240
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    td_lambda: Annotated[float, Field(ge=0, le=1)] = 0.6
+    tau: Annotated[float, Field(gt=0, le=1)] = 0.01
+    exploration: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    def wire(self, site: Site) -> Wiring:
+        """Equal speeds at first; stop at instants common to all balancers."""
+        return replace(Watched().wire(site), tick_s=self.period_s, stagger=False, pause=True)
+
+    def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
+        """Learn in `episodes` runs, then play the one that counts; see `potential_game.play`."""
+        numbers = seed.stream("learners")
+        with deterministic(numbers, "balancing/marllb_qmix"):
+            return play(
+                lambda m, n: _Together(self, m, n, numbers),
+                begin,
+                seed,
+                context,
+                episodes=self.episodes,
+                updates=self.updates,
+            )
+
+
+class _Together:
+    """The learners of a site, as one team.
+
+    Args:
+        method: The parameters.
+        balancers: m.
+        servers: n.
+        seed: Where they draw from.
+    """
+
+    def __init__(
+        self, method: MarllbQmix, balancers: int, servers: int, seed: np.random.SeedSequence
+    ) -> None:
+        settings = Settings(
+            hidden=method.hidden,
+            hyper=method.hyper,
+            rate=method.learning_rate,
+            discount=method.discount,
+            td_lambda=method.td_lambda,
+            tau=method.tau,
+            batch=method.batch,
+            window=method.window,
+        )
+        self._method, self._epsilon = method, 1.0
+        (child,) = seed.spawn(1)
+        features, levels = seen_features(servers), len(LEVELS)
+        self._team = Qmix(balancers, features, servers, levels, settings, child, "balancing/marllb_qmix")
+
+    def begin(self, *, share: float) -> None:
+        self._epsilon = max(1.0 - 2.0 * share, self._method.exploration)
+        self._team.begin()
+
+    def act(self, balancer: int, state: Reals, *, explore: bool) -> Ints:
+        return self._team.act(balancer, state, self._epsilon if explore else 0.0)
+
+    def keep(self, courses: Sequence[Course]) -> None:
+        episode = together(courses, self._method.reward, self._method.scale)
+        self._team.keep(episode)
+
+    def learn(self) -> None:
+        self._team.learn()
