@@ -51,6 +51,15 @@ SMALL_CASES = {
         "scenario.balancers": "{ grid = [16] }",
     },
     "blind-trouble": {},
+    "blind-drift": {
+        "scenario.drift.dataset": '{ grid = ["azure-vm-noise/redis_get_50conn_long_eastus_B8ms.csv"] }'
+    },
+    "blind-step": {
+        "scenario.changes": "{ grid = [[{ at_s = 270.0, servers = [0, 1, 2, 3, 4, 5, 6, 7], "
+        'action = "speed", speed = 0.5 }]] }'
+    },
+    "blind-llm-code": {"scenario.servers.count": "{ grid = [4] }"},
+    "blind-llm-conv": {"scenario.servers.count": "{ grid = [32] }"},
 }
 """Of each study of balancing, one case."""
 
