@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import qoslab
 from qoslab.app.main import main
 from qoslab.app.output import duration, short
 from qoslab.app.progress import study_progress
@@ -148,6 +149,17 @@ def test_help_before_a_command_is_its_help(capsys):
 def test_a_fault_of_the_system_is_not_hidden(monkeypatch):
     def broken(words):
         raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("qoslab.app.main._dispatch", broken)
+    with pytest.raises(FileNotFoundError):
+        main(["list"])
+
+
+def test_a_file_that_the_package_lacks_is_not_the_users_fault(monkeypatch):
+    def broken(words):
+        raise FileNotFoundError(
+            2, "No such file or directory", str(Path(qoslab.__file__).parent / "lost.toml")
+        )
 
     monkeypatch.setattr("qoslab.app.main._dispatch", broken)
     with pytest.raises(FileNotFoundError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qoslab import __version__
@@ -94,6 +95,11 @@ def build() -> App:
     return app
 
 
+def _is_ours(path: str | bytes | int) -> bool:
+    """Whether a path lies in this package: a fault of ours, whose traceback is wanted, and no wrong word."""
+    return not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(Path(__file__).parents[1])
+
+
 def _guarded(words: list[str]) -> int:
     """Run a command; every mistake of a user ends in one clear message and an exit code."""
     from cyclopts import CycloptsError
@@ -110,7 +116,7 @@ def _guarded(words: list[str]) -> int:
         print(f"qoslab: {_in_our_words(error, words)}", file=sys.stderr)
         return 2
     except _FILE_FAULTS as error:
-        if error.filename is None:
+        if error.filename is None or _is_ours(error.filename):
             raise
         print(f"qoslab: {error.filename}: {str(error.strerror).lower()}", file=sys.stderr)
         return 2

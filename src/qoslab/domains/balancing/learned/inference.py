@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qoslab.domains.balancing.choosing import least_per_weight
 from qoslab.domains.balancing.hooks import Site, Wiring
-from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, ROWS, read_off, remember
+from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, PER_MEMORY, ROWS, read_off, remember
 from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, flat, infer
 from qoslab.domains.balancing.view import LocalView, area_of_open, busy_time
 from qoslab.engine.kernel import kernel
@@ -43,7 +43,7 @@ BOX_SIZE = POOLED + HIDDEN + FLEET
 
 # Entries of `par`; the network's weights stand behind them.
 DELTA, TRUST, OWN, DOUBT, WEIGHTS = range(5)
-OWN_RATE = 2 * 4
+OWN_RATE = 2 * PER_MEMORY
 """Row of the inputs with the rate while busy of the memory of 150 completions."""
 
 

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import write_whole
 from qoslab.domains.balancing import delayed
-from qoslab.domains.balancing.learned.weights import check_training
+from qoslab.domains.balancing.learned.weights import check_training, laid_out
 from qoslab.engine.kernel import kernel
 
 __all__ = [
@@ -53,13 +52,9 @@ def flat(weights: Mapping[str, NDArray[Any]]) -> Reals:
     """The weights one after the other, shape (SIZE,).
 
     Raises:
-        BadInput: A name is missing, or a shape is not as it must be.
+        BadInput: They are not those of this network.
     """
-    for name, shape in SHAPES.items():
-        if name not in weights or weights[name].shape != shape or not np.isfinite(weights[name]).all():
-            message = f"'{name}' must be finite numbers of the shape {shape}"
-            raise BadInput(Problem(message=message, field="weights"))
-    return np.concatenate([np.asarray(weights[name], np.float64).ravel() for name in SHAPES])
+    return laid_out(weights, SHAPES)
 
 
 @kernel

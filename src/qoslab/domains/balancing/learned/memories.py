@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qoslab.engine.kernel import kernel
 
-__all__ = ["INPUTS", "MEMORIES", "ROWS", "SPANS", "read_off", "remember"]
+__all__ = ["INPUTS", "MEMORIES", "PER_MEMORY", "ROWS", "SPANS", "read_off", "remember"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]

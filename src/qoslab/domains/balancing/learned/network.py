@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.learned.memories import INPUTS
+from qoslab.domains.balancing.learned.weights import laid_out
 from qoslab.engine.kernel import kernel
 
 __all__ = ["FLEET", "HIDDEN", "SHAPES", "SIZE", "flat", "infer"]
@@ -54,23 +54,10 @@ SIZE = B4 + 2
 def flat(weights: Mapping[str, NDArray[np.generic]]) -> Reals:
     """The weights one after the other, as `infer` takes them, shape (SIZE,).
 
-    Args:
-        weights: Arrays of the names and shapes of `SHAPES`.
-
     Raises:
-        BadInput: A name is missing, or a shape is not as it must be.
+        BadInput: They are not those of this network.
     """
-    problems = []
-    for name, shape in SHAPES.items():
-        found = weights[name].shape if name in weights else None
-        if found != shape:
-            message = f"'{name}' has the shape {found}, not {shape}" if found else f"'{name}' is missing"
-            problems.append(Problem(message=message, field="weights"))
-        elif not np.isfinite(weights[name].astype(np.float64)).all():
-            problems.append(Problem(message=f"'{name}' holds a number that is not finite", field="weights"))
-    if problems:
-        raise BadInput(problems)
-    return np.concatenate([np.asarray(weights[name], np.float64).ravel() for name in SHAPES])
+    return laid_out(weights, SHAPES)
 
 
 @kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["BUILTIN", "MEAN_FIELD", "check_training", "read_weights"]
+__all__ = ["BUILTIN", "MEAN_FIELD", "check_training", "laid_out", "read_weights"]
 
 BUILTIN = Path(__file__).parent / "blind_sed.safetensors"
 """The weights of `blind_sed` that come with the package."""
@@ -44,6 +45,33 @@ def read_weights(named: str, builtin: Path = BUILTIN) -> dict[str, NDArray[Any]]
     if status.st_size > MAX_BYTES:
         raise BadInput(Problem(message=f"is larger than {MAX_BYTES} bytes", field="weights", path=path))
     return dict(_read(path, status.st_mtime_ns))
+
+
+def laid_out(
+    weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]
+) -> NDArray[np.float64]:
+    """Weights one after the other in the order of their shapes, as kernels take them; one dimension.
+
+    Args:
+        weights: Arrays by name.
+        shapes: The names and shapes that a network needs.
+
+    Raises:
+        BadInput: Names that are missing, shapes that are not as they must be, numbers that are not finite.
+    """
+    problems = []
+    for name, shape in shapes.items():
+        found = weights[name].shape if name in weights else None
+        if found != shape:
+            message = (
+                f"'{name}' is missing" if found is None else f"'{name}' has the shape {found}, not {shape}"
+            )
+            problems.append(Problem(message=message, field="weights"))
+        elif not np.isfinite(weights[name].astype(np.float64)).all():
+            problems.append(Problem(message=f"'{name}' holds a number that is not finite", field="weights"))
+    if problems:
+        raise BadInput(problems)
+    return np.concatenate([np.asarray(weights[name], np.float64).ravel() for name in shapes])
 
 
 def check_training(out: Path, **counts: int) -> None:
