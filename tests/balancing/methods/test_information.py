@@ -13,6 +13,7 @@ from qoslab.engine.kernel import kernel
 ORACLES = {"jsq", "jsq_memory", "lwl", "sed_oracle", "gsed"}
 PROBING = {
     "jiq",
+    "mean_field_control",
     "lsq_sample",
     "c3",
     "prequal",

@@ -20,8 +20,12 @@ EXTRAS = {
     "optimize": ("cvxpy", "clarabel", "highspy"),
     "ray": ("ray",),
     "edge": ("onnx", "onnxruntime", "onnxscript"),
+    "flower": ("flwr",),
 }
 """What each extra brings, by import name."""
+
+_APART = frozenset({"flower"})
+"""Extras whose own pins conflict with those of others."""
 
 _PLUGIN_NOUNS = {
     "qoslab.domains": "plug-in",
@@ -81,7 +85,8 @@ def _extra(name: str, modules: tuple[str, ...]) -> dict[str, Any]:
     missing = [module for module in modules if find_spec(module) is None]
     if not missing:
         return {"what": f"extra {name}", "state": "installed", "advice": ""}
-    return {"what": f"extra {name}", "state": "not installed", "advice": f"pip install 'qoslab[{name}]'"}
+    advice = f"pip install 'qoslab[{name}]'" + (", in an environment of its own" if name in _APART else "")
+    return {"what": f"extra {name}", "state": "not installed", "advice": advice}
 
 
 def _plugins() -> list[dict[str, Any]]:
