@@ -68,6 +68,13 @@ def test_a_server_outside_the_pool_has_no_capacity(action, capacity):
     assert found["utilisation"] == pytest.approx(60.0 / capacity, rel=1e-12)
 
 
+def test_to_drain_a_server_that_is_gone_changes_nothing():
+    """Both at once, while it holds requests: they were handed to it again and again."""
+    gone = [{"at_s": 50.75, "action": "remove"}]
+    twice = [*gone, {"at_s": 50.75, "action": "drain"}]
+    assert metrics(3.0, 100.9, count=2, changes=twice) == metrics(3.0, 100.9, count=2, changes=gone)
+
+
 def test_overload_has_the_throughput_of_the_servers():
     """Each takes 2 s: one ends at 3, 5, ..., 99, and what ends after the measured time is not counted in it."""
     found = metrics(2.0, 100.5, drain=True)

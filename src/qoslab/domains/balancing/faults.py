@@ -117,7 +117,8 @@ def change(w: World, number: int, now: float) -> None:
         servers.relative[0, j] = value
         _apply_speed(w, j, now)
     elif action == DRAIN_OUT:
-        servers.pool[j] = DRAINED
+        if servers.pool[j] != REMOVED:  # what is gone already hands its requests over, and takes none back
+            servers.pool[j] = DRAINED
         _tell_all(w, j, 0)
     elif action == REMOVE:
         servers.pool[j] = REMOVED
