@@ -1,5 +1,7 @@
 """Outcomes refuse what would poison a table; scenarios refuse what is not meant."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import Field, ValidationError
@@ -54,7 +56,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_problem_reads_like_a_compiler_message():
     problem = Problem(
-        message="must be above 0", path="a.toml", line=3, column=8, quote="load = -1", field="load", hint="x"
+        message="must be above 0",
+        path=Path("a.toml"),
+        line=3,
+        column=8,
+        quote="load = -1",
+        field="load",
+        hint="x",
     )
     assert str(problem) == "a.toml:3:8: load: must be above 0\n    load = -1\n           ^\n  x"
 
