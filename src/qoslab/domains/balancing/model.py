@@ -19,7 +19,7 @@ from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import Demand, make_demand, make_source
 from qoslab.domains.balancing.state import World, with_more_room
 from qoslab.domains.balancing.workload import EMITTED, fill
-from qoslab.domains.balancing.world import make_site, make_world, variant, wanted_requests
+from qoslab.domains.balancing.world import drained_by, make_site, make_world, variant, wanted_requests
 from qoslab.engine.kernel import compiled, interpreted
 from qoslab.engine.reference import by_reference
 
@@ -161,13 +161,12 @@ class Simulation:
         """No more requests will be drawn: the measured time ends at the last one, or at the given time."""
         counts, clock = self.world.counts, self.world.clock
         counts[state.LAST] = 1
-        factor = 2.0 if self._scenario.drain else 1.0
         if counts[state.CLIENTS] and not math.isfinite(clock[state.HORIZON]):
-            clock[state.DRAIN_END] = factor  # the kernel finds the horizon
+            clock[state.DRAIN_END] = drained_by(self._scenario, 1.0)  # the kernel finds the horizon
             return
         if not math.isfinite(clock[state.HORIZON]):
             clock[state.HORIZON] = self.world.batch.time[filled - 1] if filled else clock[state.NOW]
-        clock[state.DRAIN_END] = clock[state.HORIZON] * factor
+        clock[state.DRAIN_END] = drained_by(self._scenario, float(clock[state.HORIZON]))
 
     @cached_property
     def _state(self) -> World:
