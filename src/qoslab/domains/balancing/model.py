@@ -19,11 +19,19 @@ from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import Demand, make_demand, make_source
 from qoslab.domains.balancing.state import World, with_more_room
 from qoslab.domains.balancing.workload import EMITTED, fill
-from qoslab.domains.balancing.world import drained_by, make_site, make_world, variant, wanted_requests
+from qoslab.domains.balancing.world import (
+    drained_by,
+    is_general,
+    make_site,
+    make_world,
+    variant,
+    wanted_requests,
+)
 from qoslab.engine.kernel import compiled, interpreted
+from qoslab.engine.kernel import warm as compile_for
 from qoslab.engine.reference import by_reference
 
-__all__ = ["Playing", "Simulation", "run"]
+__all__ = ["Playing", "Simulation", "run", "warm"]
 
 SLICES = 16
 """Batches between two looks at the clock on the wall."""
@@ -43,6 +51,31 @@ def run(
             simulation = begin(seed)
             simulation.finish()
         yield outcome(scenario, simulation.world, keep_series=context.keep_series)
+
+
+def warm(cases: Sequence[tuple[BalancingScenario, Policy]], context: Context) -> None:
+    """Compile the event loop in the variants that these cases need, and their policies; each once.
+
+    Raises:
+        Exception: What the first policy that cannot be compiled raised, when all others are.
+    """
+    demands: dict[int, Demand] = {}
+    seen: set[tuple[object, ...]] = set()
+    failed: list[Exception] = []
+    for scenario, method in cases:
+        around = scenario.ejection is not None or scenario.slow_start is not None
+        kind = type(method), repr(method), is_general(scenario), scenario.metrics, around
+        if kind in seen:
+            continue
+        seen.add(kind)
+        try:
+            if id(scenario) not in demands:
+                demands[id(scenario)] = make_demand(scenario, context)
+            Simulation(scenario, method, Seed(), context, demand=demands[id(scenario)]).compile()
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 @runtime_checkable
@@ -110,6 +143,11 @@ class Simulation:
     def now(self) -> float:
         """Simulated time, s."""
         return float(self.world.clock[state.NOW])
+
+    def compile(self) -> None:
+        """Compile what `advance` runs, or read it from the cache, and run nothing."""
+        compile_for(advance, self._state, self._pointer, math.inf, constants=self._variant, wraparound=False)
+        compile_for(fill, *self._requests, 0, 0, 0.0, wraparound=False)
 
     def finish(self) -> None:
         """Go on to the end; a policy that waits for decisions keeps the weights it has.
