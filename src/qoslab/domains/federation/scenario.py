@@ -175,6 +175,9 @@ class FederationScenario(Scenario):
     processes: int = Field(
         1, ge=1, le=64, description="processes that train a round's clients; the models are the same"
     )
+    processes_on: Literal["local", "ray"] = Field(
+        "local", description="processes of this machine, or actors on the Ray cluster that RAY_ADDRESS names"
+    )
     test: int = Field(360, ge=1, description="samples held back for measuring; nobody learns from them")
     target: float = Field(0.85, gt=0, le=1, description="test accuracy that `rounds_to_target` waits for")
     training: Training = Field(Training(), description="the clients' training")
