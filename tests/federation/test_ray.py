@@ -41,17 +41,18 @@ def test_the_models_are_the_same_bit_for_bit():
 
 
 @pytest.mark.full
-def test_an_actor_that_is_killed_is_started_again_and_holds_the_same():
+def test_an_actor_that_is_killed_is_started_again_and_holds_the_same(tmp_path):
+    """What these hold is their working directory."""
     pytest.importorskip("ray")
-    with hands_on_ray(2, os.environ.update, {"HELD": "this"}) as spread:
+    with hands_on_ray(2, os.chdir, str(tmp_path)) as spread:
 
         def pids():
             return [int(link) for link in spread(os.readlink, ["/proc/self", "/proc/self"])]
 
-        assert spread(os.getenv, ["HELD", "HELD"]) == ["this", "this"]
+        assert spread(os.path.abspath, ["a", "b"]) == [str(tmp_path / "a"), str(tmp_path / "b")]
         before = pids()
         os.kill(before[0], signal.SIGKILL)
-        assert spread(os.getenv, ["HELD", "HELD", "HELD"]) == ["this", "this", "this"]
+        assert spread(os.path.abspath, ["a", "b", "c"]) == [str(tmp_path / name) for name in "abc"]
         after = pids()
         assert after[0] != before[0]
         assert after[1] == before[1]

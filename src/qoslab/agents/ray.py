@@ -157,8 +157,9 @@ def work_on_ray(
 class _Hand:
     """What runs on the cluster for `hands_on_ray`."""
 
-    def __init__(self, hold: Callable[[Any], None], given: Any) -> None:
-        hold(given)
+    def __init__(self, hold: Callable[[Any], None], given: list[Any]) -> None:
+        # A reference within a list is not resolved on the way: an actor that is started again asks for it again.
+        hold(_ray().get(given[0]))
 
     def work(self, function: Callable[[Any], Any], piece: Any) -> Any:
         return function(piece)
@@ -184,7 +185,7 @@ def hands_on_ray(
         settings = {"num_cpus": 0, "max_restarts": _MOST_DEATHS, "max_task_retries": _MOST_DEATHS}
         remote = ray.remote(_Hand).options(runtime_env=_environment(), **settings)
         held = ray.put(given)
-        hands = [remote.remote(hold, held) for _ in range(count)]
+        hands = [remote.remote(hold, [held]) for _ in range(count)]
 
         def spread(function: Callable[[Any], Any], pieces: Sequence[Any]) -> list[Any]:
             works = [hands[i % count].work.remote(function, piece) for i, piece in enumerate(pieces)]
