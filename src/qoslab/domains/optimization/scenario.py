@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from qoslab.agents.weights import Doubly, Rules
 from qoslab.core.scenario import Part, Scenario
+from qoslab.domains.optimization.adversaries import gaussian_noise
 from qoslab.domains.optimization.tables import ProblemTable
 from qoslab.graphs.mixing import Shares
 from qoslab.graphs.spec import NetworkTable
 
-__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "WeightsTable", "example"]
+__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "Privacy", "WeightsTable", "example"]
 
 
 class ChannelTable(Part):
@@ -67,6 +68,22 @@ class Eavesdropper(Part):
     )
 
 
+class Privacy(Part):
+    """Noise that every agent adds to its target, position or wish before it says anything."""
+
+    mechanism: Literal["gaussian", "none"] = Field("gaussian", description="the noise; none to compare with")
+    epsilon: float = Field(0.5, gt=0, lt=1, description="privacy loss; the mechanism's bound holds below 1")
+    delta: float = Field(1e-5, gt=0, lt=1, description="probability with which the promise may fail")
+    reach: float = Field(1.0, gt=0, description="length of the interval in which each number may lie")
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation."""
+        if self.mechanism == "none":
+            return 0.0
+        return gaussian_noise(self.epsilon, self.delta, self.reach)
+
+
 class OptimizationScenario(Scenario):
     """A network of agents with private costs who are to find what is best for all."""
 
@@ -94,6 +111,9 @@ class OptimizationScenario(Scenario):
     )
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
+    )
+    privacy: Privacy | None = Field(
+        None, description="differential privacy by noise on what agents hold; none by default"
     )
 
     @model_validator(mode="after")
