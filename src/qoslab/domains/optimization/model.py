@@ -26,6 +26,7 @@ from qoslab.domains.optimization.asymptotics import (
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
 from qoslab.domains.optimization.eavesdropping import scaled_quotient, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
+from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
@@ -140,6 +141,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     if task.later is not None:
         prepare(method, task.later, refuse=refuse)
         rate = None
+    found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     own = own_of(made_private(task, noise, seed), scenario, seed, method.decision)
     if refuse and hasattr(method, "first_step"):
@@ -147,7 +149,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
         trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
-        return _outcome(scenario, task, method, trace, rate, context)
+        return _outcome(scenario, task, method, trace, rate, context, found)
     kind = method.message(own)
     taps = _taps(scenario, task) if kind.parts else []
     table = scenario.channel
@@ -159,7 +161,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         taps,
     )
     trace = follow(method, task, own, wire, scenario.rounds, context)
-    found = _leakage(scenario, task, method, taps[0], wire) if taps and not trace.diverged else {}
+    found |= _leakage(scenario, task, method, taps[0], wire) if taps and not trace.diverged else {}
     found |= _disclosed(scenario, task, method, seed) if taps else {}
     return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
 
@@ -179,6 +181,15 @@ def _outcome(
     counters = {"rounds": len(trace.errors) - 1, "messages": trace.messages, "bytes": trace.bytes}
     series = _series(task, method, trace, rate) if context.keep_series else {}
     return Outcome(metrics, counters, series)
+
+
+def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:
+    """The central optimum, and its cost by a convex solver where that is asked for."""
+    last = task.at(scenario.rounds)
+    found = {"cost_optimal": last.cost}
+    if scenario.oracle == "cvxpy":
+        found["cost_oracle"] = central_cost(last.costs if last.coupled is None else last.coupled)
+    return found
 
 
 def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
@@ -218,6 +229,7 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
     rng = seed.generator("interception")
     found = disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
     # Of a standard normal target the forms tell the noisy one; noise of variance s^2 hides s^2 / (1 + s^2) of it.
+    found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     return {"protection_of_target": 1.0 - (1.0 - found) / (1.0 + noise**2)}
 

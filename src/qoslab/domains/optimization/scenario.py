@@ -112,6 +112,10 @@ class OptimizationScenario(Scenario):
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
     )
+    oracle: Literal["own", "cvxpy"] = Field(
+        "own",
+        description="cvxpy: the central optimum is found once more by Clarabel or HiGHS, and told as cost_oracle",
+    )
     privacy: Privacy | None = Field(
         None, description="differential privacy by noise on what agents hold; none by default"
     )
@@ -125,6 +129,13 @@ class OptimizationScenario(Scenario):
         if disturbed or self.measurement_noise > 0 or self.start == "own":
             message = "an eavesdropper that knows all but the targets needs a start that is a number, links that are"
             message += " always up, and neither a channel nor measurement noise: else messages are not forms it knows"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _formula(self) -> OptimizationScenario:
+        if self.oracle == "cvxpy" and self.problem.kind == "file":
+            message = "oracle = 'cvxpy' needs a formula that it knows: costs from a file have none"
             raise ValueError(message)
         return self
 
