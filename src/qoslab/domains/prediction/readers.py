@@ -29,7 +29,7 @@ def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Contex
     if isinstance(data, Planted):
         return plant(data, seed.generator("planted"))
     if isinstance(data, Table):
-        return read_table(data)
+        return read_table(data, context)
     if isinstance(data, Matrices):
         return read_matrices(data, context)
     return read_archive(context.dataset(data.name), data)

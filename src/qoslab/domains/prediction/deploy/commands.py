@@ -260,7 +260,7 @@ def _everything(scenario: PredictionScenario, split: int) -> Known:
 def _ids(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:
     """Ids of users and services: those of a table, else their numbers."""
     if isinstance(scenario.data, Table):
-        return read_ids(scenario.data)
+        return read_ids(scenario.data, Context(dataset=resolver()))
     return [str(user) for user in range(known.users)], [str(service) for service in range(known.services)]
 
 
