@@ -41,6 +41,14 @@ def test_a_table_by_hand(tmp_path):
     np.testing.assert_array_equal(found.values, [[[0.5, 2.0], [NAN, NAN]], [[10, NAN], [20, NAN]]])
     assert found.user_context["country"].tolist() == [0, 1]
     assert found.service_context["country"].tolist() == [1, -1]
+    assert found.words == {"country": ("DE", "FR")}
+    scenario = {
+        "data": {"kind": "table", "file": str(tmp_path / "t.csv"), "parameters": ["rt"]},
+        "density": 0.3,
+    }
+    scenario["data"] |= {"context": ["country"]}
+    task = make_task(PredictionScenario.model_validate(scenario), Seed(), Context())
+    assert task.known.copy().words == found.words
 
 
 def test_parquet_and_csv_are_read_alike(tmp_path):

@@ -20,8 +20,8 @@ from prediction_worlds import USERS
 from qoslab.core.errors import BadInput
 from qoslab.domains.prediction.deploy.commands import serve
 from qoslab.domains.prediction.deploy.desk import Desk
-from qoslab.domains.prediction.deploy.kept import save_model
-from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.deploy.kept import KeptModel, save_model
+from qoslab.domains.prediction.deploy.live import Live, Measurement
 from qoslab.domains.prediction.deploy.rate import Rates
 from qoslab.domains.prediction.deploy.server import _listen, make_app
 
@@ -96,6 +96,50 @@ def test_strangers_are_answered_from_context_or_not_at_all(client):
     assert width(answer) > width(known)
 
 
+def test_context_is_given_in_words_or_in_codes(client):
+    """Fiji is code 1; a word that training never met is nobody's place, so that the population answers."""
+    asked = {"user": "x", "service": "3"}
+    answers = {}
+    for place in (1, "Fiji", "Oman", "Iceland"):
+        found = client.post("/predict", json=asked | {"user_context": {"country": place}}).json()
+        answers[place] = found["basis"], found["parameters"]
+    assert answers["Fiji"] == answers[1]
+    assert answers["Oman"] != answers[1]
+    assert [answers[place][0] for place in ("Oman", "Iceland")] == ["context", "population"]
+    best = {"user": "x", "limits": {"rt": {"at_most": 1.0}}, "k": 3}
+    words, codes = (
+        client.post("/best", json=best | {"user_context": {"country": place}}).json() for place in ("Fiji", 1)
+    )
+    assert words == codes
+    assert client.get("/model").json()["words"]["country"] == ["Chile", "Fiji", "Mali", "Oman"]
+
+
+def test_a_new_user_begins_as_the_words_of_a_delivery_say(world, client, tmp_path):
+    """The first measurement names the country; later questions need no context, nor does the next start."""
+    new = {"user": "new", "service": "3", "values": {"rt": 1.0}, "user_context": {"country": "Oman"}}
+    assert client.post("/measurements", json={"measurements": [new]}).status_code == 200
+    twin = Live(world[2])
+    twin.absorb([Measurement("new", "3", [1.0, float("nan")], {"country": 3})])
+    again = Desk(world[2], tmp_path / "kept")
+    for live in (twin, again.live):
+        found = client.post("/predict", json={"user": "new", "service": "9"}).json()["parameters"]["rt"]
+        assert live.answer("new", ["9"]).values[0, 0] == pytest.approx(found["value"], rel=1e-12)
+    again.close()
+
+
+def test_a_model_that_knows_codes_alone_says_so(world, tmp_path):
+    about = world[2].about.model_copy(update={"words": {}})
+    desk = Desk(KeptModel(about, world[2].arrays), tmp_path / "codes")
+    client = Client(make_app(desk, 1000.0, 20_000))
+    asked = {"user": "x", "service": "3", "user_context": {"country": "Fiji"}}
+    answer = client.post("/predict", json=asked)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "user_context.country"
+    assert "by codes" in answer.json()["errors"][0]["message"]
+    assert client.post("/predict", json=asked | {"user_context": {"country": 1}}).status_code == 200
+    desk.close()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -105,6 +149,14 @@ def test_strangers_are_answered_from_context_or_not_at_all(client):
         ("/predict", {"user": "9", "service": "3", "level": 0.99999}, "level"),
         ("/predict", {"user": "9", "service": "3", "colour": "red"}, "colour"),
         ("/predict", {"user": "x", "service": "3", "user_context": {"planet": 3}}, "user_context.planet"),
+        ("/predict", {"user": "x", "service": "3", "user_context": {"country": -1}}, "user_context.country"),
+        ("/predict", {"user": "x", "service": "3", "user_context": {"country": ""}}, "user_context.country"),
+        ("/predict", {"user": "x", "service": "3", "user_context": {"country": 1.5}}, "user_context.country"),
+        (
+            "/predict/batch",
+            {"pairs": [{"user": "x", "service": "3", "user_context": {"planet": "Mars"}}]},
+            "pairs.0.user_context.planet",
+        ),
         ("/predict/batch", {"pairs": []}, "pairs"),
         ("/predict/batch", {"pairs": [{"user": "9"}]}, "pairs.0.service"),
         ("/best", {"user": "9", "limits": {"speed": {"at_most": 1}}}, "limits.speed"),

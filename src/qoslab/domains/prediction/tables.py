@@ -49,8 +49,7 @@ def read_table(data: Table, context: Context) -> Known:
         target[users, services] = column
     if problems:
         raise BadInput(problems)
-    sides = _contexts(frame, data, users, services, path)
-    return Known(data.parameters, values, *sides)
+    return Known(data.parameters, values, *_contexts(frame, data, users, services, path))
 
 
 def read_ids(data: Table, context: Context) -> tuple[list[str], list[str]]:
@@ -175,8 +174,10 @@ def _stripped(column: pl.Series) -> pl.Series:
 
 def _contexts(
     frame: pl.DataFrame, data: Table, users: Codes, services: Codes, path: Path
-) -> tuple[dict[str, Codes], dict[str, Codes]]:
+) -> tuple[dict[str, Codes], dict[str, Codes], dict[str, tuple[str, ...]]]:
+    """Codes of users and of services by kind of context, and the word of each code."""
     sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
+    vocabulary: dict[str, tuple[str, ...]] = {}
     for kind in data.context:
         columns = [frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
         words = {
@@ -194,7 +195,8 @@ def _contexts(
                 message = f"{side + '_' + kind!r} of one {side} differs from row to row"
                 raise BadInput(Problem(message=message, path=path, line=_line(row)))
             target[kind] = of_id
-    return sides
+        vocabulary[kind] = tuple(map(str, words))
+    return *sides, vocabulary
 
 
 def _line(row: int) -> int:
