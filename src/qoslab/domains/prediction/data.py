@@ -56,8 +56,11 @@ class Known:
 
     def copy(self) -> Known:
         """The same with arrays of its own."""
-        contexts = [{k: v.copy() for k, v in c.items()} for c in (self.user_context, self.service_context)]
-        return Known(self.parameters, self.values.copy(), *contexts, self.words)
+        users, services = (
+            {kind: codes.copy() for kind, codes in side.items()}
+            for side in (self.user_context, self.service_context)
+        )
+        return Known(self.parameters, self.values.copy(), users, services, self.words)
 
 
 @dataclass(frozen=True)
