@@ -59,7 +59,11 @@ def test_the_figure_names_the_best_and_draws_the_rest():
     data = str(attached(figure).to_dicts())
     assert "near" in data
     assert "far" in data
-    assert "above best" in figure.axes[0].get_xlabel()
+    assert "above best, in %" in figure.axes[0].get_xlabel()
+    elsewhere = table.with_columns(scenario=pl.lit("density=0.2"))
+    here = table.with_columns(scenario=pl.lit("density=0.1"))
+    both = paired_by_user(pl.DataFrame(), {"user_errors": pl.concat([here, elsewhere])})
+    assert "above best at density=0.1, in %" in both.axes[0].get_xlabel()
     assert paired_by_user(pl.DataFrame(), {"user_errors": errors(one=best)}) is None
 
 
