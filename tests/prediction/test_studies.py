@@ -33,6 +33,7 @@ def small(name, tmp_path, methods=0, **changes):
     [
         ("sharp-parts", 7, 7),
         ("sharp-context", 6, 6),
+        pytest.param("sharp-three", 11, 11, marks=pytest.mark.full),
         pytest.param("sharp-beta", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-curvature", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-l0", 1, 8, marks=pytest.mark.full),
