@@ -229,7 +229,6 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
     rng = seed.generator("interception")
     found = disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
     # Of a standard normal target the forms tell the noisy one; noise of variance s^2 hides s^2 / (1 + s^2) of it.
-    found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     return {"protection_of_target": 1.0 - (1.0 - found) / (1.0 + noise**2)}
 
