@@ -40,6 +40,13 @@ CASES = [
         ["error", "rate_predicted"],
         10,
     ),
+    (
+        "rate-by-graph",
+        "scenario.network.generate",
+        '{ grid = [{ model = "star", leaves = 15 }] }',
+        ["error", "rate", "rate_predicted"],
+        5,
+    ),
     ("noise", "scenario.measurement_noise", "{ grid = [1.0] }", ["error", "optimality_gap"], 4),
 ]
 

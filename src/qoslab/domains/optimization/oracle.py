@@ -37,7 +37,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 }
 _AGENTS = 7
 _CLOSE = 1e-6
-_GAPS = (1e-11, 1e-9, 1e-8)
+_GAPS = (1e-11, 1e-9, 1e-7)
 
 
 def central_checks(*, quick: bool) -> Iterator[Check]:
