@@ -1,20 +1,23 @@
 """Steps beside their limits: on the reference instance, and by runs on both sides of a limit."""
 
+import numpy as np
 import pytest
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
-from qoslab.domains.optimization.instances import a1, c1
+from qoslab.domains.optimization.instances import a1, c1, ring
 from qoslab.domains.optimization.methods.admm import Admm
+from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.methods.push_pull import PushPull
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.methods.static_budgets import StaticBudgets
 from qoslab.domains.optimization.model import run
+from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.scenario import OptimizationScenario, example
 from qoslab.domains.optimization.settling import largest_step
 from qoslab.domains.optimization.stepsizes import judged_steps
-from qoslab.domains.optimization.task import own_of
+from qoslab.domains.optimization.task import own_of, task_of
 
 
 def judged(method, task):
@@ -35,7 +38,14 @@ def test_a_penalty_method_is_judged_near_its_own_end():
 
 def test_where_no_limit_is_known_none_is_told():
     assert judged(StaticBudgets(), c1()) == {}
+    assert judged(DualDecomposition(), c1()) == {}
     assert set(judged(Admm(), a1())) == {"step"}
+
+
+def test_the_limit_of_dual_ascent_is_that_of_gradient_ascent():
+    """2 q / l_max(I - W) where all curvatures are q: 2 (1 / 2) / (4 / 3) on a ring of six with weights 1 / 3."""
+    task = task_of(ring(6), Quadratic(None, np.full(6, 0.5), np.zeros((6, 1))))
+    assert judged(DualDecomposition(), task)["step_limit"] == pytest.approx(0.75, rel=1e-5)
 
 
 def test_a_run_tells_its_limit_and_keeps_to_it():

@@ -47,6 +47,13 @@ CASES = [
         ["error", "rate", "rate_predicted"],
         5,
     ),
+    (
+        "steps",
+        "scenario.rounds",
+        "1500",
+        ["rate", "rate_predicted", "step", "step_limit", "step_certified"],
+        5,
+    ),
     ("noise", "scenario.measurement_noise", "{ grid = [1.0] }", ["error", "optimality_gap"], 4),
 ]
 

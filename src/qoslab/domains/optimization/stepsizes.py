@@ -29,8 +29,9 @@ def judged_steps(method: Any, task: Task, own: Own) -> dict[str, float]:
         if not hasattr(method, "first_step"):
             return {}
         return _known(step=method.first_step(own), step_limit=largest_step(method, task))
+    prices = task.coupled is not None and not getattr(method, "predicts_prices", True)
     near = Asymptotics.at(task.costs, task.optimum, task.weights)
-    if near is None or not isinstance(method, Predictable) or not getattr(method, "predicts_prices", True):
+    if near is None or prices or not isinstance(method, Predictable):
         return {}
     found = _known(step=method.scale(near), step_limit=stability_limit(method, near))
     weakest = float(task.costs.convexity().min())
