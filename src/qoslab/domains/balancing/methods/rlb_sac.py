@@ -46,7 +46,7 @@ _SEEN = [0, *range(2, 12)]
     information="blind",
     extra="learn",
     origin="reference instance",
-    example={"updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
+    example={"episodes": 1, "updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
 )
 @dataclass(frozen=True)
 class RlbSac(Policy):
@@ -63,7 +63,7 @@ class RlbSac(Policy):
     once, reservoirs' empty slots do not count, and learning takes no simulated time.
 
     Attributes:
-        episodes: Runs of the scenario, with seeds of their own, before the one that counts.
+        episodes: Runs of the scenario, with seeds of their own, before the one that counts; it learns in all of them.
         index: Fairness index of the reward: `jain`, `g` or `bossaer`.
         updates: Updates per step.
         period_s: Time between two actions of a balancer, s.
@@ -77,7 +77,7 @@ class RlbSac(Policy):
         tau: Share of the critics that moves into their targets at each update.
     """
 
-    episodes: Annotated[int, Field(ge=0)] = 0
+    episodes: Annotated[int, Field(ge=0)] = 20
     index: Literal["jain", "g", "bossaer"] = "jain"
     updates: Annotated[int, Field(ge=0)] = 10
     period_s: Annotated[float, Field(gt=0)] = 0.5
