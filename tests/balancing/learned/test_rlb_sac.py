@@ -14,7 +14,7 @@ from qoslab.study.study import Study
 
 torch = pytest.importorskip("torch")
 
-SMALL = {"updates": 1, "hidden": 16, "batch": 8}
+SMALL = {"episodes": 0, "updates": 1, "hidden": 16, "batch": 8}
 
 
 def site(balancers=1, duration_s=20.0):
@@ -101,7 +101,7 @@ def test_learning_and_episodes_change_the_outcome():
     seed = [Seed(0, "test", "", 0)]
     outcomes = [
         next(run(site(), method, seed, Context())).metrics["response_time_mean_s"]
-        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL, episodes=1))
+        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL | {"episodes": 1}))
     ]
     assert len(set(outcomes)) == 3
 

@@ -52,7 +52,7 @@ _SEEN = [0, *range(2, 12)]
     information="blind",
     extra="learn",
     origin="reference instance",
-    example={"updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
+    example={"episodes": 1, "updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
 )
 @dataclass(frozen=True)
 class RlbSac(Policy):
@@ -71,7 +71,7 @@ class RlbSac(Policy):
     Attributes:
         weights: `builtin`: a run begins with networks drawn by lot; `train`: with those that a study has trained for
             its scenario; or a file of such weights.
-        episodes: Runs of the scenario, with seeds of their own, before the one that counts.
+        episodes: Runs of the scenario, with seeds of their own, before the one that counts; it learns in all of them.
         index: Fairness index of the reward: `jain`, `g` or `bossaer`.
         updates: Updates per step.
         period_s: Time between two actions of a balancer, s.
@@ -86,7 +86,7 @@ class RlbSac(Policy):
     """
 
     weights: str = "builtin"
-    episodes: Annotated[int, Field(ge=0)] = 0
+    episodes: Annotated[int, Field(ge=0)] = 20
     index: Literal["jain", "g", "bossaer"] = "jain"
     updates: Annotated[int, Field(ge=0)] = 10
     period_s: Annotated[float, Field(gt=0)] = 0.5
