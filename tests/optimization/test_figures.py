@@ -58,4 +58,4 @@ def test_predictions_end_where_rounding_stopped_the_error():
     first, second = figure.axes[0].lines
     assert list(first.get_ydata()) == [1.0, 1e-8, 1e-15, 1e-15]
     np.testing.assert_array_equal(second.get_ydata(), [1.0, 1e-8, np.nan, np.nan])
-    assert first.get_color() == second.get_color()
+    assert first.get_color() != second.get_color()

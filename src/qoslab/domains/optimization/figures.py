@@ -15,14 +15,14 @@ __all__ = ["budgets", "convergence", "protection"]
 def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
     """Error after each round, one line per method, with the predicted fall where there is one.
 
-    Of several scenarios and replications the first of each is drawn. A prediction has its method's colour, and ends
-    where rounding stopped the error.
+    Of several scenarios and replications the first of each is drawn. A prediction is dotted over its method's line, and
+    ends where rounding stopped the error.
     """
     import numpy as np
 
     from qoslab.draw.curves import Band
     from qoslab.draw.curves import convergence as draw
-    from qoslab.draw.palette import Look, looks
+    from qoslab.draw.palette import INK, Look, looks
 
     table = series["convergence"]
     if table.is_empty():
@@ -39,7 +39,7 @@ def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figur
         predicted = np.where(predicted >= error.min(), predicted, np.nan)
         if np.isfinite(predicted).any():
             bands[f"{name}, predicted"] = Band(np.interp(grid, at, predicted, right=np.nan))
-            styles[f"{name}, predicted"] = Look(styles[name].colour, "", (0, (1, 2)))
+            styles[f"{name}, predicted"] = Look(INK, "", (0, (1, 3)))
     return draw(grid, bands, ylabel="error", styles=styles)
 
 
