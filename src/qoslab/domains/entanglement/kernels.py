@@ -62,7 +62,7 @@ DONE, NO_ROOM = 0, 1
 """Whether a run reached its horizon, or needs larger arrays."""
 
 
-@kernel
+@kernel(once=True)
 def _send(c: Chain, s: Store, record: int, side: int) -> bool:
     """Word of the swap or cut at the other end of `record` sets out towards `side`, to whoever holds that end now.
 
@@ -80,7 +80,7 @@ def _send(c: Chain, s: Store, record: int, side: int) -> bool:
     return True
 
 
-@kernel
+@kernel(once=True)
 def _cut(r: Run, record: int, side: int, now: float) -> None:
     """A repeater has waited long enough for a swap: it frees the memory and tells the other end's node."""
     s = r.s
@@ -91,7 +91,7 @@ def _cut(r: Run, record: int, side: int, now: float) -> None:
     drop_claim(s, record)
 
 
-@kernel
+@kernel(once=True)
 def _swap(r: Run, node: int, now: float) -> None:
     """Swap two waiting pairs of a node's two sides."""
     c, s = r.c, r.s
@@ -121,7 +121,7 @@ def _swap(r: Run, node: int, now: float) -> None:
     drop_claim(s, left)
 
 
-@kernel
+@kernel(once=True)
 def _consume(r: Run, record: int, side: int, now: float) -> int:
     """A user takes its end; the pair is delivered when both have."""
     s = r.s
@@ -141,7 +141,7 @@ def _consume(r: Run, record: int, side: int, now: float) -> int:
     return status
 
 
-@kernel
+@kernel(once=True)
 def _horizon_of(r: Run, record: int, side: int, now: float) -> tuple[int, float]:
     """What the node of an end has heard of its pair's far side.
 
@@ -173,7 +173,7 @@ def _horizon_of(r: Run, record: int, side: int, now: float) -> tuple[int, float]
     return node_of(s, at, other), until
 
 
-@kernel
+@kernel(once=True)
 def _look(r: Run, record: int, side: int, now: float) -> int:
     """The node of an end considers all it has heard of: gives up, takes, queues or waits."""
     c, s = r.c, r.s
@@ -207,7 +207,7 @@ def _look(r: Run, record: int, side: int, now: float) -> int:
     return DONE
 
 
-@kernel
+@kernel(once=True)
 def _deliver_message(r: Run, record: int, side: int, now: float) -> int:
     """Word of a swap arrives; who has swapped meanwhile passes it on."""
     c, s = r.c, r.s
@@ -222,7 +222,7 @@ def _deliver_message(r: Run, record: int, side: int, now: float) -> int:
     return status
 
 
-@kernel
+@kernel(once=True)
 def _hear_of_round(r: Run, kept: int, side: int, now: float) -> int:
     """The question or the answer of a round of purification arrives."""
     s = r.s
@@ -242,7 +242,7 @@ def _hear_of_round(r: Run, kept: int, side: int, now: float) -> int:
     return status
 
 
-@kernel
+@kernel(once=True)
 def _too_old(r: Run, record: int, side: int, now: float) -> None:
     """An end that is still stored may have reached its age, or its node the end of its patience."""
     s = r.s
@@ -254,7 +254,7 @@ def _too_old(r: Run, record: int, side: int, now: float) -> None:
         _cut(r, record, side, now)
 
 
-@kernel
+@kernel(once=True)
 def _when(r: Run, record: int, kind: int, side: int, now: float) -> float:
     """When an event is acted upon: at once, or with common phases when the next internal one begins.
 
@@ -276,7 +276,8 @@ def advance(r: Run) -> int:
     c, s = r.c, r.s
     for hop in range(c.success.shape[0]):
         for side in range(2):
-            s.free_s[side, hop, : c.width[hop]] = 0.0
+            for slot in range(c.width[hop]):
+                s.free_s[side, hop, slot] = 0.0
             s.idle[side, hop] = c.width[hop]
         start_attempts(r, hop)
     while first_time(s.heap) <= r.span[1]:

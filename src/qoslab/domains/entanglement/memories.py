@@ -63,7 +63,7 @@ def joined(s: Store, record: int, side: int) -> bool:
     return s.good[record if side == RIGHT else s.beside[LEFT, record]] == 1
 
 
-@kernel
+@kernel(once=True)
 def far_record(s: Store, record: int, side: int) -> int:
     """The last record of a list, seen from `record` towards `side`."""
     while joined(s, record, side):
@@ -71,14 +71,14 @@ def far_record(s: Store, record: int, side: int) -> int:
     return record
 
 
-@kernel
+@kernel(once=True)
 def lives(s: Store, record: int, side: int) -> bool:
     """Whether the end of a list towards `side` is still there: stored, or used by its user."""
     state = s.state[side, far_record(s, record, side)]
     return state in (OPEN, CONSUMED)
 
 
-@kernel
+@kernel(once=True)
 def drop_claim(s: Store, record: int) -> None:
     """One open end or message of a record's family less; with the last, its records are free again."""
     family = s.family[record]
@@ -95,7 +95,7 @@ def drop_claim(s: Store, record: int) -> None:
         record = following
 
 
-@kernel
+@kernel(once=True)
 def _free_memory(free_s: FloatArray, by: float) -> int:
     """The first memory that is free at a time, or else the one that was free first."""
     first = 0
@@ -107,7 +107,7 @@ def _free_memory(free_s: FloatArray, by: float) -> int:
     return first
 
 
-@kernel
+@kernel(once=True)
 def start_attempts(r: Run, hop: int) -> None:
     """Let a hop's free memories try: the left one asks, the right one must be free, then attempts follow."""
     c, s = r.c, r.s
@@ -161,7 +161,7 @@ def start_attempts(r: Run, hop: int) -> None:
             push(s.heap, created + c.notify_s[hop, side], record * 8 + HEARD + side)
 
 
-@kernel
+@kernel(once=True)
 def release(r: Run, record: int, side: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
     s = r.s
@@ -178,7 +178,7 @@ def release(r: Run, record: int, side: int, state: int, now: float) -> None:
     start_attempts(r, hop)
 
 
-@kernel
+@kernel(once=True)
 def _leave_queue(s: Store, record: int, side: int) -> None:
     """Take an end out of its node's queue, keeping the order of the others."""
     node = node_of(s, record, side)
@@ -192,7 +192,7 @@ def _leave_queue(s: Store, record: int, side: int) -> None:
     s.knows[side, record] &= ~WAITS
 
 
-@kernel
+@kernel(once=True)
 def leave_pool(s: Store, record: int) -> None:
     """Take a record's left end out of its hop's pool, keeping the order of the others."""
     hop = s.hop[record]
@@ -206,7 +206,7 @@ def leave_pool(s: Store, record: int) -> None:
     s.knows[LEFT, record] &= ~POOLED
 
 
-@kernel
+@kernel(once=True)
 def give_up(r: Run, record: int, side: int, now: float) -> None:
     """An end is dropped by age, or because word came that its pair is gone."""
     if lives(r.s, record, 1 - side):

@@ -27,7 +27,7 @@ from qoslab.domains.entanglement.chain import (
 )
 from qoslab.domains.entanglement.memories import ASKS, drop_claim, leave_pool, release
 from qoslab.domains.entanglement.phases import acting
-from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, purify, twirl
+from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, copy_pair, purify, twirl
 from qoslab.domains.entanglement.storage import aged
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
@@ -43,7 +43,7 @@ def is_pure(c: Chain, s: Store, record: int, side: int) -> bool:
     return s.round[side, record] >= c.rounds[hop] or s.base[record, 0] >= c.enough[hop]
 
 
-@kernel
+@kernel(once=True)
 def _partner(c: Chain, s: Store, record: int, now: float, physics: Physics) -> int:
     """The pooled record that is purified together with this one, -1 for none."""
     hop = s.hop[record]
@@ -66,7 +66,7 @@ def _partner(c: Chain, s: Store, record: int, now: float, physics: Physics) -> i
     return found
 
 
-@kernel
+@kernel(once=True)
 def enter_pool(r: Run, record: int, now: float) -> None:
     """A pair's left end waits for purification, and begins it where there is another pair.
 
@@ -94,7 +94,7 @@ def enter_pool(r: Run, record: int, now: float) -> None:
     drop_claim(s, spent)
 
 
-@kernel
+@kernel(once=True)
 def _attempt(r: Run, kept: int, spent: int, now: float, out: Pair) -> bool:
     """Whether the round succeeds; the kept pair's state after it."""
     c, s = r.c, r.s
@@ -115,7 +115,7 @@ def _attempt(r: Run, kept: int, spent: int, now: float, out: Pair) -> bool:
     return uniform(r.nodes[hop + 1]) < success
 
 
-@kernel
+@kernel(once=True)
 def compare(r: Run, kept: int, now: float) -> bool:
     """The left node's question arrives: the right node measures, and its answer sets out.
 
@@ -126,7 +126,7 @@ def compare(r: Run, kept: int, now: float) -> bool:
     hop, spent = s.hop[kept], s.spent[kept]
     good = _attempt(r, kept, spent, now, s.work[4])
     if good:
-        s.base[kept] = s.work[4]
+        copy_pair(s.work[4], s.base[kept])
         s.since[LEFT, kept], s.since[RIGHT, kept] = s.closed[LEFT, spent], now
         s.round[RIGHT, kept] += 1
     s.counts[PURIFIED if good else SPOILED] += 1

@@ -15,6 +15,7 @@ from qoslab.domains.entanglement.states import (
     Pair,
     bell_of_werner,
     compose,
+    copy_pair,
     fidelity_of_werner,
     memory_errors,
     twirl,
@@ -29,7 +30,7 @@ __all__ = ["aged", "pair_fidelity", "read_errors"]
 def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
     """Errors as MQNS 278041c has them on Bell-diagonal pairs: the whole of 1 - exp(-t / T) goes to the error."""
     lost = -math.expm1(-elapsed_s / time_s)
-    out[:] = 0.0
+    out[1] = out[2] = out[3] = 0.0
     if kind == DEPHASING:
         out[1] = lost
     elif kind == BIT_FLIP:
@@ -41,7 +42,7 @@ def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
     out[0] = 1.0 - out[1] - out[2] - out[3]
 
 
-@kernel
+@kernel(once=True)
 def _stored(physics: Physics, elapsed_s: float, time_s: float, out: Pair) -> None:
     """Errors of one stored qubit under a run's rules; on Werner pairs those of the twirled channel."""
     if physics.mqns == 0:
@@ -63,7 +64,7 @@ def read_errors(readout: float, out: Pair) -> None:
     out[0], out[1], out[2], out[3] = readout * readout, readout * wrong, readout * wrong, wrong * wrong
 
 
-@kernel
+@kernel(once=True)
 def aged(
     c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair, spare: Pair
 ) -> None:
@@ -86,7 +87,7 @@ def aged(
     compose(spare, s.work[0], out)
 
 
-@kernel
+@kernel(once=True)
 def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
@@ -108,7 +109,7 @@ def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     return w
 
 
-@kernel
+@kernel(once=True)
 def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
     errors, total, spare, part = s.work[1], s.work[2], s.work[3], s.work[4]
@@ -124,11 +125,11 @@ def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
             read_errors(c.readout[hop + 1], errors)
             compose(part, errors, total)
         else:
-            total[:] = spare
+            copy_pair(spare, total)
     return total[0]
 
 
-@kernel
+@kernel(once=True)
 def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) -> tuple[float, float]:
     """When the oldest part of a delivered pair was created, s, and the pair's fidelity.
 
