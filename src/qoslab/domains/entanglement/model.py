@@ -253,9 +253,14 @@ def _decided(
     return runs, load
 
 
-def warm() -> None:
-    """Compile the kernels once."""
+def warm(cases: Sequence[tuple[Any, Any]], context: Context) -> None:
+    """Compile the kernel of planned paths, one for all of them; what decides in slots needs none."""
     from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
     from qoslab.domains.entanglement.scenario import example
 
-    list(run(example(), ShortestPath(), [Seed()], Context()))
+    if any(not _in_slots(scenario, method) for scenario, method in cases):
+        list(run(example(), ShortestPath(), [Seed()], context))
+
+
+def _in_slots(scenario: EntanglementScenario, method: Any) -> bool:
+    return scenario.phases.for_all or isinstance(method, Deciding)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
@@ -47,6 +47,13 @@ def swap_ranks(order: Order, repeaters: int) -> tuple[int, ...]:
     return (top, *inner, top)
 
 
+def _both_ends_highest(ranks: tuple[int, ...]) -> tuple[int, ...]:
+    if ranks and (len(ranks) < 2 or not ranks[0] == ranks[-1] == max(ranks)):
+        message = f"ranks {list(ranks)} are not allowed: one for each node of the path, both ends highest"
+        raise ValueError(message)
+    return ranks
+
+
 @method("entanglement", "shortest_path", summary="the shortest path, with a chosen swap order", origin="ours")
 @dataclass(frozen=True)
 class ShortestPath:
@@ -65,7 +72,7 @@ class ShortestPath:
     """
 
     order: Order = "asap"
-    ranks: tuple[int, ...] = ()
+    ranks: Annotated[tuple[int, ...], AfterValidator(_both_ends_highest)] = ()
     cutoff_s: Annotated[float, Field(ge=0)] = 0.0
     cost: Metric = "hops"
     rounds: Annotated[int, Field(ge=0, le=8)] = 0
