@@ -49,7 +49,7 @@ from qoslab.domains.entanglement.memories import (
     start_attempts,
 )
 from qoslab.domains.entanglement.phases import acting
-from qoslab.domains.entanglement.purification import compare, enter_pool, is_pure
+from qoslab.domains.entanglement.purification import BAD, GOOD, compare, count_round, enter_pool, is_pure
 from qoslab.domains.entanglement.selection import chosen, heard
 from qoslab.domains.entanglement.storage import pair_fidelity
 from qoslab.engine.heap import first_time, is_full, pop, push
@@ -182,9 +182,12 @@ def _look(r: Run, record: int, side: int, now: float) -> int:
     if partner < 0 or until <= now:
         give_up(r, record, side, now)
         return DONE
-    if not is_pure(c, s, record, side):
+    if not is_pure(c, s, record, side, partner):
         if side == LEFT and not s.knows[side, record] & (POOLED | PENDING):
-            enter_pool(r, record, now)
+            if until < s.until[side, record]:
+                s.until[side, record] = until
+                push(s.heap, until, record * 8 + EXPIRES + side)
+            enter_pool(r, record, partner, now)
             if s.state[side, record] != OPEN:
                 return DONE
     elif node == 0 or node == last:
@@ -228,16 +231,18 @@ def _hear_of_round(r: Run, kept: int, side: int, now: float) -> int:
     s = r.s
     status = DONE
     if side == RIGHT:
+        far = far_record(s, kept, RIGHT)
         if compare(r, kept, now):
-            status = _look(r, kept, RIGHT, now)
+            status = _look(r, far, RIGHT, now)
         return status
     if s.state[LEFT, kept] == OPEN:
         s.knows[LEFT, kept] &= ~PENDING
-        if s.spent[kept] == -1:
-            s.round[LEFT, kept] += 1
-            status = _look(r, kept, LEFT, now)
-        else:
+        if s.spent[kept] == BAD:
             give_up(r, kept, LEFT, now)
+        else:
+            if s.spent[kept] == GOOD:
+                count_round(s, kept, LEFT, s.mate[kept])
+            status = _look(r, kept, LEFT, now)
     drop_claim(s, kept)
     return status
 

@@ -11,6 +11,7 @@ from qoslab.domains.entanglement.chain import (
     DECOHERED,
     DROPPED,
     LEFT,
+    MEASURED,
     OPEN,
     POOLED,
     RIGHT,
@@ -151,6 +152,7 @@ def start_attempts(r: Run, hop: int) -> None:
             until = min(until, slot_start(r.physics, created) + r.physics.length_s)
         s.hop[record], s.created[record] = hop, created
         s.good[record], s.family[record], s.claims[record] = 0, record, 2
+        s.folded[record] = 0
         bell_of_werner(werner_of_fidelity(c.fidelity[hop]), s.base[record])
         if created <= r.span[1]:
             s.counts[CREATED] += 1
@@ -158,6 +160,7 @@ def start_attempts(r: Run, hop: int) -> None:
             s.beside[side, record], s.state[side, record], s.knows[side, record] = -1, OPEN, 0
             s.until[side, record] = until
             s.since[side, record], s.round[side, record], s.cut_s[side, record] = created, 0, math.inf
+            s.piece[side, record] = 0
             push(s.heap, created + c.notify_s[hop, side], record * 8 + HEARD + side)
 
 
@@ -208,8 +211,12 @@ def leave_pool(s: Store, record: int) -> None:
 
 @kernel(once=True)
 def give_up(r: Run, record: int, side: int, now: float) -> None:
-    """An end is dropped by age, or because word came that its pair is gone."""
-    if lives(r.s, record, 1 - side):
+    """An end is dropped by age, or because word came that its pair is gone.
+
+    A pair whose other end was measured to purify another lives until the question of that is answered.
+    """
+    state = r.s.state[1 - side, far_record(r.s, record, 1 - side)]
+    if state in (OPEN, CONSUMED, MEASURED):
         r.s.counts[DECOHERED] += 1
     release(r, record, side, DROPPED, now)
     drop_claim(r.s, record)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Physics, Store
+from qoslab.domains.entanglement.memories import joined
 from qoslab.domains.entanglement.states import (
     AMPLITUDE_DAMPING,
     BIT_FLIP,
@@ -23,7 +24,7 @@ from qoslab.domains.entanglement.states import (
 )
 from qoslab.engine.kernel import kernel
 
-__all__ = ["aged", "pair_fidelity", "read_errors"]
+__all__ = ["aged", "fold", "joined_state", "pair_fidelity", "read_errors"]
 
 
 @kernel
@@ -88,6 +89,64 @@ def aged(
 
 
 @kernel(once=True)
+def joined_state(
+    c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair
+) -> None:
+    """State of a list of joined records whose outer ends are used at two times.
+
+    Args:
+        c: The path.
+        s: The store; `work[0]`, `work[3]` and `work[5]` are used up.
+        record: Its leftmost record.
+        left_s: When the left end is used, s.
+        right_s: When the right end is used, s.
+        physics: Rules.
+        out: The state.
+    """
+    part, spare = s.work[5], s.work[3]
+    bell_of_werner(1.0, out)
+    first = record
+    while True:
+        node, more = s.hop[record] + 1, joined(s, record, RIGHT)
+        begin = left_s if record == first else s.closed[LEFT, record]
+        aged(c, s, record, begin, s.closed[RIGHT, record] if more else right_s, physics, part, spare)
+        compose(out, part, spare)
+        copy_pair(spare, out)
+        if not more:
+            return
+        if s.folded[record] == 0:
+            bell_of_werner(c.gate[node], part)
+            compose(out, part, spare)
+            read_errors(c.readout[node], part)
+            if physics.bell == 0:
+                bell_of_werner(werner_factor(part), part)
+            compose(spare, part, out)
+        record = s.beside[RIGHT, record]
+
+
+@kernel(once=True)
+def fold(s: Store, record: int, left_s: float, right_s: float, state: Pair) -> None:
+    """Write the state of a joined list, whose outer ends count from two times on, into its first record.
+
+    Args:
+        s: The store.
+        record: Its leftmost record.
+        left_s: From when the left memory counts, s.
+        right_s: From when the right memory counts, s.
+        state: The state.
+    """
+    copy_pair(state, s.base[record])
+    s.since[LEFT, record] = left_s
+    while joined(s, record, RIGHT):
+        s.folded[record] = 1
+        s.since[RIGHT, record] = s.closed[RIGHT, record]
+        record = s.beside[RIGHT, record]
+        s.since[LEFT, record] = s.closed[LEFT, record]
+        bell_of_werner(1.0, s.base[record])
+    s.since[RIGHT, record] = right_s
+
+
+@kernel(once=True)
 def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
@@ -102,8 +161,9 @@ def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
                 w *= werner_factor(s.work[0])
             elif physics.noise != PERFECT:
                 w *= math.exp(-elapsed / time)
+        folded = s.folded[record]
         record = s.beside[RIGHT, record]
-        if record >= 0:
+        if record >= 0 and folded == 0:
             read_errors(c.readout[hop + 1], s.work[0])
             w *= c.gate[hop + 1] * werner_factor(s.work[0])
     return w
@@ -118,8 +178,9 @@ def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
         hop = s.hop[record]
         aged(c, s, record, s.closed[LEFT, record], s.closed[RIGHT, record], physics, part, spare)
         compose(total, part, spare)
+        folded = s.folded[record]
         record = s.beside[RIGHT, record]
-        if record >= 0:
+        if record >= 0 and folded == 0:
             bell_of_werner(c.gate[hop + 1], errors)
             compose(spare, errors, part)
             read_errors(c.readout[hop + 1], errors)
