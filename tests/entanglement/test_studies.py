@@ -32,6 +32,7 @@ def kept(name: str) -> pl.DataFrame:
         ("four-nodes", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 5),
         ("one-fibre-shared", {}, 9),
         ("several-paths", {"scenario.nodes.coherence_s": "{ grid = [0.05] }"}, 4),
+        ("multiplexing", {"scenario.links.pairs": "{ grid = [8] }", **ONE_COHERENCE}, 10),
         ("swap-policies", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 10),
         ("purification", {"scenario.nodes.coherence_s": "{ grid = [0.5] }"}, 6),
         ("swap-orders", {"scenario.nodes.coherence_s": "{ grid = [0.02] }"}, 10),

@@ -25,6 +25,7 @@ CASES = [
         ["error", "infeasibility", "messages"],
         8,
     ),
+    ("qos-capacity", "scenario.measurement_noise", "{ grid = [5.0] }", ["error", "infeasibility"], 6),
     (
         "rate-by-topology",
         "scenario.network.generate.nodes",

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from qoslab.core.scenario import Scenario
     from qoslab.core.seeds import Seed
 
-__all__ = ["CheckFunction", "Command", "Domain", "FigureEntry", "RunFunction", "VerifyFunction", "load"]
+__all__ = [
+    "CheckFunction",
+    "Command",
+    "Domain",
+    "FigureEntry",
+    "RunFunction",
+    "VerifyFunction",
+    "WarmFunction",
+    "load",
+]
 
 
 class RunFunction(Protocol):
@@ -39,6 +48,16 @@ class VerifyFunction(Protocol):
     """Checks a domain against closed forms and published figures; yields each check as it ends."""
 
     def __call__(self, *, quick: bool, context: Context) -> Iterator[Check]: ...  # noqa: D102
+
+
+class WarmFunction(Protocol):
+    """Compiles in advance.
+
+    Its cases are the pairs of a scenario and a method that have trials to do. An exception keeps no study from
+    running: its trials then compile themselves, and tell what is wrong.
+    """
+
+    def __call__(self, cases: Sequence[tuple[Any, Any]], context: Context) -> None: ...  # noqa: D102
 
 
 def load(target: str) -> Any:
@@ -105,8 +124,9 @@ class Domain:
             contract tests use it, and it needs no data files.
         figures: The domain's figures in the order of the report.
         commands: The domain's own commands.
-        warm: Import path of a function without arguments that compiles the domain's kernels into the cache on
-            disk; a study calls it once before its workers start.
+        warm: Import path of a function `(cases, context)` that compiles what runs of these cases need into the
+            cache on disk, or reads it from there, each kernel once (see `WarmFunction`). A study calls it once,
+            before any trial's time counts.
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.

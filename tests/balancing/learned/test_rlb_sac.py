@@ -40,8 +40,8 @@ def quiet_torch():
 def test_the_learner_finds_the_best_action_of_a_bandit(normalise):
     """Reward -(a - target(x))^2: the actor must follow the state; the mean error of acting at random is 0.45."""
     rng = np.random.default_rng(0)
-    settings = Settings(hidden=32, rate=3e-3, discount=0.0, tau=0.05, batch=64, normalise=normalise)
-    learner = Sac((1, 1), 1, settings, np.random.SeedSequence(1))
+    settings = Settings(hidden=32, learning_rate=3e-3, discount=0.0, tau=0.05, batch=64, normalise=normalise)
+    learner = Sac(2, 1, settings, np.random.SeedSequence(1))
 
     def target(state):
         return 0.6 * np.sign(state[0])
@@ -62,8 +62,8 @@ def test_what_follows_counts_unless_it_is_the_end():
     state, action = np.zeros(2), np.zeros(1)
     worth = []
     for end in (False, True):
-        settings = Settings(hidden=16, rate=1e-2, discount=0.5, tau=0.2, batch=16, normalise=False)
-        learner = Sac((2,), 1, settings, np.random.SeedSequence(3))
+        settings = Settings(hidden=16, learning_rate=1e-2, discount=0.5, tau=0.2, batch=16, normalise=False)
+        learner = Sac(2, 1, settings, np.random.SeedSequence(3))
         learner._log_alpha.data.fill_(-20.0)  # entropy is worth nothing
         for _ in range(16):
             learner.keep(state, action, 1.0, state, end=end)
@@ -71,14 +71,14 @@ def test_what_follows_counts_unless_it_is_the_end():
             learner._log_alpha.data.fill_(-20.0)
             learner.learn()
         x, a = torch.zeros(1, 2), torch.zeros(1, 1)
-        worth.append(float(learner._critics[0](x, a).detach()))
+        worth.append(float(learner._critics(x, a)[0, 0, 0].detach()))
     # The actor's own actions are judged by extrapolation from one action, so the first is not exact.
     assert worth[1] == pytest.approx(1.0, abs=0.1)
     assert worth[0] == pytest.approx(2.0, abs=0.4)
 
 
 def test_nothing_is_learned_from_too_few_transitions():
-    learner = Sac((2,), 1, Settings(hidden=4, batch=4), np.random.SeedSequence(0))
+    learner = Sac(2, 1, Settings(hidden=4, batch=4), np.random.SeedSequence(0))
     for _ in range(3):
         learner.keep(np.zeros(2), np.zeros(1), 0.0, np.zeros(2))
         assert not learner.learn()

@@ -19,7 +19,7 @@ from qoslab.domains.entanglement.states import BBPSSW, DEJMPS
 from qoslab.graphs.network import Network
 from qoslab.graphs.spec import build
 
-__all__ = ["World", "chain_of", "make_world", "widths"]
+__all__ = ["World", "chain_of", "links_of", "make_world", "widths"]
 
 _SCHEMES = {"bbpssw": BBPSSW, "dejmps": DEJMPS}
 _SCHEDULES = {"nested": NESTED, "pumping": PUMPING}
@@ -91,7 +91,12 @@ def _place(places: dict[str, int], name: str, field: str) -> int:
     return places[name]
 
 
-def _links_of(world: World, path: PathPlan) -> list[int]:
+def links_of(world: World, path: PathPlan) -> list[int]:
+    """Links of a path, in its order.
+
+    Raises:
+        BadInput: It does not join its request's users, or there is no such link.
+    """
     request = world.view.requests[path.request]
     names = [world.network.nodes[node] for node in path.nodes]
     if len(names) < 2 or names[0] != request.source or names[-1] != request.target:
@@ -116,7 +121,7 @@ def widths(world: World, plan: Plan) -> list[tuple[list[int], list[int]]]:
     Raises:
         BadInput: A path that cannot be, or more memories than there are.
     """
-    links = [_links_of(world, path) for path in plan.paths]
+    links = [links_of(world, path) for path in plan.paths]
     sharing = np.zeros(world.network.m, np.int64)
     for each in links:
         np.add.at(sharing, each, 1)

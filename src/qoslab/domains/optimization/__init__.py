@@ -28,6 +28,12 @@ registry.add_domain(
             Metric(
                 "optimality_gap", "", "lower", "distance of the cost from the optimum, relative, worst agent"
             ),
+            Metric(
+                "cost_optimal", "", "neither", "cost of the central optimum that the gap is measured from"
+            ),
+            Metric(
+                "cost_oracle", "", "neither", "the same by a convex solver, where the scenario asks for it"
+            ),
             Metric("consensus_error", "", "lower", "root mean square distance of the agents from their mean"),
             Metric("infeasibility", "", "lower", "largest violation of a constraint"),
             Metric("rounds_to_tolerance", "", "lower", "first round with an error within the tolerance"),

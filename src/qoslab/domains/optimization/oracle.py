@@ -32,6 +32,7 @@ _TABLES: dict[str, dict[str, Any]] = {
     "dispatch": {"kind": "dispatch"},
     "dispatch, at most": {"kind": "dispatch", "balance": "at most"},
     "qos, two cores": {"kind": "qos", "cores": 2},
+    "qos, capacities": {"kind": "qos", "cores": 2, "capacity": {"core": 5.0, "access": 2.6}},
 }
 _AGENTS = 7
 _CLOSE = 1e-6
@@ -132,4 +133,9 @@ def _coupled(cp: Any, coupled: Coupled) -> tuple[Any, list[Any]]:
         raise TypeError(message)
     total = sum(coupled.share[i] @ x[i] for i in range(n)) - coupled.offset.sum(axis=0)
     shared = total == 0 if coupled.equality else total <= 0
-    return cost, [x >= coupled.low, x <= coupled.high, shared]
+    limits = [x >= coupled.low, x <= coupled.high, shared]
+    if coupled.capacity is not None:
+        bound = np.isfinite(coupled.capacity.spare)
+        weight, spare = coupled.capacity.weight[bound], coupled.capacity.spare[bound]
+        limits.append(cp.sum(cp.multiply(weight, cp.inv_pos(x[np.flatnonzero(bound)])), axis=1) <= spare)
+    return cost, limits

@@ -18,6 +18,7 @@ from qoslab.domains.balancing.hooks import Policy, Site, Wiring
 from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.learned.session import Eye, Watched
+from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.view import WEIGHT
 from qoslab.learning.session import deterministic
@@ -133,17 +134,10 @@ class _Agents:
 
     def __init__(self, method: RlbSac, simulation: Simulation, seed: np.random.SeedSequence) -> None:
         m, _, n = simulation.world.board.counts.shape
-        settings = Settings(
-            hidden=method.hidden,
-            rate=method.learning_rate,
-            discount=method.discount,
-            tau=method.tau,
-            batch=method.batch,
-            replay=max(method.replay, method.batch),
-        )
+        settings = replace(settings_of(Settings, method), replay=max(method.replay, method.batch))
         self._method, self._eye = method, Eye(m, n)
-        groups = (self._eye.balancers.shape[1], n * len(_SEEN))
-        self._learners = [Sac(groups, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
+        features = self._eye.balancers.shape[1] + n * len(_SEEN)
+        self._learners = [Sac(features, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
         self._past: list[tuple[Reals, Reals] | None] = [None] * m
 
     def forget_the_past(self) -> None:
