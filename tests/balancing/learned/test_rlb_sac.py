@@ -128,11 +128,11 @@ def weights_of(method, scenario, path, replication=-1):
 
 def test_a_run_begins_with_what_was_trained(tmp_path):
     """Without updates the actor that decides is the trained one; its speeds depend on the training alone."""
-    method = RlbSac(**SMALL, episodes=1, weights="train")
+    method = RlbSac(**SMALL | {"episodes": 1}, weights="train")
     path = weights_of(method, site(2), tmp_path / "w.safetensors")
     assert path.read_bytes() == method.train(site(2), Seed(0, "test", "", -1), Context())
     seed = [Seed(0, "test", "", 0)]
-    still = RlbSac(**SMALL | {"updates": 0}, episodes=1, weights="train")
+    still = RlbSac(**SMALL | {"updates": 0, "episodes": 1}, weights="train")
     named = RlbSac(**SMALL | {"updates": 0}, weights=str(path))
     trained = next(run(site(2), still, seed, Context(weights=path))).metrics
     assert next(run(site(2), named, seed, Context())).metrics == trained
@@ -162,7 +162,7 @@ def test_a_learner_takes_over_all_that_was_learned():
     ],
 )
 def test_weights_of_other_sizes_are_refused(tmp_path, scenario, given, words):
-    path = weights_of(RlbSac(**SMALL, episodes=1), site(2), tmp_path / "w.safetensors")
+    path = weights_of(RlbSac(**SMALL | {"episodes": 1}), site(2), tmp_path / "w.safetensors")
     with pytest.raises(BadInput, match=words) as caught:
         next(run(scenario, RlbSac(**SMALL | given, weights="train"), [Seed()], Context(weights=path)))
     assert caught.value.problems[0].field == "weights"
