@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 
@@ -26,6 +27,8 @@ FloatArray = NDArray[np.float64]
 
 TABLE_SEQUENCES = 8
 """Arrival sequences that the table rests on: its own error is that of a mean of so many."""
+SEQUENCES = 200
+"""Arrival sequences of the mean field in the full run."""
 SUITE_ERROR = 0.01
 """Chance that any paired row fails although the simulator is right."""
 CONTROL = 1.01
@@ -40,7 +43,7 @@ def mean_field(context: Context, *, quick: bool) -> Iterator[Check]:
     """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
     for row in published.DELAYED:
         context.check_time()
-        values = _limits(row, _rates(row, 20 if quick else 200))
+        values = _limits(row, 20 if quick else SEQUENCES)
         half = _table_error(values)
         yield Check.within(
             f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",
@@ -65,10 +68,10 @@ def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
     servers, count = (64, 8) if quick else (256, 20)
     rank = 1.0 - 0.5 * SUITE_ERROR / len(published.DELAYED)
     for row in published.DELAYED:
-        rates = _rates(row, count)
+        rates = _rates(row.dt, count)
         small = np.array([_drops(row, servers, rate, k, context) for k, rate in enumerate(rates)])
         large = np.array([_drops(row, 2 * servers, rate, k, context) for k, rate in enumerate(rates)])
-        got, exact = 2.0 * large - small, _limits(row, rates)
+        got, exact = 2.0 * large - small, _limits(row, count)
         name = f"delayed information, dt = {row.dt:g}, {row.policy}, simulated: drops per queue"
         half = _table_error(got)
         yield Check.within(
@@ -104,9 +107,9 @@ def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
     times = list(dict.fromkeys(row.dt for row in published.DELAYED))
     for dt in times:
         rows = [row for row in published.DELAYED if row.dt == dt]
-        rates = _rates(rows[0], count)
+        rates = _rates(dt, count)
         exact = np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
-        limits = [_limits(row, rates) for row in rows]
+        limits = [_limits(row, count) for row in rows]
         best = min(range(len(rows)), key=lambda place: float(limits[place].mean()))
         ours, rivals = (
             np.array(
@@ -150,18 +153,25 @@ def _half_width(values: FloatArray, quantile: float = 0.975) -> float:
     return rank * error
 
 
-def _rates(row: published.Delayed, count: int) -> list[FloatArray]:
+@functools.cache
+def _rates(dt: float, count: int) -> list[FloatArray]:
     """Arrival rates per queue, one array for each sequence; a longer list begins with the shorter one."""
     rng = Seed(0, "verify", "delayed", 0).generator("rates")
-    return [delayed.epoch_rates(delayed.Epochs(row.dt), rng) for _ in range(count)]
+    return [delayed.epoch_rates(delayed.Epochs(dt), rng) for _ in range(count)]
 
 
-def _limits(row: published.Delayed, rates: list[FloatArray]) -> FloatArray:
-    """Drops per queue of infinitely many queues, one number for each sequence."""
+def _limits(row: published.Delayed, count: int) -> FloatArray:
+    """Drops per queue of infinitely many queues, one number for each of the first sequences."""
+    return np.array([_limit(row, number) for number in range(count)])
+
+
+@functools.cache
+def _limit(row: published.Delayed, number: int) -> float:
+    """The same of one sequence, kept for all checks that need it."""
     prefer = {"rnd": delayed.random_choice, "jsq2": delayed.shortest}.get(row.policy) or delayed.softmin(
         row.beta
     )
-    return np.array([delayed.drops(delayed.Epochs(row.dt), prefer, sequence) for sequence in rates])
+    return delayed.drops(delayed.Epochs(row.dt), prefer, _rates(row.dt, SEQUENCES)[number])
 
 
 def _drops(row: published.Delayed, servers: int, rates: FloatArray, number: int, context: Context) -> float:
