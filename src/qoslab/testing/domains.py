@@ -41,7 +41,7 @@ def domain_checks() -> list[DomainCheck]:
 
 def everything_named_exists(domain: Domain) -> None:
     """Every import path leads somewhere, and the scenario is a `Scenario`."""
-    optional = [target for target in (domain.verify, domain.warm, domain.protocol) if target]
+    optional = [target for target in (domain.verify, domain.warm, domain.protocol, domain.check) if target]
     targets = [domain.scenario, domain.run, domain.example, *optional]
     targets += [command.target for command in domain.commands] + [figure.target for figure in domain.figures]
     for target in targets:

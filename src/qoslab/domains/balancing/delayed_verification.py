@@ -33,6 +33,10 @@ SUITE_ERROR = 0.01
 """Chance that any paired row fails although the simulator is right."""
 CONTROL = 1.01
 """Largest ratio of drops under the learned control to those under the best rule."""
+CONTROLLED = (512, 24)
+"""Servers and arrival sequences that the learned control is judged by in the simulator, where the run is not quick."""
+SHORT, SHORT_CONTROL = 1.0, 1.06
+"""At this length of epochs JSQ(2) is better in the simulator, by about 2.5 %: a row guards that it stays so little."""
 REMAINDER = 0.01
 """Relative error left by 2 D(2n) - D(n), whose terms of order 1/n cancel and those of order 1/n^2 do not."""
 _BETA = {"rnd": 0.0, "jsq2": 1e6}
@@ -98,48 +102,67 @@ def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
 def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
     """The learned control against the best of RND, JSQ(2) and tuned softmin, on the same arrivals.
 
-    On the mean field, where drops are exact, the upper end of the 95 % interval of the mean ratio must not exceed
-    `CONTROL`. So few sequences in the simulator could not show that; there the mean ratio must be that of the mean
-    field on the same arrivals, within Student's half-width of the mean difference plus `REMAINDER`.
+    The upper end of the 95 % interval of the mean ratio must not exceed `CONTROL`, on the mean field, where drops are
+    exact, and in the simulator, there with one known exception, `SHORT`. A quick run leaves an interval too wide for
+    that in the simulator; there the mean ratio must be that of the mean field on the same arrivals, to both sides.
     """
-    network = flat(read_weights("builtin", MEAN_FIELD))
-    servers, count = (64, 8) if quick else (256, 20)
-    times = list(dict.fromkeys(row.dt for row in published.DELAYED))
-    for dt in times:
+    servers, count = (64, 8) if quick else CONTROLLED
+    for dt in dict.fromkeys(row.dt for row in published.DELAYED):
         rows = [row for row in published.DELAYED if row.dt == dt]
         rates = _rates(dt, count)
-        exact = np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
-        limits = [_limits(row, count) for row in rows]
-        best = min(range(len(rows)), key=lambda place: float(limits[place].mean()))
-        ours, rivals = (
+        name = f"delayed information, dt = {dt:g}: drops of the learned control per drop of the best rule"
+        best = min(rows, key=lambda row: float(_limits(row, count).mean()))
+        exactly = _exact(dt, rates) / _limits(best, count)
+        yield _ratio_check(f"{name}, mean field", exactly)
+        ours, *others = (
             np.array(
                 [
                     _dropped(dt, rule, servers, rate, Seed(0, "verify", f"control {dt:g}", k), context)
                     for k, rate in enumerate(rates)
                 ]
             )
-            for rule in (MeanFieldControl(period_s=dt), _rule(rows[best]))
+            for rule in (MeanFieldControl(period_s=dt), *map(_rule, [best] if quick else rows))
         )
-        exactly, roughly = exact / limits[best], ours / rivals
-        name = f"delayed information, dt = {dt:g}: drops of the learned control per drop of the best rule"
-        yield Check.within(
-            f"{name}, mean field",
-            "no worse than RND, JSQ(2), tuned softmin; upper end of the 95 % interval",
-            expected=1.0,
-            got=float(exactly.mean()) + _half_width(exactly),
-            low=0.0,
-            high=CONTROL,
-        )
-        expected = float(exactly.mean())
-        half = _half_width(roughly - exactly, 1.0 - 0.5 * SUITE_ERROR / len(times)) + REMAINDER
-        yield Check.within(
-            f"{name}, {servers} servers",
-            "mean field, same arrivals",
-            expected=expected,
-            got=float(roughly.mean()),
-            low=expected - half,
-            high=expected + half,
-        )
+        ratios = ours / min(others, key=lambda values: float(values.mean()))
+        if quick:
+            yield _agreement(f"{name}, {servers} servers", ratios, exactly)
+        else:
+            most = SHORT_CONTROL if dt == SHORT else CONTROL
+            yield _ratio_check(f"{name}, {servers} servers", ratios, most=most)
+
+
+def _exact(dt: float, rates: list[FloatArray]) -> FloatArray:
+    """Drops per queue of the learned control on the mean field, one number for each sequence."""
+    network = flat(read_weights("builtin", MEAN_FIELD))
+    return np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
+
+
+def _ratio_check(name: str, ratios: FloatArray, *, most: float = CONTROL) -> Check:
+    mean, half = float(ratios.mean()), _half_width(ratios)
+    asked = "worse, as is known," if most == SHORT_CONTROL else "no worse"
+    return Check.within(
+        name,
+        f"{asked} than RND, JSQ(2), tuned softmin; upper end of the 95 % interval",
+        expected=1.0,
+        got=mean + half,
+        low=0.0,
+        high=most,
+        note=f"mean {mean:.4f}, half-width {half:.4f}, {len(ratios)} sequences",
+    )
+
+
+def _agreement(name: str, ratios: FloatArray, exactly: FloatArray) -> Check:
+    """The ratios of a simulation against those of the mean field: Student's interval of the mean difference."""
+    expected, ages = float(exactly.mean()), len({row.dt for row in published.DELAYED})
+    half = _half_width(ratios - exactly, 1.0 - 0.5 * SUITE_ERROR / ages) + REMAINDER
+    return Check.within(
+        name,
+        "mean field, same arrivals",
+        expected=expected,
+        got=float(ratios.mean()),
+        low=expected - half,
+        high=expected + half,
+    )
 
 
 def _half_width(values: FloatArray, quantile: float = 0.975) -> float:

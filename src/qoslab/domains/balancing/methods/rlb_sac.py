@@ -21,6 +21,7 @@ from qoslab.domains.balancing.hooks import Policy, Site, Wiring
 from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.learned.session import Eye, Watched
+from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import make_demand
@@ -51,7 +52,7 @@ _SEEN = [0, *range(2, 12)]
     information="blind",
     extra="learn",
     origin="reference instance",
-    example={"updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
+    example={"episodes": 1, "updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
 )
 @dataclass(frozen=True)
 class RlbSac(Policy):
@@ -70,7 +71,7 @@ class RlbSac(Policy):
     Attributes:
         weights: `builtin`: a run begins with networks drawn by lot; `train`: with those that a study has trained for
             its scenario; or a file of such weights.
-        episodes: Runs of the scenario, with seeds of their own, before the one that counts.
+        episodes: Runs of the scenario, with seeds of their own, before the one that counts; it learns in all of them.
         index: Fairness index of the reward: `jain`, `g` or `bossaer`.
         updates: Updates per step.
         period_s: Time between two actions of a balancer, s.
@@ -85,7 +86,7 @@ class RlbSac(Policy):
     """
 
     weights: str = "builtin"
-    episodes: Annotated[int, Field(ge=0)] = 0
+    episodes: Annotated[int, Field(ge=0)] = 20
     index: Literal["jain", "g", "bossaer"] = "jain"
     updates: Annotated[int, Field(ge=0)] = 10
     period_s: Annotated[float, Field(gt=0)] = 0.5
@@ -179,17 +180,10 @@ class _Agents:
 
     def __init__(self, method: RlbSac, simulation: Simulation, seed: np.random.SeedSequence) -> None:
         m, _, n = simulation.world.board.counts.shape
-        settings = Settings(
-            hidden=method.hidden,
-            rate=method.learning_rate,
-            discount=method.discount,
-            tau=method.tau,
-            batch=method.batch,
-            replay=max(method.replay, method.batch),
-        )
+        settings = replace(settings_of(Settings, method), replay=max(method.replay, method.batch))
         self._method, self._eye = method, Eye(m, n)
-        groups = (self._eye.balancers.shape[1], n * len(_SEEN))
-        self._learners = [Sac(groups, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
+        features = self._eye.balancers.shape[1] + n * len(_SEEN)
+        self._learners = [Sac(features, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
         self._past: list[tuple[Reals, Reals] | None] = [None] * m
 
     def weights(self) -> dict[str, NDArray[Any]]:
