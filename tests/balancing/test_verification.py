@@ -4,10 +4,13 @@ Each interval is at the suite's level (1 % for all checks together); the seeds a
 the simulator, not of luck.
 """
 
+from functools import partial
+
 import pytest
 
 from qoslab.core.context import Context
 from qoslab.domains.balancing import delayed_verification, published, verification
+from qoslab.domains.balancing.methods.softmin import Softmin
 from qoslab.domains.balancing.verification import SUITE_ERROR, exact_checks
 
 CHEAP = {
@@ -60,6 +63,18 @@ def test_the_simulator_meets_the_table_of_delayed_information():
 def test_another_policy_does_not_meet_the_table(monkeypatch):
     monkeypatch.setitem(delayed_verification._BETA, "jsq2", 0.0)
     assert "fail" in {check.status for check in delayed_verification.simulated(Context(), quick=True)}
+
+
+@pytest.mark.usefixtures("one_delayed_row")
+def test_the_learned_control_is_in_the_simulator_what_it_is_on_the_mean_field(monkeypatch):
+    """Both on the mean field and simulated; what sends to the longer queue drops more, and is found."""
+    checks = list(delayed_verification.controlled(Context(), quick=True))
+    assert [check.status for check in checks] == ["pass", "pass"], checks
+    longer = partial(Softmin, beta=-4.0)
+    monkeypatch.setattr(delayed_verification, "MeanFieldControl", longer)
+    checks = list(delayed_verification.controlled(Context(), quick=True))
+    assert [check.status for check in checks] == ["pass", "fail"], checks
+    assert checks[1].got > checks[1].high
 
 
 def test_every_age_of_the_table_is_checked():
