@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +76,10 @@ class MessageType:
             if part.name not in message:
                 said.append(f"the declared part {part.name!r} is missing")
                 continue
-            value: Any = message[part.name]  # whatever a method of the user's put there
             shape = (speakers, *part.shape)
+            value: object = message[
+                part.name
+            ]  # whatever the type says, a user's program may hand over anything
             if not isinstance(value, np.ndarray):
                 said.append(f"part {part.name!r} is a {type(value).__name__}, not an array")
             elif value.shape != shape:
