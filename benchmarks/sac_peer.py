@@ -35,8 +35,8 @@ def mean_return(act):
 
 def ours(seed):
     """What our learner reaches."""
-    settings = Settings(hidden=128, rate=1e-3, tau=0.005, batch=128, replay=STEPS, normalise=False)
-    learner = Sac((3,), 1, settings, np.random.SeedSequence(seed))
+    settings = Settings(hidden=128, learning_rate=1e-3, tau=0.005, batch=128, replay=STEPS, normalise=False)
+    learner = Sac(3, 1, settings, np.random.SeedSequence(seed))
     env = gymnasium.make("Pendulum-v1")
     state, _ = env.reset(seed=seed)
     for _ in range(STEPS):

@@ -94,7 +94,8 @@ def test_a_tap_hears_what_its_agent_says_and_nothing_else():
     ("message", "words"),
     [
         ({}, "part 'x' is missing"),
-        ({"x": np.zeros((3, 1)), "gradient": np.zeros(3)}, "'gradient' is not in the declared message type"),
+        ({"x": np.zeros((3, 1)), "gradient": np.zeros(3)}, "round 0: part 'gradient' is not in the declared"),
+        ({"x": [[0.0], [0.0], [0.0]]}, "part 'x' is a list, not an array"),
         ({"x": np.zeros(3)}, r"has the shape \(3,\), not \(3, 1\)"),
         ({"x": np.zeros((3, 1), np.int64)}, "holds int64"),
     ],

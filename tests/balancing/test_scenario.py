@@ -44,6 +44,7 @@ from qoslab.engine.streams import stream
         ),
         ({"load": 0.5, "arrivals": {"kind": "rates"}}, "exactly one of"),
         ({"load": 0.5, "sizes": {"law": "empirical"}}, "either `file` or `dataset`"),
+        ({"load": 0.5, "retry": {"delay_s": 0.0}}, "set attempts, at most 1000"),
     ],
 )
 def test_worlds_that_cannot_be_are_refused(fields, words):

@@ -50,9 +50,10 @@ def test_compiled_and_plain_runs_are_the_same_often(scenario, method, seed):
 @settings(QUIET, max_examples=60)
 @given(scenarios(), METHODS)
 def test_every_request_is_accounted_for(scenario, method):
-    """Offered = finished + lost + in the system; the identity behind Little's law."""
+    """Offered = finished + lost + in the system, the identity behind Little's law; and every run ends."""
     simulation = finished(scenario, method)
     w = simulation.world
+    assert simulation.now < np.inf
     events = w.tally.events.sum(axis=0)
     assert events[0] == events[1] + events[5] + w.counts[5]
 

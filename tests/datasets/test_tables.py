@@ -46,10 +46,22 @@ def test_every_data_set_says_what_a_user_must_know(dataset: Dataset):
         assert dataset.obtain
 
 
-def test_every_address_is_fixed_for_ever():
+PUBLISHERS = {
+    "https://biometrics.nist.gov/cs_links/EMNIST/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://www.cs.toronto.edu/~kriz/",
+}
+"""Where sets that no repository holds are served: only with a SHA-256 and a length that the bytes must have."""
+
+
+def test_every_address_is_fixed_for_ever_or_its_bytes_are():
     for _, file in FILES:
-        if file.url is not None:
-            check_url(file.url)
+        if file.url is None:
+            continue
+        check_url(file.url)
+        if file.url.rpartition("/")[0] + "/" in PUBLISHERS:
+            assert all(edition.sha256 and edition.bytes for edition in file.editions)
+        else:
             assert re.match(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{40}/.", file.url)
 
 

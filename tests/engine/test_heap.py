@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from qoslab.engine.heap import cancel, clear, first_item, first_time, grown, heap, is_full, pop, push, size
+from qoslab.engine.heap import (
+    cancel,
+    clear,
+    first_item,
+    first_time,
+    grown,
+    heap,
+    holds,
+    is_full,
+    pop,
+    push,
+    size,
+)
 from qoslab.engine.kernel import compiled
 
 TIMES = st.one_of(st.integers(0, 5).map(float), st.floats(0, 1e9), st.just(math.inf))  # many ties
@@ -51,6 +63,8 @@ class Against(RuleBasedStateMachine):
     def same_first(self):
         assert size(self.heap) == len(self.pending)
         assert first_time(self.heap) == (self.pending[0][0] if self.pending else math.inf)
+        slots = {slot for slot in range(len(self.heap.item)) if holds(self.heap, slot)}
+        assert slots == {slot for _, _, slot in self.pending}
         if self.pending:
             assert first_item(self.heap) == 1000 + self.pending[0][1]
 

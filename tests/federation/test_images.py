@@ -1,7 +1,10 @@
 """Image sets in their own formats, written byte by byte here; the convolutional network; clients in processes."""
 
 import gzip
+import io
 import struct
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +14,13 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.federation.convolution import Convolutional
 from qoslab.domains.federation.data import make_task
-from qoslab.domains.federation.images import read_cifar, read_idx
+from qoslab.domains.federation.images import (
+    CIFAR_BATCHES,
+    read_cifar,
+    read_cifar_archive,
+    read_emnist_archive,
+    read_idx,
+)
 from qoslab.domains.federation.methods.centralised import Centralised
 from qoslab.domains.federation.methods.fedavg import FedAvg
 from qoslab.domains.federation.methods.scaffold import Scaffold
@@ -118,6 +127,48 @@ def test_mnist_comes_from_the_registry(tmp_path):
     task = make_task(scenario(data={"kind": "mnist"}), Seed(), Context(dataset=dataset))
     assert asked == ["mnist/train-images-idx3-ubyte.gz", "mnist/train-labels-idx1-ubyte.gz"]
     assert task.classes == 4
+
+
+def test_cifar_comes_from_the_registered_archive(tmp_path):
+    """Five batches in a tar archive, of which the last class and pixel must come out last."""
+    rng, file = np.random.default_rng(0), tmp_path / "archive.tar.gz"
+    batches = [rng.integers(0, 10, (6, 3073), np.uint8) for _ in range(5)]
+    with tarfile.open(file, "w:gz") as archive:
+        for name, batch in reversed(list(zip(CIFAR_BATCHES, batches, strict=True))):
+            entry = tarfile.TarInfo(name)
+            entry.size = batch.size
+            archive.addfile(entry, io.BytesIO(batch.tobytes()))
+    pixels, labels = read_cifar_archive(file)
+    whole = np.concatenate(batches)
+    np.testing.assert_array_equal(labels, whole[:, 0])
+    np.testing.assert_array_equal(pixels.reshape(30, -1), whole[:, 1:])
+    asked = []
+    world = scenario(data={"kind": "cifar"}, test=5, server={"reserve": 3, "samples": 3})
+    task = make_task(world, Seed(), Context(dataset=lambda name: asked.append(name) or file))
+    assert asked == ["cifar-10/cifar-10-binary.tar.gz"]
+    assert task.x.shape == (30, 3072)
+    with tarfile.open(file, "w:gz"):
+        pass
+    with pytest.raises(BadInput, match="no archive of CIFAR-10's binary batches"):
+        read_cifar_archive(file)
+
+
+def test_emnist_comes_upright_from_the_registered_archive(tmp_path):
+    file = tmp_path / "gzip.zip"
+    images, labels = np.arange(40 * 28 * 28).reshape(40, 28, 28).astype(np.uint8), np.arange(40) % 26 + 1
+    with zipfile.ZipFile(file, "w") as archive:
+        for what, table in (("images-idx3", images), ("labels-idx1", labels.astype(np.uint8))):
+            archive.writestr(f"gzip/emnist-letters-train-{what}-ubyte.gz", gzip.compress(idx(table)))
+    pixels, classes = read_emnist_archive(file, "letters")
+    np.testing.assert_array_equal(pixels[3], images[3].T)
+    np.testing.assert_array_equal(classes, labels - 1)
+    asked = []
+    world = scenario(data={"kind": "emnist", "split": "letters"}, test=5, server={"reserve": 3, "samples": 3})
+    task = make_task(world, Seed(), Context(dataset=lambda name: asked.append(name) or file))
+    assert asked == ["emnist/gzip.zip"]
+    assert task.classes == 26
+    with pytest.raises(BadInput, match="has no readable member gzip/emnist-digits"):
+        read_emnist_archive(file, "digits")
 
 
 def test_images_and_classes_that_do_not_belong_together_are_refused(tmp_path):

@@ -1,11 +1,15 @@
 """Differences user by user against numbers worked out by hand, and their intervals against chance."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import ttest_1samp
 
-from qoslab.domains.prediction.by_user import user_differences
+from qoslab.app.main import main
+from qoslab.core.errors import BadInput
+from qoslab.domains.prediction.by_user import paired, user_differences
 from qoslab.domains.prediction.figures import paired_by_user
 from qoslab.draw.style import attached
 
@@ -55,5 +59,90 @@ def test_the_figure_names_the_best_and_draws_the_rest():
     data = str(attached(figure).to_dicts())
     assert "near" in data
     assert "far" in data
-    assert "above best" in figure.axes[0].get_xlabel()
+    assert "above best, in %" in figure.axes[0].get_xlabel()
+    elsewhere = table.with_columns(scenario=pl.lit("density=0.2"))
+    here = table.with_columns(scenario=pl.lit("density=0.1"))
+    both = paired_by_user(pl.DataFrame(), {"user_errors": pl.concat([here, elsewhere])})
+    assert "above best at density=0.1, in %" in both.axes[0].get_xlabel()
     assert paired_by_user(pl.DataFrame(), {"user_errors": errors(one=best)}) is None
+
+
+def test_against_a_method_that_is_not_the_best():
+    best = np.ones((1, 1, 4))
+    table = errors(far=best * 2.0, best=best, near=best * 1.5)
+    found = {row["method"]: row["difference"] for row in user_differences(table, "far").to_dicts()}
+    assert found == {"best": pytest.approx(-0.5), "near": pytest.approx(-0.25)}
+
+
+def test_the_command_reads_a_file_and_takes_one_parameter(tmp_path):
+    """Of two parameters the rival is better in one and worse in the other."""
+    best, rival = np.ones((2, 2, 4)), np.ones((2, 2, 4))
+    rival[:, 0], rival[:, 1] = 1.5, 0.9
+    file = tmp_path / "errors.parquet"
+    errors(best=best, rival=rival).write_parquet(file)
+    (whole,) = paired(file)
+    assert (whole["best"], whole["difference"], whole["splits"], whole["users"]) == ("best", 0.2, 2, 4)
+    assert paired(file, parameter="q1")[0]["best"] == "rival"
+    assert paired(file, parameter="q1", against="best")[0]["difference"] == -0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"against": "bset"}, "there is no method 'bset'.*best"),
+        ({"parameter": "rt"}, "there is no parameter 'rt'.*q0"),
+        ({"scenario": "x"}, "there is no scenario 'x'"),
+    ],
+)
+def test_what_the_file_lacks_is_named(tmp_path, changes, message):
+    file = tmp_path / "errors.parquet"
+    errors(best=np.ones((1, 1, 3)), rival=np.ones((1, 1, 3))).write_parquet(file)
+    with pytest.raises(BadInput, match=f"(?s){message}"):
+        paired(file, **changes)
+
+
+def test_what_is_no_series_is_refused(tmp_path):
+    file = tmp_path / "x.parquet"
+    with pytest.raises(BadInput, match="cannot be read"):
+        paired(file)
+    pl.DataFrame({"method": ["a"]}).write_parquet(file)
+    with pytest.raises(BadInput, match="no column 'scenario'"):
+        paired(file)
+    errors(best=np.ones((1, 1, 3))).clear().write_parquet(file)
+    with pytest.raises(BadInput, match="no rows"):
+        paired(file)
+
+
+STUDY = """
+[study]
+name = "small"
+domain = "prediction"
+seeds = 2
+series = "all"
+
+[scenario]
+data = { kind = "planted", users = 8, services = 15 }
+density = 0.4
+
+[[method]]
+id = "item_mean"
+
+[[method]]
+id = "user_mean"
+"""
+
+
+def test_from_a_study_to_its_pairs(tmp_path, monkeypatch, capsys):
+    """The command line from end to end; the difference is that of the table, as both splits have all users."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(STUDY)
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    assert main(["export", "small.results", "--series", "user_errors", "--out", "there"]) == 0
+    capsys.readouterr()
+    assert main(["prediction", "paired", "there/user-errors.parquet", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert {row["best"], row["method"]} == {"item_mean", "user_mean"}
+    assert (row["users"], row["splits"]) == (8, 2)
+    assert row["low"] < row["difference"] < row["high"]
+    assert main(["export", "small.results", "--series", "nothing"]) == 2
+    assert "no trial kept a series 'nothing'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.datasets.locate import locate
+from qoslab.datasets.locate import locate, resolver
 from qoslab.domains.prediction.data import make_task
 from qoslab.domains.prediction.readers import read, read_slots
 from qoslab.domains.prediction.scenario import PredictionScenario
@@ -41,6 +41,14 @@ def test_a_table_by_hand(tmp_path):
     np.testing.assert_array_equal(found.values, [[[0.5, 2.0], [NAN, NAN]], [[10, NAN], [20, NAN]]])
     assert found.user_context["country"].tolist() == [0, 1]
     assert found.service_context["country"].tolist() == [1, -1]
+    assert found.words == {"country": ("DE", "FR")}
+    scenario = {
+        "data": {"kind": "table", "file": str(tmp_path / "t.csv"), "parameters": ["rt"]},
+        "density": 0.3,
+    }
+    scenario["data"] |= {"context": ["country"]}
+    task = make_task(PredictionScenario.model_validate(scenario), Seed(), Context())
+    assert task.known.copy().words == found.words
 
 
 def test_parquet_and_csv_are_read_alike(tmp_path):
@@ -48,6 +56,66 @@ def test_parquet_and_csv_are_read_alike(tmp_path):
     pl.read_csv(tmp_path / "t.csv").write_parquet(tmp_path / "t.parquet")
     raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt", "tp"]}
     np.testing.assert_array_equal(read(source(raw), Seed(), Context()).values, first.values)
+
+
+FOREIGN = (
+    "UserID,ServiceID,ResponseTime,Throughput,UserRegion,ServiceRegion,other\n"
+    "7,1,0.5,10 ,DE,FR,a\n9,1,, 20,FR,FR,b\n7,2,2,  ,DE,,c\n"
+)
+RENAMED = {
+    "user": "UserID",
+    "service": "ServiceID",
+    "rt": "ResponseTime",
+    "tp": "Throughput",
+    "user_country": "UserRegion",
+    "service_country": "ServiceRegion",
+}
+
+
+def test_columns_of_other_names_blanks_and_compression(tmp_path):
+    """The same table as GOOD, in a file that names its columns otherwise and pads its numbers."""
+    file = tmp_path / "foreign.csv.gz"
+    file.write_bytes(gzip.compress(FOREIGN.encode()))
+    raw = {"kind": "table", "parameters": ["rt", "tp"], "context": ["country"], "columns": RENAMED}
+    found = read(source(raw | {"file": str(file)}), Seed(), Context())
+    first = table(tmp_path, GOOD, context=["country"])
+    np.testing.assert_array_equal(found.values, first.values)
+    assert found.service_context["country"].tolist() == first.service_context["country"].tolist()
+    registered = source(raw | {"dataset": "set/foreign.csv.gz"})
+    there = read(registered, Seed(), Context(dataset=lambda name: tmp_path / name.removeprefix("set/")))
+    np.testing.assert_array_equal(there.values, first.values)
+
+
+def test_a_column_that_is_not_there_under_its_other_name(tmp_path):
+    with pytest.raises(BadInput, match=r"(?s)no column 'ResponsTime'.*ResponseTime"):
+        table(tmp_path, FOREIGN, columns=RENAMED | {"rt": "ResponsTime"})
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    file = tmp_path / "t.csv.gz"
+    file.write_bytes(gzip.compress(FOREIGN.encode())[:-30])
+    with pytest.raises(BadInput, match="cannot be read"):
+        read(source({"kind": "table", "file": str(file), "parameters": ["rt"]}), Seed(), Context())
+
+
+@pytest.mark.parametrize("fields", [{}, {"file": __file__, "dataset": "x/y.csv"}])
+def test_a_table_has_one_source(fields):
+    with pytest.raises(ValueError, match="either a file or a dataset"):
+        source({"kind": "table", "parameters": ["rt"]} | fields)
+
+
+@needs_data
+@pytest.mark.data
+def test_the_three_parameter_set_is_that_of_its_description():
+    """Figures of the data's own description: 112 x 35, 3,886 rows; means 1.267 s, 35.09 kbps, .840."""
+    columns = {"user": "UserID", "service": "ServiceID", "reliability": "Reliability"}
+    columns |= {"rt": "ResponseTime", "tp": "Throughput"}
+    raw = {"kind": "table", "dataset": "qos-3-tasks/qos3_small_3t.csv.gz", "columns": columns}
+    raw["parameters"] = ["rt", "tp", "reliability"]
+    found = read(source(raw), Seed(), Context(dataset=resolver()))
+    assert found.values.shape == (3, 112, 35)
+    assert np.isfinite(found.values).sum(axis=(1, 2)).tolist() == [3886] * 3
+    assert np.nanmean(found.values, axis=(1, 2)) == pytest.approx([1.267, 35.09, 0.840], rel=1e-3)
 
 
 def test_named_codes_are_missing(tmp_path):
@@ -94,7 +162,7 @@ def test_a_place_that_changes_is_refused(tmp_path):
 
 
 def test_other_kinds_of_files_are_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"neither \.csv nor \.parquet"):
+    with pytest.raises(BadInput, match=r"neither \.csv nor \.csv\.gz nor \.parquet"):
         table(tmp_path, GOOD, name="t.txt")
     with pytest.raises(ValueError, match=r"there is no file|no such file"):
         source({"kind": "table", "file": str(tmp_path / "none.csv"), "parameters": ["rt"]})

@@ -13,8 +13,10 @@ from qoslab.domains.prediction.streaming import (
     Setting,
     compare,
     follow,
+    means,
     open_slots,
     split,
+    summary,
 )
 
 
@@ -107,11 +109,39 @@ def test_a_stream_repeats():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("density", 0.0), ("slots", 65), ("slots", 1), ("newcomers", 1.0), ("seed", -1)]
+    ("field", "value"),
+    [("density", 0.0), ("slots", 65), ("slots", 1), ("newcomers", 1.0), ("seeds", 0), ("seed", -1)],
 )
 def test_wrong_settings_are_named(field, value):
     with pytest.raises(BadInput, match=field):
         compare(**{field: value})
+
+
+def test_means_over_seeds_and_paired_differences_by_hand():
+    """Seeds differ by far more than methods; paired, 1.1 against 1 and 2.3 against 2 is .2 of 1.5 on average."""
+    one, other = (
+        [{"mae": m, "forecast": 1.0, "newcomers": np.nan, "cpu_s": 0.1} for m in maes]
+        for maes in ((1.0, 2.0), (1.1, 2.3))
+    )
+    near, far = summary({"near": one, "far": other})
+    assert (near["mae_s"], far["mae_s"], near["newcomers_mae_s"]) == (1.5, 1.7, None)
+    assert (near["more"], near["low"], near["high"]) == (0, 0, 0)
+    half = 12.706 * 0.1 / 1.5  # t with one degree of freedom times the standard error of .1 and .3
+    assert far["more"] == pytest.approx(0.2 / 1.5, abs=1e-4)
+    assert (far["low"], far["high"]) == (
+        pytest.approx(0.2 / 1.5 - half, abs=1e-4),
+        pytest.approx(0.2 / 1.5 + half, abs=1e-4),
+    )
+    assert "more" not in summary({"near": one[:1]})[0]
+
+
+def test_means_over_slots_by_hand():
+    rows = [
+        {"slot": 1, "mae": 1.0, "forecast": 2.0, "newcomers": np.nan, "cpu_s": 0.1},
+        {"slot": 2, "mae": 3.0, "forecast": 6.0, "newcomers": 5.0, "cpu_s": 0.2},
+        {"slot": 3, "mae": 5.0, "forecast": 1.0, "newcomers": 7.0, "cpu_s": 9.0},
+    ]
+    assert means(rows) == {"mae": 3.0, "forecast": 3.0, "newcomers": 6.0, "cpu_s": 0.2}
 
 
 def test_slots_of_a_file(tmp_path):

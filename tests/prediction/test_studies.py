@@ -33,6 +33,7 @@ def small(name, tmp_path, methods=0, **changes):
     [
         ("sharp-parts", 7, 7),
         ("sharp-context", 6, 6),
+        pytest.param("sharp-three", 11, 11, marks=pytest.mark.full),
         pytest.param("sharp-beta", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-curvature", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-l0", 1, 8, marks=pytest.mark.full),
@@ -76,8 +77,10 @@ def test_very_sparse_tables_with_places(tmp_path):
         "method.gradient_boosting.trees": "5",
     }
     cheap |= {f"method.{name}.epochs": "2" for name in ("ldcf", "mmoe")} | {"method.lightgcn.steps": "5"}
-    table = small("wsdream-1", tmp_path, **{"scenario.data": PLANTED} | cheap)
-    assert len(table) == 19
+    planted = {"scenario.data": PLANTED}
+    tables = small("wsdream-1", tmp_path, **planted), small("wsdream-1-learned", tmp_path, **planted | cheap)
+    assert [len(table) for table in tables] == [13, 7]
+    assert set(tables[0]["seed_path"]) == set(tables[1]["seed_path"])
 
 
 CHEAP = ("item_mean", "user_mean", "item_median", "upcc", "factor_analysis", "pmf")
@@ -110,3 +113,47 @@ def test_the_committed_table_has_every_method_on_the_first_split():
     table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet")
     assert table.filter(pl.col("replication") == 0)["method"].n_unique() == table["method"].n_unique()
     assert set(table.group_by("method").len()["len"]) <= {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((FOLDER / "results" / "by-user").glob("*.parquet")), ids=lambda f: f.stem
+)
+def test_errors_by_user_are_those_of_the_tables_trials(file):
+    """Every trial has every user of its parameters; the mean over users is near the mean over cells."""
+    by_user = pl.read_parquet(file)
+    table = pl.read_parquet(FOLDER / "results" / file.name)
+    key = ["scenario", "method", "replication"]
+    means = by_user.group_by(*key, "parameter").agg(pl.col("mae").mean(), pl.col("user").n_unique())
+    assert means.group_by(*key).len()["len"].n_unique() == 1
+    for parameter in means["parameter"].unique():
+        one = means.filter(pl.col("parameter") == parameter).with_columns(
+            pl.col("replication").cast(pl.Int64)
+        )
+        both = table.with_columns(pl.col("replication").cast(pl.Int64)).join(one, on=key, suffix="_users")
+        assert len(both) == len(table)
+        ratio = both["mae_users"] / both[f"mae[{parameter}]"]
+        assert ratio.is_between(0.8, 1.25).all()
+
+
+@needs_data
+@pytest.mark.data
+def test_one_split_of_three_parameters_gives_the_committed_numbers(tmp_path):
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    name, chosen = "three-parameters", ("gradient_boosting", "item_median", "uipcc", "biased_mf", "amf")
+    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    head, tail = (
+        text[: text.index("[[method]]")],
+        text[text.index("[report]") :].replace("item_mean", "uipcc"),
+    )
+    file = tmp_path / "some.toml"
+    file.write_text(head + "".join(f'[[method]]\nid = "{m}"\n\n' for m in chosen) + tail, encoding="utf-8")
+    study = Study.from_file(
+        file, {"study.seeds": "1", "study.series": '"none"', "scenario.density": "{ grid = [0.1] }"}
+    )
+    again = study.run(tmp_path / "again", workers=0, quiet=True).table
+    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    key, metrics = ["scenario", "method", "replication"], ["nmae", "mae[tp]", "rmse[reliability]"]
+    both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
+    assert len(both) == len(chosen)
+    for metric in metrics:
+        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-6), metric

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 from toylab.domain import TOY
+from toylab.methods.good import Plain
+from toylab.model import example
 
 from qoslab.study import local
+from qoslab.study.cases import Given
 from qoslab.study.local import Local, WorkersFail
+from qoslab.study.warming import Warming
 
 
 @pytest.fixture
@@ -50,14 +52,14 @@ def test_workers_that_hang_while_they_start_are_given_up(
 def test_a_warming_that_hangs_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pools: list[Local]
 ) -> None:
-    (tmp_path / "hangs.py").write_text("import time\n\ndef warm() -> None:\n    time.sleep(600)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    pools.append(Local(2, replace(TOY, warm="hangs:warm")))
+    monkeypatch.setenv("TOYLAB_WARM_S", "600")
+    pools.append(Local(2, Warming(TOY, (example(),), (Given(Plain()),), ((0, 0),))))
     pool = pools[0]
     until = time.monotonic() + 100
-    while not pool._pool[0].warming and time.monotonic() < until:
+    while not all(worker.ready for worker in pool._pool) and time.monotonic() < until:
         pool.wait(1.0)
+    assert sum(worker.warming for worker in pool._pool) == 1
+    assert pool.free() == 0
     monkeypatch.setattr(local, "LOADING_LIMIT_S", 0.1)
     pool.wait(30.0)
     monkeypatch.undo()

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -16,9 +17,11 @@ from toylab.studies import toy
 
 from qoslab.core.errors import MissingExtra
 from qoslab.study import ray as on_ray
+from qoslab.study.events import Event, Noted
 from qoslab.study.results import Results
 from qoslab.study.study import Study
 
+METHODS = ("Plain", "Plain", "Learned")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 
 
@@ -30,10 +33,11 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
-def test_the_same_table(tails: Path, tmp_path: Path) -> None:
+def test_the_same_table(tails: Path, tmp_path: Path, log: Callable[[], list[str]]) -> None:
     pytest.importorskip("ray")
     study = Study.from_file(tails)
     cluster = study.run(tmp_path / "ray", ray="local")
+    assert log()[0].split() == ["warm", *(f"{load}/{name}" for load in (0.3, 0.6) for name in METHODS)]
     assert cluster.digest() == study.run(tmp_path / "local", workers=2).digest()
 
 
@@ -56,6 +60,24 @@ def test_lost_workers_cost_their_rows(tmp_path: Path) -> None:
         "unpicklable": "failed",
     }
     assert results.table.height == 30
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("TOYLAB_WARM_FAILS", "no compiler today"), ("TOYLAB_WARM_S", "more than its limit")],
+)
+def test_compiling_in_advance_that_fails_or_hangs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, words: str
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv(trouble, "600")
+    monkeypatch.setattr(on_ray, "LOADING_LIMIT_S", 60.0)
+    seen: list[Event] = []
+    results = toy(["plain"], seeds=2).run(tmp_path / "r", ray="local", events=seen.append)
+    assert results.table["status"].to_list() == ["done"] * 2
+    assert [words in event.message for event in seen if isinstance(event, Noted)] == [True]
 
 
 @needs_proc

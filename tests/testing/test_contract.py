@@ -240,6 +240,13 @@ PREFIX = "qoslab.domains.influence."
         ("everything_named_exists", {"warm": PREFIX + "model:warm"}, "has no 'warm'|does not exist"),
         ("verify_can_be_called", {"verify": PREFIX + "model:distance"}, r"verify\(quick=..., context=...\)"),
         (
+            "the_example_is_warmed",
+            {"warm": PREFIX + "scenario:example"},
+            r"callable as warm\(cases, context\)",
+        ),
+        ("the_example_is_warmed", {"warm": PREFIX + "model:make_opinions"}, r"callable as warm\(cases"),
+        ("the_example_is_warmed", {"warm": "json:dump"}, "has no attribute 'write'"),
+        (
             "figures_draw_the_example",
             {"figures": (FigureEntry("f", PREFIX + "model:run", "x"),)},
             "figure 'f'",

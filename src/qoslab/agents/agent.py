@@ -136,7 +136,7 @@ class Agent:
         if self.done:
             return
         self._said = dict(self._program.say(self.state, self._own))
-        self._kind.check(self._said, 1)
+        self._kind.check(self._said, 1, f"round {self.round}, agent {self.seat.agent}")
         for at, hearer in enumerate(self.seat.hearers):
             parts = [
                 (self.seat.given[part.name][at] * self._said[part.name][0]).astype("<f8").tobytes()

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.core.errors import BadInput, Problem
 
 __all__ = ["FloatArray", "Message", "MessageType", "Mixing", "Part"]
 
@@ -60,39 +60,42 @@ class MessageType:
         """Bytes of one message in double precision, without headers."""
         return _BYTES * self.scalars
 
-    def check(self, message: Message, speakers: int) -> None:
+    def check(self, message: Message, speakers: int, where: str = "") -> None:
         """Refuse whatever is not exactly this type.
 
         Args:
             message: What is to be sent.
             speakers: How many agents speak.
+            where: Round, and agent where it is one, for the problems' texts.
 
         Raises:
             BadInput: A part is missing, not declared, of another shape, or not made of floats.
         """
-        problems = [*self._undeclared(message)]
+        said = [*self._undeclared(message)]
         for part in self.parts:
             if part.name not in message:
-                problems.append(_wrong(f"the declared part {part.name!r} is missing"))
+                said.append(f"the declared part {part.name!r} is missing")
                 continue
-            value, shape = message[part.name], (speakers, *part.shape)
-            if value.shape != shape:
-                problems.append(
-                    _wrong(f"part {part.name!r} has the shape {value.shape}, not {shape} as declared")
-                )
+            shape = (speakers, *part.shape)
+            value: object = message[
+                part.name
+            ]  # whatever the type says, a user's program may hand over anything
+            if not isinstance(value, np.ndarray):
+                said.append(f"part {part.name!r} is a {type(value).__name__}, not an array")
+            elif value.shape != shape:
+                said.append(f"part {part.name!r} has the shape {value.shape}, not {shape} as declared")
             elif value.dtype != np.float64:
-                problems.append(_wrong(f"part {part.name!r} holds {value.dtype}, not float64"))
-        if problems:
-            raise BadInput(problems)
+                said.append(f"part {part.name!r} holds {value.dtype}, not float64")
+        if said:
+            hint = "nothing but what the method's message(own) declares can be sent"
+            start = f"{where}: " if where else ""
+            raise BadInput([Problem(field="message", message=start + one, hint=hint) for one in said])
 
-    def _undeclared(self, message: Message) -> list[Problem]:
+    def _undeclared(self, message: Message) -> list[str]:
         known = [part.name for part in self.parts]
+        declared = ", ".join(known) or "nothing"
         return [
-            _wrong(f"part {name!r} is not in the declared message type", did_you_mean(name, known))
+            f"part {name!r} is not in the declared message type, which is {declared}"
             for name in message
             if name not in known
         ]
-
-
-def _wrong(message: str, hint: str | None = None) -> Problem:
-    return Problem(field="message", message=message, hint=hint)

@@ -13,22 +13,23 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qoslab.agents.agent import Agent, seats
-from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed
+from qoslab.agents.agent import Agent
+from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed, works_of
 from qoslab.agents.message import MessageType
 from qoslab.agents.process import Work
 from qoslab.agents.program import Own, Program
 from qoslab.agents.weights import Weights
+from qoslab.core.cluster import start_cluster
 from qoslab.core.errors import BadInput, MissingExtra, Problem
 
-__all__ = ["work_on_ray"]
+__all__ = ["hands_on_ray", "work_on_ray"]
 
 _POLL_S = 0.05
 _MOST_DEATHS = 5
@@ -145,21 +146,73 @@ def work_on_ray(
         AgentsFail: An agent dies again and again.
     """
     require_installed(program)
+    with _cluster() as ray, tempfile.TemporaryDirectory(prefix="qoslab-") as name:
+        folder = Path(name)
+        works = works_of(program, owns, kind, weights, count, every, folder)
+        return _Crew(ray, works, folder).run(count, watch)
+
+
+class _Hand:
+    """What runs on the cluster for `hands_on_ray`."""
+
+    def __init__(self, hold: Callable[[Any], None], given: list[Any]) -> None:
+        # A reference within a list is not resolved on the way: an actor that is started again asks for it again.
+        hold(_ray().get(given[0]))
+
+    def work(self, function: Callable[[Any], Any], piece: Any) -> Any:
+        return function(piece)
+
+
+@contextlib.contextmanager
+def hands_on_ray(
+    count: int, hold: Callable[[Any], None], given: Any
+) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]]:
+    """Ray actors that hold something once and then work on pieces: a `map` over them, results in the pieces' order.
+
+    An actor that is lost is started again, holds the same again, and works on its piece once more, up to five times.
+
+    Args:
+        count: Actors; piece i is worked on by actor i mod count.
+        hold: Called once by each actor with `given`; a function of an installed module, like those mapped later.
+        given: What they hold.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+    """
+    with _cluster() as ray:
+        settings = {"num_cpus": 0, "max_restarts": _MOST_DEATHS, "max_task_retries": _MOST_DEATHS}
+        remote = ray.remote(_Hand).options(runtime_env=_environment(), **settings)
+        held = ray.put(given)
+        hands = [remote.remote(hold, [held]) for _ in range(count)]
+
+        def spread(function: Callable[[Any], Any], pieces: Sequence[Any]) -> list[Any]:
+            works = [hands[i % count].work.remote(function, piece) for i, piece in enumerate(pieces)]
+            return list(ray.get(works))
+
+        try:
+            yield spread
+        finally:
+            for hand in hands:
+                with contextlib.suppress(ray.exceptions.RayError):
+                    ray.kill(hand, no_restart=True)
+
+
+@contextlib.contextmanager
+def _cluster() -> Iterator[Any]:
+    """Ray, joined or started here for as long as it is used."""
     ray = _ray()
     mine = not ray.is_initialized()
     if mine:
         _begin(ray)
     try:
-        with tempfile.TemporaryDirectory(prefix="qoslab-") as name:
-            folder = Path(name)
-            works = [
-                Work(program, own, seat, kind, count, every, folder)
-                for own, seat in zip(owns, seats(weights, kind), strict=True)
-            ]
-            return _Crew(ray, works, folder).run(count, watch)
+        yield ray
     finally:
         if mine:
             ray.shutdown()
+
+
+def _environment() -> dict[str, Any]:
+    return {"env_vars": {**_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
 
 
 def _begin(ray: Any) -> None:
@@ -167,20 +220,7 @@ def _begin(ray: Any) -> None:
     if address:
         ray.init(address=address, logging_level="error", log_to_driver=False)
         return
-    # Left to itself Ray listens on all addresses; its mode without is chosen by this constant when it is imported.
-    constants = ray._private.ray_constants
-    usual = getattr(constants, "ENABLE_RAY_CLUSTER", True)
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level="error",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-    finally:
-        constants.ENABLE_RAY_CLUSTER = usual
+    start_cluster(ray)
 
 
 class _Crew:
@@ -188,9 +228,8 @@ class _Crew:
 
     def __init__(self, ray: Any, works: list[Work], folder: Path) -> None:
         self._ray, self._works, self._folder = ray, works, folder
-        environment = {"env_vars": {**_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
         # Agents wait most of the time: no processor is set aside for any.
-        self._remote = ray.remote(_Actor).options(num_cpus=0, max_restarts=0, runtime_env=environment)
+        self._remote = ray.remote(_Actor).options(num_cpus=0, max_restarts=0, runtime_env=_environment())
         self._pool: list[Any] = []
         self._deaths, self._reached = [0] * len(works), [-1] * len(works)
         self._restarts = 0

@@ -72,7 +72,7 @@ class Wire:
             BadInput: The message is not of the declared type.
         """
         weights = self._weights if isinstance(self._weights, Weights) else self._weights(k)
-        self._kind.check(message, weights.network.n)
+        self._kind.check(message, weights.network.n, f"round {k}")
         for tap in self._taps:
             tap.listen(message)
         arcs = len(weights.network.arcs.heads)

@@ -125,11 +125,13 @@ class _Watch:
         self.live, self._told = live, told
 
     def __call__(self, event: Event) -> None:
-        from qoslab.study.events import Progressed
+        from qoslab.study.events import Compiling, Progressed
 
         text = self._told.text(event)
         if text:
             self.live.console.print(text, markup=False, highlight=False)
+        if isinstance(event, Compiling):
+            self.live.update("compiling what is not in the cache yet")
         if isinstance(event, Progressed):
             self.live.update(_bar(event))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from qoslab.core.scenario import Scenario
     from qoslab.core.seeds import Seed
 
-__all__ = ["Command", "Domain", "FigureEntry", "RunFunction", "VerifyFunction", "load"]
+__all__ = [
+    "CheckFunction",
+    "Command",
+    "Domain",
+    "FigureEntry",
+    "RunFunction",
+    "VerifyFunction",
+    "WarmFunction",
+    "load",
+]
 
 
 class RunFunction(Protocol):
@@ -41,6 +50,16 @@ class VerifyFunction(Protocol):
     def __call__(self, *, quick: bool, context: Context) -> Iterator[Check]: ...  # noqa: D102
 
 
+class WarmFunction(Protocol):
+    """Compiles in advance.
+
+    Its cases are the pairs of a scenario and a method that have trials to do. An exception keeps no study from
+    running: its trials then compile themselves, and tell what is wrong.
+    """
+
+    def __call__(self, cases: Sequence[tuple[Any, Any]], context: Context) -> None: ...  # noqa: D102
+
+
 def load(target: str) -> Any:
     """The object that `package.module:name` names; the module is imported now.
 
@@ -49,6 +68,16 @@ def load(target: str) -> Any:
     """
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+class CheckFunction(Protocol):
+    """Says what is wrong with a scenario beyond its values: what its parts do not allow one another, or its files hold.
+
+    It runs nothing and yields a `Problem` for each; `field` is the dotted place in the scenario, such as
+    `requests.0.source`. Its files are at hand, its datasets need not be.
+    """
+
+    def __call__(self, scenario: Any) -> Iterable[Problem]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -95,14 +124,16 @@ class Domain:
             contract tests use it, and it needs no data files.
         figures: The domain's figures in the order of the report.
         commands: The domain's own commands.
-        warm: Import path of a function without arguments that compiles the domain's kernels into the cache on
-            disk; a study calls it once before its workers start.
+        warm: Import path of a function `(cases, context)` that compiles what runs of these cases need into the
+            cache on disk, or reads it from there, each kernel once (see `WarmFunction`). A study calls it once,
+            before any trial's time counts.
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
         next_steps: For a verdict: pairs of method name (or `*`) and the command that puts it to work.
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
+        check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
 
     Raises:
         TypeError: A field has a wrong type; all of them are named.
@@ -124,6 +155,7 @@ class Domain:
     skeleton: str | None = None
     next_steps: tuple[tuple[str, str], ...] = ()
     protocol: str | None = None
+    check: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type, where the author can still see which line wrote them."""
@@ -147,6 +179,10 @@ class Domain:
     def verify_function(self) -> VerifyFunction | None:
         """The domain's verify function, or None."""
         return cast("VerifyFunction", self.loaded("verify")) if self.verify else None
+
+    def check_function(self) -> CheckFunction | None:
+        """The domain's check function, or None."""
+        return cast("CheckFunction", self.loaded("check")) if self.check else None
 
     def example_scenario(self) -> Scenario:
         """The small scenario of the contract tests."""
@@ -256,8 +292,9 @@ _LISTS: dict[str, tuple[type, str]] = {
 def _wrong_fields(domain: Domain) -> Iterator[str]:
     if not isinstance(domain.name, str) or not _NAME.fullmatch(domain.name):
         yield "name must be lower-case letters, digits and underscores, beginning with a letter"
-    for name in ("scenario", "run", "example", "warm", "verify", "protocol"):
-        yield from _wrong_target(name, getattr(domain, name), optional=name in {"warm", "verify", "protocol"})
+    for name in ("scenario", "run", "example", "warm", "verify", "protocol", "check"):
+        optional = name in {"warm", "verify", "protocol", "check"}
+        yield from _wrong_target(name, getattr(domain, name), optional=optional)
     for name in ("summary", "methods", "baseline"):
         if not isinstance(getattr(domain, name), str) or not getattr(domain, name):
             yield f"{name} is {getattr(domain, name)!r}, must be text"

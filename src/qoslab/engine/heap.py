@@ -24,6 +24,7 @@ __all__ = [
     "first_time",
     "grown",
     "heap",
+    "holds",
     "is_full",
     "pop",
     "push",
@@ -96,6 +97,12 @@ def first_time(h: Heap) -> float:
 def first_item(h: Heap) -> int:
     """Item of the earliest event of a heap that is not empty."""
     return h.item[h.key[1] & _SLOT]
+
+
+@kernel(inline=True)
+def holds(h: Heap, slot: int) -> bool:
+    """Whether the event of a slot is pending."""
+    return h.key[h.item.shape[0] + slot] != _NO_KEY
 
 
 @kernel

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.files import write_whole
 from qoslab.report.cite import bibliography
 from qoslab.report.compare import compare
 from qoslab.report.files import write_text
@@ -11,7 +14,7 @@ from qoslab.report.latex import latex_table
 from qoslab.report.source import ResultsLike, StudyLike, entry_of, measured, metric_of
 from qoslab.report.words import slug
 
-__all__ = ["bibtex", "export"]
+__all__ = ["bibtex", "export", "export_series"]
 
 
 def export(results: ResultsLike, out: Path | None = None) -> list[Path]:
@@ -44,6 +47,29 @@ def export(results: ResultsLike, out: Path | None = None) -> list[Path]:
     written.append(write_text(folder / "methods.bib", bibtex(study)))
     written.append(archive(results.path, folder / f"{slug(study.name)}.zip"))
     return written
+
+
+def export_series(results: ResultsLike, name: str, out: Path | None = None) -> Path:
+    """Write one series of all trials as Parquet: its columns behind `scenario`, `method` and `replication`.
+
+    Args:
+        results: The results.
+        name: Name of the series.
+        out: The folder to write into; `tables` in the results folder where None.
+
+    Raises:
+        BadInput: No trial kept it.
+    """
+    frame = results.series(name)
+    if frame.is_empty():
+        hint = 'a study keeps series where its [study] says so: series = "all"'
+        raise BadInput(Problem(message=f"no trial kept a series {name!r}", field="series", hint=hint))
+    path = (out or results.path / "tables") / f"{slug(name)}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_whole(path, buffer.getvalue())
+    return path
 
 
 def bibtex(study: StudyLike) -> str:

@@ -14,6 +14,7 @@ from qoslab.core.located import KeyPath, Located, validate, validate_dataclass
 from qoslab.core.method import RESERVED, MethodEntry
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
+from qoslab.core.toml_document import problem_at
 from qoslab.study import userfile
 from qoslab.study.cases import FromFile, Given, MethodCase, MethodSource, ScenarioCase
 from qoslab.study.grid import GridPoint, expand, grids, label_of, size
@@ -97,6 +98,7 @@ class Builder:
             return
         if isinstance(given, Scenario):
             if isinstance(given, kind):
+                self._look_at(given, at, None)
                 yield ScenarioCase(label_of(prefix), prefix, given)
             else:
                 self.blame(
@@ -112,7 +114,23 @@ class Builder:
             except BadInput as error:
                 self.problems += error.problems
                 continue
+            self._look_at(scenario, at, self._at(point, at))
             yield ScenarioCase(label_of(values), values, scenario)
+
+    def _look_at(self, scenario: Scenario, at: KeyPath, located: Located | None) -> None:
+        """Take note of what the domain finds wrong with a scenario, at its place."""
+        look = self.domain.check_function()
+        for one in look(scenario) if look is not None else ():
+            if one.path is not None:
+                self.problems.append(one)
+                continue
+            parts = (one.field or "").split(".") if one.field else []
+            place = (*at, *(int(part) if part.isdecimal() else part for part in parts))
+            self.problems.append(
+                problem_at(place, one.message, hint=one.hint)
+                if located is None
+                else located.problem(place, one.message, hint=one.hint)
+            )
 
     def _points(self, table: Any, at: KeyPath) -> Iterator[GridPoint]:
         if not isinstance(table, Mapping):

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Ended", "Event", "Events", "Mean", "Noted", "Planned", "Progressed", "Stopping", "TrialEnded"]
+__all__ = [
+    "Compiling",
+    "Ended",
+    "Event",
+    "Events",
+    "Mean",
+    "Noted",
+    "Planned",
+    "Progressed",
+    "Stopping",
+    "TrialEnded",
+]
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,11 @@ class Planned:
     cached: int
     workers: int
     estimate_s: float | None
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Kernels are compiled, or read where they were compiled before; then trials begin."""
 
 
 @dataclass(frozen=True)
@@ -110,5 +126,5 @@ class Ended:
     interrupted: bool
 
 
-Event = Planned | TrialEnded | Progressed | Stopping | Noted | Ended
+Event = Planned | Compiling | TrialEnded | Progressed | Stopping | Noted | Ended
 Events = Callable[[Event], None]

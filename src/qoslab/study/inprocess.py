@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 
 from qoslab.study.executor import Gave, Over, Report
+from qoslab.study.warming import Warming, not_compiled
 from qoslab.study.work import Batch, Failure, Result, begin
 
 __all__ = ["InProcess"]
@@ -20,8 +21,14 @@ class InProcess:
 
     workers = 0
 
-    def __init__(self) -> None:
+    def __init__(self, warming: Warming | None = None) -> None:
+        """Do nothing yet.
+
+        Args:
+            warming: What is compiled before the first batch.
+        """
         self.notes: list[str] = []
+        self._warming = warming or None
         self._batch: Batch | None = None
         self._results: Iterator[Result] = iter(())
 
@@ -31,6 +38,9 @@ class InProcess:
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; it is worked on in `wait`."""
+        if self._warming is not None:
+            problem, self._warming = self._warming(), None
+            self.notes += [not_compiled(problem)] if problem else []
         self._batch = batch
         self._results = begin(batch)()
 

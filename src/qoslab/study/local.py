@@ -14,11 +14,11 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from qoslab.core.domain import Domain
 from qoslab.core.errors import QoslabError
 from qoslab.study.executor import Gave, Lost, Over, Report
+from qoslab.study.warming import Warming, not_compiled
 from qoslab.study.work import Batch, FailureStatus
-from qoslab.study.worker import THREADS, Begun, Ready, Warm, Warmed
+from qoslab.study.worker import THREADS, Begun, Ready, Warmed
 
 __all__ = ["GRACE", "LOADING_LIMIT_S", "Local", "WorkersFail"]
 
@@ -65,22 +65,22 @@ class Local:
     groups of their own, so that Ctrl-C reaches the parent alone and a killed worker takes its children along.
     """
 
-    def __init__(self, workers: int, warm: Domain | None = None) -> None:
+    def __init__(self, workers: int, warming: Warming | None = None) -> None:
         """Start the workers.
 
         Args:
             workers: How many, at least 1.
-            warm: A domain whose kernels the first worker compiles before the others start.
+            warming: What the first worker that is up compiles before any gets a batch.
         """
         self.workers = workers
         self._boot_failures = 0
-        self._warming = warm if warm is not None and warm.warm else None
+        self._warming = warming or None
         self.notes: list[str] = []
-        self._pool = [_start() for _ in range(1 if self._warming else workers)]
+        self._pool = [_start() for _ in range(workers)]
 
     def free(self) -> int:
         """Workers that wait for a batch."""
-        return sum(_is_free(worker) for worker in self._pool) if not self._warming else 0
+        return sum(_is_free(worker) for worker in self._pool) if self._warming is None else 0
 
     def submit(self, batch: Batch) -> None:
         """Hand a batch to a free worker."""
@@ -122,9 +122,9 @@ class Local:
         match said:
             case Ready():
                 worker.ready, self._boot_failures = True, 0
-                if self._warming:
+                if self._warming is not None and not any(other.warming for other in self._pool):
                     worker.warming, worker.since = True, time.monotonic()
-                    worker.pipe.send(Warm(self._warming))
+                    worker.pipe.send(self._warming)
             case Warmed(problem):
                 worker.warming = False
                 self._warmed(problem)
@@ -138,16 +138,15 @@ class Local:
 
     def _warmed(self, problem: str) -> None:
         if problem:
-            self.notes.append(f"kernels could not be compiled in advance: {problem}")
+            self.notes.append(not_compiled(problem))
         self._warming = None
-        self._pool += [_start() for _ in range(self.workers - len(self._pool))]
 
     def _bury(self, worker: _Worker, reports: list[Report]) -> None:
         """Report a worker that ended by itself, and start another in its place."""
         self._drain(worker, reports)
         _kill(worker)
         reason = _cause(worker.process.returncode)
-        if self._warming:
+        if worker.warming:
             self._warmed(reason)
         if not worker.ready:
             self._boot_failed(reason)
@@ -176,9 +175,7 @@ class Local:
         if worker.batch is not None:
             wall = time.monotonic() - worker.since
             reports.append(Lost(worker.batch.number, status, reason, wall, platform.node()))
-        self._pool.remove(worker)
-        if len(self._pool) < self.workers:
-            self._pool.append(_start())
+        self._pool[self._pool.index(worker)] = _start()
 
 
 def _is_free(worker: _Worker) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qoslab.core.domain import Domain
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.parts import EXECUTORS, load_plugin
 from qoslab.study.executor import Executor
+from qoslab.study.warming import Warming
 
 __all__ = ["Plugged"]
 
@@ -32,17 +32,17 @@ class Plugged:
             raise BadInput(Problem(message=f"executor {self.name!r} is not a plug-in", hint=hint))
         self._make: Any = load_plugin(EXECUTORS, self.name)
 
-    def start(self, trials: int, domain: Domain) -> Executor:
+    def start(self, trials: int, warming: Warming) -> Executor:
         """The executor itself.
 
         Args:
             trials: How many trials there are: no more workers than that are of use.
-            domain: The domain whose kernels may be compiled before work begins.
+            warming: What may be compiled before work begins: true where there is something, called where trials run.
 
         Raises:
             BadInput: It is none.
         """
-        made = self._make(self.address, trials, domain)
+        made = self._make(self.address, trials, warming)
         lacks = [name for name in _OFFERS if not callable(getattr(made, name, None))]
         lacks += [name for name in ("workers", "notes") if not hasattr(made, name)]
         if lacks:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qoslab import __version__
-from qoslab.core.domain import Domain
+from qoslab.core.cluster import start_cluster
 from qoslab.core.errors import MissingExtra, QoslabError
 from qoslab.study.executor import Gave, Lost, Over, Report
 from qoslab.study.local import GRACE, LOADING_LIMIT_S
+from qoslab.study.warming import Warming, not_compiled
 from qoslab.study.work import Batch, FailureStatus, begin
-from qoslab.study.worker import THREADS, Begun, warm
+from qoslab.study.worker import THREADS, Begun
 
 __all__ = ["OnRay"]
 
@@ -40,8 +41,8 @@ class _Actor:
             message = f"this worker has qoslab {__version__}, the parent {version}"
             raise RuntimeError(message)
 
-    def warm(self, domain: Domain) -> str:
-        return warm(domain)
+    def warm(self, warming: Warming) -> str:
+        return warming()
 
     def work(self, batch: Batch) -> Iterator[Begun | Gave]:
         run = begin(batch)
@@ -72,13 +73,14 @@ class _Slot:
 class OnRay:
     """A pool of Ray actors, one for each processor of the cluster; a lost actor is replaced."""
 
-    def __init__(self, address: str, trials: int, warm: Domain) -> None:
+    def __init__(self, address: str, trials: int, warming: Warming) -> None:
         """Join or start a cluster.
 
         Args:
             address: Its address; `auto` finds a running one or starts one on this machine; `local` starts one.
             trials: How many trials there are: no more workers than that.
-            warm: The domain whose kernels are compiled before work begins.
+            warming: What the first actor compiles before the others start; they then read it, or compile it on
+                machines with a cache of their own.
 
         Raises:
             MissingExtra: Ray is not installed.
@@ -93,14 +95,14 @@ class OnRay:
         self._remote = self._ray.remote(_Actor).options(
             num_cpus=1, max_restarts=0, max_concurrency=1, runtime_env=environment
         )
-        self._domain = warm
+        self._warming = self._ray.put(warming) if warming else None
         first = self._start()
-        self._warm(first)
-        self._pool = [first, *(self._start() for _ in range(self.workers - 1))]
+        self._first = first if warming else None
+        self._pool = [first] if warming else [first, *self._others()]
 
     def free(self) -> int:
         """Actors without a batch."""
-        return sum(slot.batch is None for slot in self._pool)
+        return sum(slot.batch is None for slot in self._pool) if self._first is None else 0
 
     def submit(self, batch: Batch) -> None:
         """Hand a batch to a free actor."""
@@ -110,6 +112,9 @@ class OnRay:
 
     def wait(self, timeout_s: float) -> list[Report]:
         """What happened; an actor that is over its time is killed and replaced."""
+        if self._first is not None:
+            self._await(self._first, timeout_s)
+            return []
         busy = {slot.stream: slot for slot in self._pool if slot.batch is not None}
         until = min([time.monotonic() + timeout_s, *(slot.deadline for slot in self._pool)])
         reports: list[Report] = []
@@ -135,22 +140,33 @@ class OnRay:
 
     def _start(self) -> _Slot:
         slot = _Slot(self._remote.remote(_path(), __version__))
-        if self._domain.warm is not None:
+        if self._warming is not None:
             # Every machine has a cache of its own; where it is warm already, this costs a look.
-            slot.warmed = slot.actor.warm.remote(self._domain)
+            slot.warmed = slot.actor.warm.remote(self._warming)
         return slot
 
-    def _warm(self, slot: _Slot) -> None:
-        """Wait until the first actor is up and its machine's cache is warm."""
-        if slot.warmed is None:
+    def _others(self) -> Iterator[_Slot]:
+        return (self._start() for _ in range(self.workers - 1))
+
+    def _await(self, first: _Slot, timeout_s: float) -> None:
+        """Wait for the first actor to be up and its machine's cache to be warm; then start the others."""
+        ready, _ = self._ray.wait([first.warmed], timeout=timeout_s)
+        if not ready and time.monotonic() < first.since + LOADING_LIMIT_S:
             return
-        try:
-            problem = self._ray.get(slot.warmed, timeout=LOADING_LIMIT_S)
-        except self._ray.exceptions.RayError as error:
-            message = f"the cluster cannot run a worker: {_words(error)}"
-            raise ClusterFails(message) from None
-        if problem:
-            self.notes.append(f"kernels could not be compiled in advance: {problem}")
+        if ready:
+            try:
+                problem = self._ray.get(first.warmed)
+            except self._ray.exceptions.RayError as error:
+                message = f"the cluster cannot run a worker: {_words(error)}"
+                raise ClusterFails(message) from None
+        else:
+            problem = f"it took more than its limit of {LOADING_LIMIT_S:g} s and was stopped"
+            self._kill(first)
+            self._warming = None
+            self._pool = [self._start()]
+        self.notes += [not_compiled(problem)] if problem else []
+        self._first = None
+        self._pool += self._others()
 
     def _hear(self, slot: _Slot, reports: list[Report]) -> None:
         """Take the next message of a batch that has one."""
@@ -201,37 +217,16 @@ def _join(ray: Any, address: str) -> bool:
         return False
     try:
         if address == "local":
-            _start_cluster(ray)
+            start_cluster(ray)
             return True
         ray.init(address=address, logging_level="error", log_to_driver=False)
     except ConnectionError as error:
         if address == "auto":
-            _start_cluster(ray)
+            start_cluster(ray)
             return True
         message = f"no Ray cluster at {address!r}: {_words(error)}"
         raise ClusterFails(message) from None
     return True
-
-
-def _start_cluster(ray: Any) -> None:
-    """Start a cluster that other machines cannot reach.
-
-    Left to itself Ray listens on all addresses. It has a mode without, for systems whose firewalls would ask, which
-    is chosen by an environment variable when Ray is imported; that may long have happened.
-    """
-    constants = ray._private.ray_constants
-    usual = getattr(constants, "ENABLE_RAY_CLUSTER", True)
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level="error",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-    finally:
-        constants.ENABLE_RAY_CLUSTER = usual
 
 
 def _path() -> list[str]:

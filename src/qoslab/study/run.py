@@ -9,13 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qoslab.core.domain import Domain
 from qoslab.core.errors import BadInput, MissingData, Problem, QoslabError
 from qoslab.core.registry import registry
 from qoslab.study.blame import in_study
 from qoslab.study.cases import importable
 from qoslab.study.data import DataFiles
-from qoslab.study.events import Ended, Event, Events, Noted, Planned
+from qoslab.study.events import Compiling, Ended, Event, Events, Noted, Planned
 from qoslab.study.executor import Executor
 from qoslab.study.inprocess import InProcess
 from qoslab.study.interrupt import Interrupt
@@ -30,6 +29,7 @@ from qoslab.study.round import Round, Services
 from qoslab.study.store import Store
 from qoslab.study.study import Study
 from qoslab.study.table import load_table, make_table, save_table
+from qoslab.study.warming import Warming, warming_for
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,18 +101,23 @@ def run(
             keep_files(study, folder)
             # Whatever ends the rounds, the table is written from what the journal holds.
             stack.callback(_save, store)
-            start = _Starter(registry.domain(study.domain), workers, ray, plugged, stack)
+            domain = registry.domain(study.domain)
+            start = _Starter(workers, ray, plugged, stack)
             run_id = ""
             while True:
                 _record_plan(plan, store, journal)
-                tell(Planned(len(plan.trials), plan.count("cached"), workers, plan.seconds(workers or 1)))
                 todo = [trial for trial in plan.todo if not _failed_in(run_id, trial, store)]
-                if todo:
-                    pool = start(len(todo))
+                pairs = plan.pairs if until_precision else [trial.pair for trial in todo]
+                pool = start(len(todo), warming_for(domain, pairs, dataset)) if todo else None
+                count = workers if pool is None else pool.workers
+                tell(Planned(len(plan.trials), plan.count("cached"), count, plan.seconds(count or 1)))
+                if pool is not None:
+                    if start.compiles:
+                        tell(Compiling())
                     run_id = run_id or _open_run(study, store, journal)
                     services = Services(
                         folder=folder,
-                        domain=start.domain,
+                        domain=domain,
                         methods=methods,
                         executor=pool,
                         journal=journal,
@@ -139,29 +144,28 @@ def run(
 class _Starter:
     """Starts the executor when the first trial needs it, and leaves its end to the run."""
 
-    def __init__(
-        self, domain: Domain, workers: int, ray: str | None, plugged: Plugged | None, stack: ExitStack
-    ) -> None:
-        self.domain = domain
+    def __init__(self, workers: int, ray: str | None, plugged: Plugged | None, stack: ExitStack) -> None:
         self._workers, self._ray, self._plugged, self._stack = workers, ray, plugged, stack
         self._executor: Executor | None = None
+        self.compiles = False
 
-    def __call__(self, trials: int) -> Executor:
+    def __call__(self, trials: int, warming: Warming) -> Executor:
+        self.compiles = self._executor is None and bool(warming)
         if self._executor is None:
-            self._executor = self._start(trials)
+            self._executor = self._start(trials, warming)
             self._stack.callback(self._executor.close)
         return self._executor
 
-    def _start(self, trials: int) -> Executor:
+    def _start(self, trials: int, warming: Warming) -> Executor:
         if self._plugged is not None:
-            return self._plugged.start(trials, self.domain)
+            return self._plugged.start(trials, warming)
         if self._ray is not None:
             from qoslab.study.ray import OnRay
 
-            return OnRay(self._ray, trials, warm=self.domain)
+            return OnRay(self._ray, trials, warming)
         if self._workers == 0:
-            return InProcess()
-        return Local(min(self._workers, trials), warm=self.domain)
+            return InProcess(warming)
+        return Local(min(self._workers, trials), warming)
 
 
 def methods_of(study: Study) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from qoslab.core.domain import Domain, load
-from qoslab.study.cases import Given
 from qoslab.study.executor import Gave, Over
-from qoslab.study.work import Batch, begin, explain
+from qoslab.study.warming import Warming
+from qoslab.study.work import Batch, begin
 
-__all__ = ["THREADS", "Begun", "Ready", "Warm", "Warmed", "main", "warm"]
+__all__ = ["THREADS", "Begun", "Ready", "Warmed", "main"]
 
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA")
 
@@ -42,15 +41,8 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Warm:
-    """Asks a worker to compile a domain's kernels into the cache."""
-
-    domain: Domain
-
-
-@dataclass(frozen=True)
 class Warmed:
-    """Answer to `Warm`: empty, or what went wrong."""
+    """Answer to a `Warming`: empty, or what went wrong."""
 
     problem: str
 
@@ -71,23 +63,9 @@ def main(argv: list[str]) -> None:
         os._exit(0)
 
 
-def warm(domain: Domain) -> str:
-    """Compile a domain's kernels into the cache.
-
-    Returns:
-        What went wrong, or nothing.
-    """
-    try:
-        if domain.warm is not None:
-            load(domain.warm)()
-    except Exception as error:
-        return explain(error, Given(None))
-    return ""
-
-
-def _serve(pipe: Connection[Any, Any], asked: Warm | Batch) -> None:
-    if isinstance(asked, Warm):
-        pipe.send(Warmed(warm(asked.domain)))
+def _serve(pipe: Connection[Any, Any], asked: Warming | Batch) -> None:
+    if isinstance(asked, Warming):
+        pipe.send(Warmed(asked()))
         return
     run = begin(asked)
     pipe.send(Begun(asked.number))

@@ -29,6 +29,7 @@ def domain_checks() -> list[DomainCheck]:
         everything_named_exists,
         metrics_are_well_named,
         verify_can_be_called,
+        the_example_is_warmed,
         figures_draw_the_example,
         commands_have_help,
         protocol_is_offered,
@@ -40,7 +41,7 @@ def domain_checks() -> list[DomainCheck]:
 
 def everything_named_exists(domain: Domain) -> None:
     """Every import path leads somewhere, and the scenario is a `Scenario`."""
-    optional = [target for target in (domain.verify, domain.warm, domain.protocol) if target]
+    optional = [target for target in (domain.verify, domain.warm, domain.protocol, domain.check) if target]
     targets = [domain.scenario, domain.run, domain.example, *optional]
     targets += [command.target for command in domain.commands] + [figure.target for figure in domain.figures]
     for target in targets:
@@ -79,6 +80,23 @@ def verify_can_be_called(domain: Domain) -> None:
         _fail(domain, f"verify must be callable as verify(quick=..., context=...): {error}")
     if not inspect.isgeneratorfunction(function):
         _fail(domain, "verify must `yield` its checks, each as it ends")
+
+
+def the_example_is_warmed(domain: Domain) -> None:
+    """Compiling in advance takes no cases, and the small scenario under the baseline, named twice."""
+    if domain.warm is None:
+        return
+    function = load(domain.warm)
+    try:
+        inspect.signature(function).bind([], Context())
+    except TypeError as error:
+        _fail(domain, f"warm must be callable as warm(cases, context): {error}")
+    case = domain.example_scenario(), registry.method(domain.name, domain.baseline).cls()
+    for cases in ([], [case, case]):
+        try:
+            function(cases, Context())
+        except Exception as error:
+            _fail(domain, str(problem_in(error, Path.cwd(), "warm")))
 
 
 def figures_draw_the_example(domain: Domain) -> None:

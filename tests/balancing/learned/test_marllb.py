@@ -92,7 +92,7 @@ def test_policies_become_the_softmax_of_values():
     """One step, rewards sum_j r[j, a_j], temperature fixed: the soft optimum is softmax(r_j / alpha) in each head."""
     worth, alpha = np.array([[0.0, 0.5, 1.0], [0.6, 0.0, 0.3]]), 0.5
     settings = discrete_sac.Settings(
-        hidden=16, rate=1e-2, discount=0.9, tau=0.1, batch=64, entropy=0.0, alpha=alpha
+        hidden=16, learning_rate=1e-2, discount=0.9, tau=0.1, batch=64, entropy=0.0, alpha=alpha
     )
     learner = discrete_sac.DiscreteSac(1, 2, 3, settings, np.random.SeedSequence(2))
     for first, second in itertools.product(range(3), repeat=2):
@@ -109,7 +109,7 @@ def test_policies_become_the_softmax_of_values():
 def test_the_memory_serves():
     """A cue is seen once and asked for two steps later; without a memory the mean reward is 1 / 2."""
     settings = discrete_sac.Settings(
-        hidden=24, rate=5e-3, discount=0.9, tau=0.05, batch=32, entropy=0.0, alpha=0.02
+        hidden=24, learning_rate=5e-3, discount=0.9, tau=0.05, batch=32, entropy=0.0, alpha=0.02
     )
     learner = discrete_sac.DiscreteSac(2, 1, 2, settings, np.random.SeedSequence(4))
 
@@ -130,7 +130,9 @@ def test_the_memory_serves():
 
 def test_the_temperature_keeps_the_entropy():
     """Rewards that favour nothing and an entropy of half the greatest: the policy comes near it from far above."""
-    settings = discrete_sac.Settings(hidden=16, rate=1e-2, discount=0.0, tau=0.1, batch=32, entropy=0.5)
+    settings = discrete_sac.Settings(
+        hidden=16, learning_rate=1e-2, discount=0.0, tau=0.1, batch=32, entropy=0.5
+    )
     learner = discrete_sac.DiscreteSac(1, 1, 3, settings, np.random.SeedSequence(5))
     for level, reward in enumerate((0.0, 1.0, 0.9)):
         learner.keep(Episode(np.zeros((2, 1)), np.array([[level]]), np.array([reward]), end=True))
@@ -219,7 +221,7 @@ def two_step_game(team, epsilon):
 
 def test_the_two_step_game_is_solved():
     """The optimum is 8; a team whose values only add up takes 7, because the other game looks worth 6.5 to it."""
-    settings = qmix.Settings(hidden=16, hyper=16, rate=5e-3, td_lambda=0.0, tau=0.05, batch=64)
+    settings = qmix.Settings(hidden=16, hyper=16, learning_rate=5e-3, td_lambda=0.0, tau=0.05, batch=64)
     team = qmix.Qmix(2, 3, 1, 2, settings, np.random.SeedSequence(1))
     for _ in range(200):
         team.keep(two_step_game(team, 1.0))

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.methods.rlb_sac import RlbSac
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.study.study import Study
 
 torch = pytest.importorskip("torch")
 
-SMALL = {"updates": 1, "hidden": 16, "batch": 8}
+SMALL = {"episodes": 0, "updates": 1, "hidden": 16, "batch": 8}
 
 
 def site(balancers=1, duration_s=20.0):
@@ -40,8 +42,8 @@ def quiet_torch():
 def test_the_learner_finds_the_best_action_of_a_bandit(normalise):
     """Reward -(a - target(x))^2: the actor must follow the state; the mean error of acting at random is 0.45."""
     rng = np.random.default_rng(0)
-    settings = Settings(hidden=32, rate=3e-3, discount=0.0, tau=0.05, batch=64, normalise=normalise)
-    learner = Sac((1, 1), 1, settings, np.random.SeedSequence(1))
+    settings = Settings(hidden=32, learning_rate=3e-3, discount=0.0, tau=0.05, batch=64, normalise=normalise)
+    learner = Sac(2, 1, settings, np.random.SeedSequence(1))
 
     def target(state):
         return 0.6 * np.sign(state[0])
@@ -62,8 +64,8 @@ def test_what_follows_counts_unless_it_is_the_end():
     state, action = np.zeros(2), np.zeros(1)
     worth = []
     for end in (False, True):
-        settings = Settings(hidden=16, rate=1e-2, discount=0.5, tau=0.2, batch=16, normalise=False)
-        learner = Sac((2,), 1, settings, np.random.SeedSequence(3))
+        settings = Settings(hidden=16, learning_rate=1e-2, discount=0.5, tau=0.2, batch=16, normalise=False)
+        learner = Sac(2, 1, settings, np.random.SeedSequence(3))
         learner._log_alpha.data.fill_(-20.0)  # entropy is worth nothing
         for _ in range(16):
             learner.keep(state, action, 1.0, state, end=end)
@@ -71,14 +73,14 @@ def test_what_follows_counts_unless_it_is_the_end():
             learner._log_alpha.data.fill_(-20.0)
             learner.learn()
         x, a = torch.zeros(1, 2), torch.zeros(1, 1)
-        worth.append(float(learner._critics[0](x, a).detach()))
+        worth.append(float(learner._critics(x, a)[0, 0, 0].detach()))
     # The actor's own actions are judged by extrapolation from one action, so the first is not exact.
     assert worth[1] == pytest.approx(1.0, abs=0.1)
     assert worth[0] == pytest.approx(2.0, abs=0.4)
 
 
 def test_nothing_is_learned_from_too_few_transitions():
-    learner = Sac((2,), 1, Settings(hidden=4, batch=4), np.random.SeedSequence(0))
+    learner = Sac(2, 1, Settings(hidden=4, batch=4), np.random.SeedSequence(0))
     for _ in range(3):
         learner.keep(np.zeros(2), np.zeros(1), 0.0, np.zeros(2))
         assert not learner.learn()
@@ -99,7 +101,7 @@ def test_learning_and_episodes_change_the_outcome():
     seed = [Seed(0, "test", "", 0)]
     outcomes = [
         next(run(site(), method, seed, Context())).metrics["response_time_mean_s"]
-        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL, episodes=1))
+        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL | {"episodes": 1}))
     ]
     assert len(set(outcomes)) == 3
 
@@ -117,6 +119,79 @@ def test_speeds_move_by_the_published_average():
     weight = ended.world.board.local[0, WEIGHT]
     assert ((weight > 0.0) & (weight <= 2.0)).all()
     assert np.ptp(weight) > 1e-3
+
+
+def weights_of(method, scenario, path, replication=-1):
+    path.write_bytes(method.train(scenario, Seed(0, "test", "", replication), Context()))
+    return path
+
+
+def test_a_run_begins_with_what_was_trained(tmp_path):
+    """Without updates the actor that decides is the trained one; its speeds depend on the training alone."""
+    method = RlbSac(**SMALL | {"episodes": 1}, weights="train")
+    path = weights_of(method, site(2), tmp_path / "w.safetensors")
+    assert path.read_bytes() == method.train(site(2), Seed(0, "test", "", -1), Context())
+    seed = [Seed(0, "test", "", 0)]
+    still = RlbSac(**SMALL | {"updates": 0, "episodes": 1}, weights="train")
+    named = RlbSac(**SMALL | {"updates": 0}, weights=str(path))
+    trained = next(run(site(2), still, seed, Context(weights=path))).metrics
+    assert next(run(site(2), named, seed, Context())).metrics == trained
+    assert next(run(site(2), RlbSac(**SMALL | {"updates": 0}), seed, Context())).metrics != trained
+    assert next(run(site(2), method, seed, Context(weights=path))).metrics != trained  # it goes on learning
+
+
+def test_a_learner_takes_over_all_that_was_learned():
+    settings = Settings(hidden=8, batch=4)
+    first, second = (Sac((1, 2), 2, settings, np.random.SeedSequence(k)) for k in (0, 1))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        first.keep(rng.random(3), rng.random(2), 1.0, rng.random(3))
+        first.learn()
+    assert not np.array_equal(first.act(np.ones(3), explore=False), second.act(np.ones(3), explore=False))
+    second.begin_with(first.weights())
+    assert np.array_equal(first.act(np.ones(3), explore=False), second.act(np.ones(3), explore=False))
+    taken = second.weights()
+    assert all(np.array_equal(array, taken[name]) for name, array in first.weights().items())
+
+
+@pytest.mark.parametrize(
+    ("scenario", "given", "words"),
+    [
+        (site(3), {}, r"other sizes: \d+ arrays do not fit"),
+        (site(2), {"hidden": 12}, r"other sizes: \d+ arrays do not fit"),
+    ],
+)
+def test_weights_of_other_sizes_are_refused(tmp_path, scenario, given, words):
+    path = weights_of(RlbSac(**SMALL | {"episodes": 1}), site(2), tmp_path / "w.safetensors")
+    with pytest.raises(BadInput, match=words) as caught:
+        next(run(scenario, RlbSac(**SMALL | given, weights="train"), [Seed()], Context(weights=path)))
+    assert caught.value.problems[0].field == "weights"
+
+
+def test_without_episodes_or_file_it_says_so(tmp_path):
+    with pytest.raises(BadInput, match="a training needs runs"):
+        RlbSac(**SMALL, weights="train").train(site(), Seed(), Context())
+    for named in ("train", str(tmp_path / "gone")):
+        with pytest.raises(BadInput, match="there is no file"):
+            next(run(site(), RlbSac(**SMALL, weights=named), [Seed()], Context()))
+
+
+def test_a_study_trains_it_once_for_all_seeds(tmp_path):
+    study = Study(
+        name="trained",
+        domain="balancing",
+        scenario=site(2).model_dump(),
+        methods=[("rlb_sac", SMALL | {"updates": 0, "episodes": 1, "weights": "train"})],
+        seeds=3,
+    )
+    results = study.run(tmp_path / "r", workers=0)
+    assert results.table["status"].to_list() == ["done"] * 3
+    kept = list((tmp_path / "r" / "weights").glob("*.safetensors"))
+    assert len(kept) == 1
+    named = RlbSac(**SMALL | {"updates": 0}, weights=str(kept[0]))
+    seeds = [Seed(study.seed, "trained", "", k) for k in range(3)]
+    again = [each.metrics["response_time_mean_s"] for each in run(site(2), named, seeds, Context())]
+    assert results.table["response_time_mean_s"].to_list() == again
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 
 USERS, SERVICES, COUNTRIES = 60, 120, 4
+WORDS = ("Chile", "Fiji", "Mali", "Oman")
 
 
 def planted(seed=0, noise=0.15, share=0.3, hidden=()):
@@ -23,7 +24,8 @@ def planted(seed=0, noise=0.15, share=0.3, hidden=()):
     mask = rng.random((USERS, SERVICES)) < share
     mask[list(hidden)] = False
     known = np.where(mask, truth, np.nan)
-    return truth, Known(("rt", "tp"), known, {"country": country}, {"country": np.full(SERVICES, -1)})
+    sides = {"country": country}, {"country": np.full(SERVICES, -1)}
+    return truth, Known(("rt", "tp"), known, *sides, {"country": WORDS})
 
 
 def model_of(known, **changes):

@@ -5,8 +5,10 @@ import pytest
 from prediction_worlds import model_of, planted
 
 from qoslab.core.errors import BadInput
+from qoslab.domains.prediction import online
 from qoslab.domains.prediction.deploy.live import Live, Measurement, Unknown
 from qoslab.domains.prediction.selection import Limit
+from qoslab.engine.kernel import compiled
 
 HIDDEN = range(6)
 ALL = [str(s) for s in range(120)]
@@ -187,3 +189,18 @@ def test_a_model_of_one_user_answers():
     alone = type(known)(known.parameters, known.values[:, :1])
     live = Live(model_of(alone, folds=2, rounds=2, level=0.5))
     assert np.isfinite(live.answer("new", ALL, user_context={}).upper).all()
+
+
+def test_a_warm_model_is_unchanged_and_compiles_nothing_more(world):
+    """A first delivery that waits for the compiler is one that clients give up on; new users make other arrays."""
+    cold, warm = Live(world[2]), Live(world[2])
+    warm.warm()
+    for before, after in zip(cold._state, warm._state, strict=True):
+        np.testing.assert_array_equal(before, after)
+    kernel = compiled(online.absorb)
+    ready = getattr(kernel, "signatures", None)
+    if ready is None:
+        pytest.skip("nothing is compiled here (NUMBA_DISABLE_JIT)")
+    many = [Measurement(f"new {i}", f"newer {i}", [1.0, 1.0]) for i in range(70)]
+    warm.absorb(many)
+    assert kernel.signatures == ready

@@ -31,8 +31,14 @@ def example() -> Toy:
     return Toy()
 
 
-def warm() -> None:
-    log("warm")
+def warm(cases: Sequence[tuple[Toy, Any]], context: Context) -> None:
+    assert not context.keep_series
+    nap(float(os.environ.get("TOYLAB_WARM_S", "0")))
+    if "TOYLAB_WARM_DIES" in os.environ:
+        os._exit(9)
+    if "TOYLAB_WARM_FAILS" in os.environ:
+        raise ValueError("no compiler today")
+    log("warm", *(f"{scenario.load:g}/{type(method).__name__}" for scenario, method in cases))
 
 
 def run(scenario: Toy, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:

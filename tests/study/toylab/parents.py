@@ -18,7 +18,8 @@ HOME = Path(__file__).parent.parent
 def start(folder: Path, stderr: Path | None = None, **given: Any) -> subprocess.Popen[bytes]:
     """A parent process at work on `folder / "r"`; what it says goes to a pipe or, where it may be much, a file."""
     asked = {"out": str(folder / "r"), "told": str(folder / "told"), "seeds": SEEDS, "workers": 2} | given
-    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    path = [str(HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     command = [sys.executable, "-m", "toylab.child", json.dumps(asked)]
     if stderr is None:
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)

@@ -106,6 +106,7 @@ def export(
     /,
     *,
     out: Annotated[Path | None, Parameter(help="Where to write it.")] = None,
+    series: Annotated[str | None, Parameter(help="Write this series alone, as Parquet.")] = None,
     json: Json = False,
 ) -> int:
     """Write LaTeX and CSV tables, and one archive that `rerun` accepts on another machine.
@@ -113,11 +114,14 @@ def export(
     Args:
         results: A folder of results, or the study file that was run.
         out: The folder to write to; `tables` in the folder of results by default.
+        series: Write this series of all trials alone, as one Parquet file.
         json: Print the files' paths as JSON.
     """
     from qoslab.report.export import export as write
+    from qoslab.report.export import export_series
 
-    _wrote(write(open_results(results), out), json=json)
+    opened = open_results(results)
+    _wrote([export_series(opened, series, out)] if series else write(opened, out), json=json)
     return 0
 
 

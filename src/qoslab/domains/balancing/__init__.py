@@ -82,6 +82,7 @@ registry.add_domain(
         summary="spread requests over servers",
         scenario=_HERE + "scenario:BalancingScenario",
         run=_HERE + "model:run",
+        warm=_HERE + "model:warm",
         protocol=_HERE + "hooks:Policy",
         methods=_HERE + "methods",
         baseline="lsq",

@@ -74,7 +74,10 @@ class RateSeries(Part):
 
 
 class Closed(Part):
-    """A fixed population of clients; each thinks, sends a request, waits for its end, and thinks again."""
+    """A fixed population of clients; each thinks, sends a request, waits for its end, and thinks again.
+
+    A run ends early, with the counter `stranded`, when all of them wait for servers that have failed for good.
+    """
 
     kind: Literal["closed"] = Field("closed", description="which arrivals these are")
     clients: int = Field(10, ge=1, le=1_000_000, description="how many clients there are")

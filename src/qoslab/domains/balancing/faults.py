@@ -10,6 +10,7 @@ from qoslab.domains.balancing.measure import settle
 from qoslab.domains.balancing.state import (
     BREAK,
     DETECTION,
+    DOWN,
     DRAINED,
     DRIFT,
     DRIFT_KEEP,
@@ -78,6 +79,7 @@ def notice(w: World, j: int) -> None:
 @kernel
 def fail(w: World, j: int, now: float) -> None:
     """A server stops working; what it holds waits or is lost."""
+    w.counts[DOWN] += w.servers.status[j]
     w.servers.status[j] = 0
     _apply_speed(w, j, now)
     push(w.heap, now + w.clock[DETECTION], item(NOTICE, j))
@@ -88,6 +90,7 @@ def fail(w: World, j: int, now: float) -> None:
 @kernel
 def repair(w: World, j: int, now: float) -> None:
     """A failed server works again."""
+    w.counts[DOWN] -= 1 - w.servers.status[j]
     w.servers.status[j] = 1
     _apply_speed(w, j, now)
     push(w.heap, now + w.clock[DETECTION], item(NOTICE, j))

@@ -36,6 +36,7 @@ from qoslab.domains.balancing.state import (
     CURSOR,
     DECIDER,
     DONE,
+    DOWN,
     DRAIN_END,
     DRIFT,
     EVENTS,
@@ -48,6 +49,7 @@ from qoslab.domains.balancing.state import (
     LEARN,
     LIVE,
     MARGIN,
+    MEAN_UP,
     MEND,
     MOVING,
     NOTICE,
@@ -64,7 +66,9 @@ from qoslab.domains.balancing.state import (
     SAMPLE_STEP,
     SPARE,
     STARTED,
+    STRANDED,
     THINK,
+    THINKING,
     TICK,
     TICK_STEP,
     UNTIL,
@@ -73,7 +77,7 @@ from qoslab.domains.balancing.state import (
 )
 from qoslab.domains.balancing.stations import drop, end_of_stage
 from qoslab.engine.heap import first_time as first_event
-from qoslab.engine.heap import pop, push, size
+from qoslab.engine.heap import holds, pop, push, size
 from qoslab.engine.kernel import kernel
 from qoslab.engine.timers import first, first_time
 
@@ -83,6 +87,9 @@ GENERAL = True
 """Whether the kernel knows everything but FIFO at constant speed without delays, timeouts or changes."""
 PROBING = True
 """Whether servers can be asked."""
+
+LEADS_NOWHERE = sum(1 << kind for kind in (SAMPLE, TICK, REPORT, DRIFT, ANSWER, PROBED, LEARN, NOTICE))
+"""Kinds of events, as bits, that bring no request further."""
 
 
 @kernel
@@ -144,6 +151,23 @@ def happen(w: World, decide: Callable[..., int], code: int, now: float) -> None:
 
 
 @kernel
+def stranded(w: World) -> bool:
+    """Whether every client of a closed loop waits for a server that has failed and that nothing will repair.
+
+    The caller has seen that no server is at work. Then only an event about a request or a server can lead on; the time
+    grid, periodic work, wandering speeds and news of what is over cannot. A run with a horizon ends by itself.
+    """
+    clock, counts, heap = w.clock, w.counts, w.heap
+    repaired = clock[MEAN_UP] > 0.0 and clock[MEAN_UP] < math.inf
+    if counts[DOWN] == 0 or repaired or counts[THINKING] > 0 or clock[HORIZON] < math.inf:
+        return False
+    for slot in range(heap.item.shape[0]):
+        if holds(heap, slot) and LEADS_NOWHERE & (1 << kind_of(heap.item[slot])) == 0:
+            return False
+    return True
+
+
+@kernel
 def advance(w: World, decide: Callable[..., int], until: float) -> int:
     """Go on with a run.
 
@@ -182,6 +206,11 @@ def advance(w: World, decide: Callable[..., int], until: float) -> int:
             think(w, 0.0)
             continue
         departure = first_time(w.timers)
+        if GENERAL and closed_loop and departure == math.inf and stranded(w):
+            counts[STRANDED] = counts[LIVE]
+            clock[HORIZON] = clock[NOW]
+            clock[DRAIN_END] = clock[NOW]
+            continue
         event = first_event(w.heap)
         now = departure if departure <= event else event
         now = now if now <= arrival else arrival

@@ -163,10 +163,9 @@ def _counters(world: World) -> dict[str, int]:
     )
     totals = world.tally.events.sum(axis=0)
     found = {name: int(value) for name, value in zip(names, totals, strict=True)}
-    return found | {
-        "in_system": int(world.counts[state.LIVE]),
-        "events": int(world.counts[state.EVENTS]),
-    }
+    found |= {"in_system": int(world.counts[state.LIVE]), "events": int(world.counts[state.EVENTS])}
+    stranded = int(world.counts[state.STRANDED])
+    return found | ({"stranded": stranded} if stranded else {})
 
 
 def _series(world: World, first: int) -> dict[str, Series]:

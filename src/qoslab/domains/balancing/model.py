@@ -19,11 +19,19 @@ from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import Demand, make_demand, make_source
 from qoslab.domains.balancing.state import World, with_more_room
 from qoslab.domains.balancing.workload import EMITTED, fill
-from qoslab.domains.balancing.world import make_site, make_world, variant, wanted_requests
+from qoslab.domains.balancing.world import (
+    drained_by,
+    is_general,
+    make_site,
+    make_world,
+    variant,
+    wanted_requests,
+)
 from qoslab.engine.kernel import compiled, interpreted
+from qoslab.engine.kernel import warm as compile_for
 from qoslab.engine.reference import by_reference
 
-__all__ = ["Playing", "Simulation", "run"]
+__all__ = ["Playing", "Simulation", "run", "warm"]
 
 SLICES = 16
 """Batches between two looks at the clock on the wall."""
@@ -43,6 +51,31 @@ def run(
             simulation = begin(seed)
             simulation.finish()
         yield outcome(scenario, simulation.world, keep_series=context.keep_series)
+
+
+def warm(cases: Sequence[tuple[BalancingScenario, Policy]], context: Context) -> None:
+    """Compile the event loop in the variants that these cases need, and their policies; each once.
+
+    Raises:
+        Exception: What the first policy that cannot be compiled raised, when all others are.
+    """
+    demands: dict[int, Demand] = {}
+    seen: set[tuple[object, ...]] = set()
+    failed: list[Exception] = []
+    for scenario, method in cases:
+        around = scenario.ejection is not None or scenario.slow_start is not None
+        kind = type(method), repr(method), is_general(scenario), scenario.metrics, around
+        if kind in seen:
+            continue
+        seen.add(kind)
+        try:
+            if id(scenario) not in demands:
+                demands[id(scenario)] = make_demand(scenario, context)
+            Simulation(scenario, method, Seed(), context, demand=demands[id(scenario)]).compile()
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 @runtime_checkable
@@ -111,6 +144,11 @@ class Simulation:
         """Simulated time, s."""
         return float(self.world.clock[state.NOW])
 
+    def compile(self) -> None:
+        """Compile what `advance` runs, or read it from the cache, and run nothing."""
+        compile_for(advance, self._state, self._pointer, math.inf, constants=self._variant, wraparound=False)
+        compile_for(fill, *self._requests, 0, 0, 0.0, wraparound=False)
+
     def finish(self) -> None:
         """Go on to the end; a policy that waits for decisions keeps the weights it has.
 
@@ -161,13 +199,12 @@ class Simulation:
         """No more requests will be drawn: the measured time ends at the last one, or at the given time."""
         counts, clock = self.world.counts, self.world.clock
         counts[state.LAST] = 1
-        factor = 2.0 if self._scenario.drain else 1.0
         if counts[state.CLIENTS] and not math.isfinite(clock[state.HORIZON]):
-            clock[state.DRAIN_END] = factor  # the kernel finds the horizon
+            clock[state.DRAIN_END] = drained_by(self._scenario, 1.0)  # the kernel finds the horizon
             return
         if not math.isfinite(clock[state.HORIZON]):
             clock[state.HORIZON] = self.world.batch.time[filled - 1] if filled else clock[state.NOW]
-        clock[state.DRAIN_END] = clock[state.HORIZON] * factor
+        clock[state.DRAIN_END] = drained_by(self._scenario, float(clock[state.HORIZON]))
 
     @cached_property
     def _state(self) -> World:

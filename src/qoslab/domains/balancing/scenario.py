@@ -48,6 +48,9 @@ class LimitedSharing(Part):
     slots_per_core: int = Field(4, ge=1, description="requests in service per core at most")
 
 
+_AT_ONCE = 1000
+"""How often a request may be sent again without a pause: time stands still meanwhile."""
+
 Discipline = Annotated[Fifo | ProcessorSharing | LimitedSharing, Field(discriminator="kind")]
 
 
@@ -120,6 +123,13 @@ class Retry(Part):
 
     delay_s: float = Field(40.0, ge=0, description="time until it is sent again, s")
     attempts: int = Field(1_000_000, ge=1, description="how often it is sent again at most")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Retry:
+        if self.delay_s == 0 and self.attempts > _AT_ONCE:
+            message = f"what is sent again at once needs a bound: set attempts, at most {_AT_ONCE}"
+            raise ValueError(message)
+        return self
 
 
 class Change(Part):
@@ -294,7 +304,44 @@ def _demand_problems(s: BalancingScenario) -> list[str]:
             f"load {s.load:g} can never be served and nothing bounds the queues: set servers.limit, or a timeout "
             "that cancels"
         )
+    if isinstance(s.arrivals, Closed) and s.duration_s is None:
+        problems.extend(_waits_in_vain(s))
     return problems
+
+
+def _waits_in_vain(s: BalancingScenario) -> list[str]:
+    """Why the clients of a closed loop that ends with a number of requests would never get there."""
+    failed, gone = _in_the_end(s)
+    if len(failed | gone) < s.servers.count:
+        return []
+    lost = s.failures is not None and s.failures.lose
+    waits = bool(failed - gone) and not lost and s.timeout_s is None
+    if not waits and s.retry is None:
+        return []
+    last = max(change.at_s for change in s.changes)
+    verb = "wait" if waits else "send their requests again"
+    return [
+        f"after {last:g} s all servers have failed or are removed for good, and the clients of a closed loop would "
+        f"{verb} for ever: give duration_s instead of requests, or a change that repairs or adds a server"
+    ]
+
+
+def _in_the_end(s: BalancingScenario) -> tuple[set[int], set[int]]:
+    """The servers that have failed for good after all planned changes, and those that are not in the pool."""
+    failed: set[int] = set()
+    gone: set[int] = set()
+    repaired = s.failures is not None and s.failures.mean_up_s is not None
+    for change in sorted(s.changes, key=lambda each: each.at_s):
+        numbers = set(change.servers)
+        if change.action == "fail" and not repaired:
+            failed |= numbers
+        elif change.action == "repair":
+            failed -= numbers
+        elif change.action == "remove":
+            gone |= numbers
+        elif change.action == "add":
+            gone -= numbers
+    return failed, gone
 
 
 def _site_problems(s: BalancingScenario) -> list[str]:

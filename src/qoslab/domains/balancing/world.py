@@ -28,7 +28,15 @@ from qoslab.engine.heap import push
 from qoslab.engine.streams import exponential, normal, stream, streams
 from qoslab.engine.timers import timers
 
-__all__ = ["configured_weights", "is_general", "make_site", "make_world", "variant", "wanted_requests"]
+__all__ = [
+    "configured_weights",
+    "drained_by",
+    "is_general",
+    "make_site",
+    "make_world",
+    "variant",
+    "wanted_requests",
+]
 
 BATCH_SIZE = 4096
 MSER_SEGMENTS = 32
@@ -234,6 +242,11 @@ def wanted_requests(s: BalancingScenario, demand: Demand) -> int:
     return s.requests or (len(demand.rates) if recorded else 100_000)
 
 
+def drained_by(s: BalancingScenario, horizon: float) -> float:
+    """When a run ends at the latest whose last request arrived at `horizon`: answers are awaited as long again."""
+    return horizon * (2.0 if s.drain else 1.0)
+
+
 def _bounds(s: BalancingScenario, demand: Demand) -> state.Table:
     """Where segments end, shape (2, s): number of the request that begins the next one, or its time."""
     rule = s.warmup.rule
@@ -256,7 +269,7 @@ def _clock(s: BalancingScenario, demand: Demand, wiring: Wiring) -> state.Reals:
     expected = max(_expected_requests(s, demand), 1.0)
     length = expected / demand.rate_per_s
     clock[state.HORIZON] = math.inf if s.duration_s is None else s.duration_s
-    clock[state.DRAIN_END] = math.inf
+    clock[state.DRAIN_END] = math.inf if s.duration_s is None else drained_by(s, s.duration_s)
     clock[state.SAMPLE_STEP] = s.sample_step_s or length / 2000.0
     clock[state.TICK_STEP] = wiring.tick_s
     clock[state.RETRY_DELAY] = s.retry.delay_s if s.retry else 0.0

@@ -20,6 +20,7 @@ registry.add_domain(
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
         protocol=_HERE + "protocol:Routing",
+        check=_HERE + "checking:check",
         commands=(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"

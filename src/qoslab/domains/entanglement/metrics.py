@@ -25,6 +25,7 @@ from qoslab.domains.entanglement.chain import (
 )
 from qoslab.domains.entanglement.demand import FloatArray, jain, serve
 from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.sharing.mesh import CLASHED
 
 if TYPE_CHECKING:
     from qoslab.domains.entanglement.model import PathRun
@@ -143,6 +144,10 @@ def outcome_of(
     counts: dict[str, int] = {
         name: sum(int(each.counts[at]) for each in runs) for name, at in _COUNTERS.items()
     }
+    if scenario.memory.multiplexing != "buffer_space":
+        counts["pairs_clashed"] = sum(
+            int(each.counts[CLASHED]) for each in runs if len(each.counts) > CLASHED
+        )
     mean = float(fidelity.mean()) if len(fidelity) else 0.0
     useful = np.bincount(request[fidelity >= least], minlength=len(scenario.requests)) / window
     metrics: dict[str, Any] = {

@@ -1,4 +1,7 @@
-"""The run function: paths that do not share memories are simulated one after another, each with streams of its own."""
+"""The run function: paths that do not share memories are simulated one after another, each with streams of its own.
+
+Paths that do share them are simulated together (see `sharing`).
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ from qoslab.domains.entanglement.protocol import Deciding, PathPlan
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
+from qoslab.domains.entanglement.sharing.paths import groups_of, run_group
 from qoslab.domains.entanglement.slots import run_slots
 from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
 from qoslab.engine.kernel import compiled
@@ -162,7 +166,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         world = make_world(scenario, seed, context)
         slotted = scenario.phases.for_all and not isinstance(method, Deciding)
         decider = PlannedInSlots(method) if slotted else method
-        runner = _decided if isinstance(decider, Deciding) else _planned
+        planned = _planned if scenario.memory.multiplexing == "buffer_space" else _sharing
+        runner = _decided if isinstance(decider, Deciding) else planned
         runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
         rng = seed.generator("keys")
@@ -189,6 +194,33 @@ def _planned(
         )
         runs.append(run_path(chain, banks, span, physics, path.request))
         load[links] += float((runs[-1].time_s >= span[0]).sum())
+    return runs, load
+
+
+def _sharing(
+    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
+) -> tuple[list[PathRun], FloatArray]:
+    """The same of paths that share memories; a group's counts and memories stand in its first path."""
+    for field, value in (
+        ("memory.compat", scenario.memory.compat),
+        ("phases.planned", scenario.phases.planned),
+    ):
+        if value not in ("none", "asynchronous"):
+            message = f"paths that share memories do not run with {field.split('.')[1]} = {value!r}"
+            hint = "memory.multiplexing = 'buffer_space'"
+            raise BadInput(Problem(message=message, field=f"scenario.{field}", hint=hint))
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    plan = method.plan(world.view, seed.generator("method"), context)
+    runs, load = [], np.zeros(world.network.m)
+    for group in groups_of(world, plan):
+        context.check_time()
+        found = run_group(world, group, scenario.memory, seed, span, physics_of(scenario))
+        for place, path in enumerate(group.paths):
+            time, fidelity, age = found.delivered[:3, found.delivered[3] == place]
+            totals = (found.in_memory, found.held_s, found.memories) if place == 0 else (0, 0.0, 0)
+            counts = found.counts if place == 0 else np.zeros_like(found.counts)
+            runs.append(PathRun(path.request, counts, *totals, time, fidelity, age))
+            load[list(group.links[place])] += float((time >= span[0]).sum())
     return runs, load
 
 
@@ -221,9 +253,14 @@ def _decided(
     return runs, load
 
 
-def warm() -> None:
-    """Compile the kernels once."""
+def warm(cases: Sequence[tuple[Any, Any]], context: Context) -> None:
+    """Compile the kernel of planned paths, one for all of them; what decides in slots needs none."""
     from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
     from qoslab.domains.entanglement.scenario import example
 
-    list(run(example(), ShortestPath(), [Seed()], Context()))
+    if any(not _in_slots(scenario, method) for scenario, method in cases):
+        list(run(example(), ShortestPath(), [Seed()], context))
+
+
+def _in_slots(scenario: EntanglementScenario, method: Any) -> bool:
+    return scenario.phases.for_all or isinstance(method, Deciding)

@@ -18,7 +18,18 @@ from qoslab.domains.entanglement.links import LinkTiming
 from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
-__all__ = ["Deciding", "LivePair", "PathPlan", "Plan", "Purification", "Routing", "Swap", "View"]
+__all__ = [
+    "Deciding",
+    "Fusion",
+    "LivePair",
+    "PathPlan",
+    "Plan",
+    "Purification",
+    "Routing",
+    "Segment",
+    "Swap",
+    "View",
+]
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,24 @@ class Purification:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Joined pairs of a path that are purified before they are swapped on or used.
+
+    All nodes between the two must have lower ranks than both, or no pair would ever be a piece of the path that ends
+    there.
+
+    Attributes:
+        first: Place on the path of its left node.
+        last: Place on the path of its right node, at least two more.
+        rounds: Rounds of purification.
+    """
+
+    first: int
+    last: int
+    rounds: int
+
+
+@dataclass(frozen=True)
 class PathPlan:
     """One path of one request.
 
@@ -98,6 +127,7 @@ class PathPlan:
         purification: How the rounds are done.
         wait_s: Longest wait for a swap of each repeater's pair to the left, then to the right, two per repeater, s.
             The clock starts when the pair could be swapped. Empty: no limit.
+        segments: Rounds of purification of joined pairs, by the plan's `purification`; `enough` is for links alone.
     """
 
     request: int
@@ -108,6 +138,7 @@ class PathPlan:
     cutoff_s: float = float("inf")
     purification: Purification = Purification()
     wait_s: tuple[float, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +167,25 @@ class Swap:
     request: int
 
 
+@dataclass(frozen=True)
+class Fusion:
+    """A joint measurement of several qubits of a node in the GHZ basis, which makes what is left of their pairs one.
+
+    All fusions that are ordered in a slot are done before its swaps. A fusion succeeds like a swap, whatever its number
+    of pairs; one that fails takes its pairs out. Of pairs that were fused the two users of the request share one
+    afterwards, if both hold an end of them; all others are used up. See `fusion`.
+
+    Attributes:
+        node: Node index.
+        pairs: `LivePair.ident` of its pairs, at least two.
+        request: Place of the request that the result is for.
+    """
+
+    node: int
+    pairs: tuple[int, ...]
+    request: int
+
+
 class Routing(Protocol):
     """What every method of this domain offers."""
 
@@ -152,8 +202,8 @@ class Deciding(Protocol):
     node must have heard of; 0 where its own are enough. All others are decided by the centre (see `talk`).
     """
 
-    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:
-        """The swaps to order now, in this order, each end of a pair used once at most.
+    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap | Fusion]:
+        """The swaps and fusions to order now, in this order, each end of a pair used once at most.
 
         A pair that joins the two users of a request is theirs without an order.
         """

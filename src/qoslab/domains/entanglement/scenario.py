@@ -95,6 +95,12 @@ class Memory(Part):
         description="which of several pairs a node swaps: the one that waited longest, that of the first "
         "memory, the oldest, the freshest, that of the highest expected fidelity, any",
     )
+    multiplexing: Literal["buffer_space", "statistical", "dynamic", "dynamic_weighted", "time"] = Field(
+        "buffer_space",
+        description="whose a link's pairs are where planned paths meet: of the path whose memories made them; of "
+        "any until a swap decides; of one drawn by lot, alike or by 1 / (1 + hops); of the one whose turn it is",
+    )
+    turn_s: float = Field(0.001, gt=0, description="how long each path's turn is, with time multiplexing")
 
 
 class Phases(Part):

@@ -18,7 +18,8 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
-from qoslab.domains.entanglement.protocol import LivePair, Plan, Swap, View
+from qoslab.domains.entanglement.fusion import Component, components, fused_state, way_between
+from qoslab.domains.entanglement.protocol import Fusion, LivePair, Plan, Swap, View
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import memory_errors
 from qoslab.domains.entanglement.talk import Talk, talk_of
@@ -35,7 +36,9 @@ class Decider(Protocol):
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan: ...  # noqa: D102
 
-    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]: ...  # noqa: D102
+    def decide(  # noqa: D102
+        self, view: View, rng: np.random.Generator, context: Context
+    ) -> Sequence[Swap | Fusion]: ...
 
 
 class Delivery(NamedTuple):
@@ -191,8 +194,96 @@ class _Slots:
             after = np.array([after[0], *[(1.0 - after[0]) / 3.0] * 3])
         return after
 
-    def swap(self, orders: Sequence[Swap], now: float) -> None:
-        """Carry out orders; a pair that was joined before goes by the numbers of its parts.
+    def obey(self, orders: Sequence[Swap | Fusion], now: float) -> None:
+        """Carry out orders, fusions first."""
+        self.ends_of = {ident: tuple(end.node for end in pair.ends) for ident, pair in self.pairs.items()}
+        self._fuse([order for order in orders if isinstance(order, Fusion)], now)
+        self._swap([order for order in orders if isinstance(order, Swap)], now)
+
+    def _fuse(self, orders: Sequence[Fusion], now: float) -> None:
+        """Fuse pairs; of those that then hang together two users keep one.
+
+        Raises:
+            BadInput: As for swaps, or an order has fewer than two pairs, or pairs of several requests.
+        """
+        used: set[tuple[int, int]] = set()
+        part_of = {ident: ident for ident in self.pairs}
+        for order in orders:
+            if len(set(order.pairs)) < 2:
+                raise self._refused(order, "fuses fewer than two pairs")
+            for ident in order.pairs:
+                self._named(order, part_of, ident, used)
+        self.run.counts[MESSAGES] += 2 * len(orders)
+        good = [
+            bool(self.lots[order.node].random() < self.view.hardware[order.node].swap_success)
+            for order in orders
+        ]
+        for order in (order for order, works in zip(orders, good, strict=True) if not works):
+            lost = [ident for ident in order.pairs if ident in self.pairs]
+            self.run.counts[FAILED] += len(lost) // 2
+            self.run.counts[WASTED] += len(lost) % 2
+            for ident in lost:
+                self._end(self.pairs[ident], now)
+        worked = [order for order, works in zip(orders, good, strict=True) if works]
+        left = [tuple(ident for ident in order.pairs if ident in self.pairs) for order in worked]
+        for component in components(left):
+            self._keep_one(component, worked, left, now)
+
+    def _keep_one(
+        self, component: Component, orders: Sequence[Fusion], left: Sequence[tuple[int, ...]], now: float
+    ) -> None:
+        """Make one pair of two users of a component's pairs, or none where a user has no end of them."""
+        fusions = {place: left[place] for place in component.fusions}
+        requests = {orders[place].request for place in fusions}
+        if len(requests) > 1:
+            raise self._refused(
+                orders[component.fusions[0]], "and others fuse one pair for different requests"
+            )
+        fused = {(orders[place].node, ident) for place, idents in fusions.items() for ident in idents}
+        request = self.view.requests[requests.pop()]
+        users = [self.view.network.index(name) for name in (request.source, request.target)]
+        held = [
+            [ident for ident in component.pairs if user in self.ends_of[ident] and (user, ident) not in fused]
+            for user in users
+        ]
+        old = {ident: self.pairs[ident] for ident in component.pairs}
+        states = {
+            ident: self._stored(self._stored(pair.state, pair.ends[0], now), pair.ends[1], now)
+            for ident, pair in old.items()
+        }
+        way = way_between(held[0], held[1], fusions, states)
+        for pair in old.values():
+            self._end(pair, now)
+        if way is None:
+            self.run.counts[WASTED] += len(old)
+            return
+        kept = []
+        for ident, user in zip((way.pairs[0], way.pairs[-1]), users, strict=True):
+            one, other = sorted(old[ident].ends, key=lambda end: end.node != user)
+            kept.append(one)
+            # What the kept qubits forget is counted when they are used.
+            states[ident] = self._stored(old[ident].state, other, now)
+        gates = {
+            place: self.view.hardware[orders[place].node].gate_fidelity ** (len(idents) - 1)
+            for place, idents in fusions.items()
+        }
+        self._hold(kept, old, fused_state(way, states, gates), now)
+
+    def _hold(self, kept: Sequence[_End], old: dict[int, _Pair], state: FloatArray, now: float) -> None:
+        """Two users hold on to the ends that they keep of fused pairs."""
+        if self.werner:
+            state = np.array([state[0], *[(1.0 - state[0]) / 3.0] * 3])
+        for end in kept:
+            self.free[end.link, end.side] -= 1
+            since, until = max(end.born_s, float(self.span[0])), min(now, float(self.span[1]))
+            self.run.held_s -= max(0.0, until - since)
+        self.run.counts[JOINED] += len(old) - 1
+        links = tuple(link for pair in old.values() for link in pair.links)
+        joined = _Pair(min(old), (kept[0], kept[1]), state, min(pair.until_s for pair in old.values()), links)
+        self.pairs[joined.ident] = joined
+
+    def _swap(self, orders: Sequence[Swap], now: float) -> None:
+        """Join pairs two by two; a pair that was joined before goes by the numbers of its parts.
 
         Raises:
             BadInput: An order names pairs that are not there, do not meet at its node, or whose end is used already.
@@ -200,7 +291,6 @@ class _Slots:
         part_of: dict[int, int] = {ident: ident for ident in self.pairs}
         dead: set[int] = set()
         used: set[tuple[int, int]] = set()
-        self.ends_of = {ident: tuple(end.node for end in pair.ends) for ident, pair in self.pairs.items()}
         for order in orders:
             idents = [self._named(order, part_of, ident, used) for ident in (order.first, order.second)]
             self.run.counts[MESSAGES] += 2
@@ -224,7 +314,9 @@ class _Slots:
             self._end(self.pairs[ident], now)
         return -1
 
-    def _named(self, order: Swap, part_of: dict[int, int], ident: int, used: set[tuple[int, int]]) -> int:
+    def _named(
+        self, order: Swap | Fusion, part_of: dict[int, int], ident: int, used: set[tuple[int, int]]
+    ) -> int:
         if ident not in part_of:
             raise self._refused(order, f"names pair {ident}, which does not live")
         if (order.node, ident) in used:
@@ -235,8 +327,9 @@ class _Slots:
         used.add((order.node, ident))
         return part_of[ident]
 
-    def _refused(self, order: Swap, why: str) -> BadInput:
-        message = f"a swap at {self.view.network.nodes[order.node]!r} {why}"
+    def _refused(self, order: Swap | Fusion, why: str) -> BadInput:
+        what = "swap" if isinstance(order, Swap) else "fusion"
+        message = f"a {what} at {self.view.network.nodes[order.node]!r} {why}"
         return BadInput(Problem(message=message, field="method.decide"))
 
     def _joined(self, node: int, first: int, second: int, now: float, *, good: bool) -> int:
@@ -343,7 +436,7 @@ def run_slots(
         orders = method.decide(told, rng, context)
         now += talk.orders_s
         slots.expire(now)
-        slots.swap(orders, now)
+        slots.obey(orders, now)
         now += talk.word_s
         slots.expire(now)
         slots.deliver(now)

@@ -204,12 +204,15 @@ def paths_watched(
     """The timelines of all paths of a method's plan, with the random numbers of a study's run with this seed.
 
     Raises:
-        BadInput: The method decides during the run, or the plan cannot be.
+        BadInput: The method decides during the run, paths share memories, or the plan cannot be.
     """
     context = context or Context()
     if isinstance(method, Deciding):
         message = "a timeline shows planned paths, and this method decides during the run"
         raise BadInput(Problem(message=message, field="method"))
+    if scenario.memory.multiplexing != "buffer_space":
+        message = "a timeline shows one path at a time, and these share memories"
+        raise BadInput(Problem(message=message, field="scenario.memory.multiplexing"))
     world = make_world(scenario, seed, context)
     plan = method.plan(world.view, seed.generator("method"), context)
     found = []

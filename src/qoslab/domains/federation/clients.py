@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 
+from qoslab.agents.ray import hands_on_ray
 from qoslab.domains.federation.data import Task
 from qoslab.domains.federation.network import FloatArray, IntArray
 from qoslab.domains.federation.scenario import FederationScenario
@@ -24,31 +25,40 @@ _held: list[tuple[FederationScenario, Task]] = []
 
 @contextmanager
 def crew(scenario: FederationScenario, task: Task) -> Iterator[Train]:
-    """Who trains the clients of a round: this process, or `scenario.processes` of them, each with its share.
+    """Who trains the clients of a round: this process, or `scenario.processes` others, each with its share.
 
     No client's result depends on which others are trained beside it, so the models are the same.
+
+    Raises:
+        MissingExtra: Ray is asked for and not installed.
     """
-    if scenario.processes == 1:
+    if scenario.processes_on == "ray":
+        with hands_on_ray(scenario.processes, _hold, (scenario, task)) as spread:
+            yield _divided(scenario.processes, spread)
+    elif scenario.processes == 1:
         yield lambda *work: train(scenario, task, *work)
-        return
-    start = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(scenario.processes, start, _hold, (scenario, task)) as pool:
-
-        def divided(
-            batches: IntArray, chosen: IntArray, model: FloatArray, guide: Guide, rate: float
-        ) -> FloatArray:
-            shares = [
-                part for part in np.array_split(np.arange(len(chosen)), scenario.processes) if len(part)
-            ]
-            works = [(batches[part], chosen[part], model, _share(guide, part), rate) for part in shares]
-            return np.concatenate(list(pool.map(_work, works)))
-
-        yield divided
+    else:
+        start = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(scenario.processes, start, _hold, ((scenario, task),)) as pool:
+            yield _divided(scenario.processes, pool.map)
 
 
-def _hold(scenario: FederationScenario, task: Task) -> None:
+def _divided(count: int, spread: Callable[..., Iterable[FloatArray]]) -> Train:
+    """Training that is cut into shares; `spread` maps a function over them, and gives results in their order."""
+
+    def divided(
+        batches: IntArray, chosen: IntArray, model: FloatArray, guide: Guide, rate: float
+    ) -> FloatArray:
+        shares = [part for part in np.array_split(np.arange(len(chosen)), count) if len(part)]
+        works = [(batches[part], chosen[part], model, _share(guide, part), rate) for part in shares]
+        return np.concatenate(list(spread(_work, works)))
+
+    return divided
+
+
+def _hold(given: tuple[FederationScenario, Task]) -> None:
     """What a process is given once: everything that does not change from round to round."""
-    _held[:] = [(scenario, task)]
+    _held[:] = [given]
 
 
 def _work(work: tuple[IntArray, IntArray, FloatArray, Guide, float]) -> FloatArray:

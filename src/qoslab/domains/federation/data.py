@@ -11,10 +11,24 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, MissingExtra, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.federation.convolution import Convolutional
-from qoslab.domains.federation.images import read_cifar, read_idx
+from qoslab.domains.federation.images import (
+    Bytes,
+    read_cifar,
+    read_cifar_archive,
+    read_emnist_archive,
+    read_idx,
+)
 from qoslab.domains.federation.network import Classifier, FloatArray, IntArray, Perceptron
 from qoslab.domains.federation.partition import divide
-from qoslab.domains.federation.scenario import Cifar, Digits, FederationScenario, Idx, Mnist, Planted
+from qoslab.domains.federation.scenario import (
+    Cifar,
+    Digits,
+    Emnist,
+    FederationScenario,
+    Idx,
+    Mnist,
+    Planted,
+)
 
 __all__ = ["Task", "make_task"]
 
@@ -113,19 +127,14 @@ def _network(
 
 
 def _samples(
-    data: Digits | Planted | Mnist | Idx | Cifar, seed: Seed, context: Context
+    data: Digits | Planted | Mnist | Emnist | Idx | Cifar, seed: Seed, context: Context
 ) -> tuple[FloatArray, IntArray, int, tuple[int, int, int] | None]:
     """Features, classes, number of classes, and the shape of an image where there are images."""
     if isinstance(data, Digits):
         return (*_digits(), 10, (1, 8, 8))
     if isinstance(data, Planted):
         return (*_planted(data, seed), data.classes, None)
-    if isinstance(data, Mnist):
-        pixels, labels = read_idx(context.dataset(data.images)), read_idx(context.dataset(data.labels))
-    elif isinstance(data, Idx):
-        pixels, labels = read_idx(data.images), read_idx(data.labels)
-    else:
-        pixels, labels = read_cifar(data.files)
+    pixels, labels = _images(data, context)
     if pixels.ndim == 3:
         pixels = pixels[:, None]
     if pixels.ndim != 4 or labels.ndim != 1 or len(pixels) != len(labels):
@@ -134,6 +143,16 @@ def _samples(
     kept = seed.generator("subset").permutation(len(labels))[: data.samples]
     x = pixels[kept].reshape(len(kept), -1) / 255.0
     return x, labels[kept].astype(np.int64), int(labels.max()) + 1, pixels.shape[1:]
+
+
+def _images(data: Mnist | Emnist | Idx | Cifar, context: Context) -> tuple[Bytes, Bytes]:
+    if isinstance(data, Mnist):
+        return read_idx(context.dataset(data.images)), read_idx(context.dataset(data.labels))
+    if isinstance(data, Emnist):
+        return read_emnist_archive(context.dataset(data.archive), data.split)
+    if isinstance(data, Idx):
+        return read_idx(data.images), read_idx(data.labels)
+    return read_cifar(data.files) if data.files else read_cifar_archive(context.dataset(data.archive))
 
 
 def _planted(data: Planted, seed: Seed) -> tuple[FloatArray, IntArray]:

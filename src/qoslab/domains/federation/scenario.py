@@ -12,6 +12,7 @@ __all__ = [
     "Cifar",
     "Digits",
     "Dirichlet",
+    "Emnist",
     "Faults",
     "FederationScenario",
     "Idx",
@@ -68,11 +69,31 @@ class Idx(Part):
     )
 
 
+class Emnist(Part):
+    """Handwritten letters and digits of 28 x 28 pixels: the training images of one of EMNIST's splits."""
+
+    kind: Literal["emnist"]
+    split: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"] = Field(
+        "balanced", description="which classes; 47 balanced ones by default"
+    )
+    archive: DatasetName = Field("emnist/gzip.zip", validate_default=True, description="registered archive")
+    samples: int = Field(
+        10_000, ge=10, description="how many are used, drawn by lot; all where there are fewer"
+    )
+
+
 class Cifar(Part):
     """CIFAR-10's binary batches: 32 x 32 pixels in three colours, 10 classes."""
 
     kind: Literal["cifar"]
-    files: tuple[InputFile, ...] = Field(min_length=1, description="data_batch_1.bin and so on")
+    archive: DatasetName = Field(
+        "cifar-10/cifar-10-binary.tar.gz",
+        validate_default=True,
+        description="registered archive, used where no files are given",
+    )
+    files: tuple[InputFile, ...] | None = Field(
+        None, min_length=1, description="batches of your own: data_batch_1.bin and so on"
+    )
     samples: int = Field(
         10_000, ge=10, description="how many are used, drawn by lot; all where there are fewer"
     )
@@ -158,7 +179,9 @@ class Faults(Part):
 class FederationScenario(Scenario):
     """Clients that train one classifier together without showing their samples."""
 
-    data: Digits | Planted | Mnist | Idx | Cifar = Field(discriminator="kind", description="what is learned")
+    data: Digits | Planted | Mnist | Emnist | Idx | Cifar = Field(
+        discriminator="kind", description="what is learned"
+    )
     partition: Dirichlet | Shards | Quantity | Iid = Field(
         Dirichlet(kind="dirichlet"), discriminator="kind", description="which client holds which samples"
     )
@@ -174,6 +197,9 @@ class FederationScenario(Scenario):
     )
     processes: int = Field(
         1, ge=1, le=64, description="processes that train a round's clients; the models are the same"
+    )
+    processes_on: Literal["local", "ray"] = Field(
+        "local", description="processes of this machine, or actors on the Ray cluster that RAY_ADDRESS names"
     )
     test: int = Field(360, ge=1, description="samples held back for measuring; nobody learns from them")
     target: float = Field(0.85, gt=0, le=1, description="test accuracy that `rounds_to_target` waits for")

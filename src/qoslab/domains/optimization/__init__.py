@@ -28,6 +28,12 @@ registry.add_domain(
             Metric(
                 "optimality_gap", "", "lower", "distance of the cost from the optimum, relative, worst agent"
             ),
+            Metric(
+                "cost_optimal", "", "neither", "cost of the central optimum that the gap is measured from"
+            ),
+            Metric(
+                "cost_oracle", "", "neither", "the same by a convex solver, where the scenario asks for it"
+            ),
             Metric("consensus_error", "", "lower", "root mean square distance of the agents from their mean"),
             Metric("infeasibility", "", "lower", "largest violation of a constraint"),
             Metric("rounds_to_tolerance", "", "lower", "first round with an error within the tolerance"),
@@ -39,6 +45,11 @@ registry.add_domain(
             ),
             Metric("rate", "", "lower", "factor by which the error falls in a round, measured"),
             Metric("rate_predicted", "", "lower", "the same, from the eigenvalues of the iteration"),
+            Metric("step", "", "neither", "first step size, where the scenario asks for it"),
+            Metric(
+                "step_limit", "", "neither", "step size from which on the error no longer falls, predicted"
+            ),
+            Metric("step_certified", "", "neither", "step size below which convergence is proved"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
             Metric(
                 "bytes", "", "lower", "size of all messages in bytes, in double precision without headers"

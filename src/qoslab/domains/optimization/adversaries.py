@@ -8,14 +8,16 @@ One catch of a later round gives all differences between agents; the average is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from qoslab.agents.message import FloatArray
+from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["FullKnowledge", "Private", "full_knowledge", "private_average"]
+__all__ = ["FullKnowledge", "Private", "full_knowledge", "gaussian_noise", "private_average"]
 
 _HORIZON = 60
 """Later innovations are multiples of the slowest mode alone, and tell nothing that earlier ones did not."""
@@ -115,6 +117,23 @@ class Private:
     adversary_error: float
 
 
+def gaussian_noise(epsilon: float, delta: float, reach: float) -> float:
+    """The Gaussian mechanism's standard deviation, reach sqrt(2 ln(1.25 / delta)) / epsilon (Dwork and Roth 2014, A.1).
+
+    Args:
+        epsilon: Privacy loss, in (0, 1).
+        delta: Probability with which the promise may fail.
+        reach: Length of the interval in which the number may lie.
+
+    Raises:
+        BadInput: The theorem does not hold for this epsilon.
+    """
+    if not 0 < epsilon < 1:
+        message = "the Gaussian mechanism's bound holds between 0 and 1"
+        raise BadInput(Problem(field="epsilon", message=message))
+    return reach * math.sqrt(2.0 * math.log(1.25 / delta)) / epsilon
+
+
 def private_average(n: int, epsilon: float, delta: float = 1e-5, reach: float = 1.0) -> Private:
     """The Gaussian mechanism (Dwork and Roth 2014, theorem A.1) on every agent's start, then plain averaging of states.
 
@@ -128,5 +147,5 @@ def private_average(n: int, epsilon: float, delta: float = 1e-5, reach: float = 
         delta: Probability with which the promise may fail.
         reach: Length of the interval that each start lies in.
     """
-    noise = reach * float(np.sqrt(2.0 * np.log(1.25 / delta))) / epsilon
+    noise = gaussian_noise(epsilon, delta, reach)
     return Private(noise, noise**2 / n, noise**2 / n)

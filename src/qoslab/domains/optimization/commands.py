@@ -31,10 +31,6 @@ def eavesdrop(
     if agents < 3 or rounds < 1 or trials < 2:
         message = "needs at least 3 agents, 1 round and 2 trials"
         raise BadInput(Problem(field="eavesdrop", message=message))
-    if not 0 < epsilon < 1:
-        raise BadInput(
-            Problem(field="epsilon", message="the Gaussian mechanism's bound holds between 0 and 1")
-        )
     matrix, start = Weights(ring(agents)).doubly.toarray(), np.arange(1.0, agents + 1.0)
     path = [start]
     for _ in range(rounds):

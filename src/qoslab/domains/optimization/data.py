@@ -10,6 +10,7 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.problems.capacity import Capacity
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics
 from qoslab.domains.optimization.problems.distance import Distance
@@ -164,13 +165,43 @@ def _qos(table: QosTable, n: int, rng: np.random.Generator) -> Coupled:
     goals = np.tile(np.array(table.entries), paths)
     offset = 0.5 * goals * (share.sum(axis=2) > 0)
     low, high = (np.full((n, entries), end / table.scale) for end in table.box)
-    return Coupled(PowerLaw(np.vstack([core, access])), share, offset, low, high, equality=False)
+    capacity = _capacity(table, n, high) if table.capacity is not None else None
+    return Coupled(
+        PowerLaw(np.vstack([core, access])), share, offset, low, high, equality=False, capacity=capacity
+    )
+
+
+def _capacity(table: QosTable, n: int, high: FloatArray, factor: float = 1.0) -> Capacity:
+    """What is left of the agents' service rates, the degraded core's times `factor`."""
+    rates = table.capacity
+    assert rates is not None
+    cores, classes = table.cores, len(table.goals)
+    served = np.bincount(np.arange(n - cores) % cores, minlength=cores)
+    load = np.append(served, np.ones(n - cores)) * sum(rates.load or ())
+    rate = np.full(n, np.inf if rates.access is None else rates.access)
+    rate[:cores] = np.inf if rates.core is None else rates.core
+    if table.degraded is not None:
+        rate[table.degraded.core] *= factor
+    weight = np.zeros(high.shape)
+    weight[:, :classes] = 1.0 / table.scale
+    spare, least = rate - load, (weight / high).sum(axis=1)
+    if (spare <= least).any():
+        i = int(np.argmax(spare <= least))
+        who = f"core {i}" if i < cores else f"access network {i - cores}"
+        message = f"{who} serves {rate[i]:.6g}; its load of {load[i]:.6g} and its largest budgets need "
+        message += f"{load[i] + least[i]:.6g}"
+        hint = "more capacity, less load, or a larger box"
+        raise BadInput(Problem(field="scenario.problem.capacity", message=message, hint=hint))
+    return Capacity(weight, spare)
 
 
 def degraded(table: QosTable, problem: Coupled) -> Coupled:
-    """The problem after a core has become dearer."""
+    """The problem after a core has become dearer, or weaker."""
     assert isinstance(problem.own, PowerLaw)
     assert table.degraded is not None
     weight = problem.own.weight.copy()
     weight[table.degraded.core] *= table.degraded.factor
-    return replace(problem, own=PowerLaw(weight))
+    capacity = problem.capacity
+    if capacity is not None:
+        capacity = _capacity(table, len(weight), problem.high, table.degraded.capacity_factor)
+    return replace(problem, own=PowerLaw(weight), capacity=capacity)

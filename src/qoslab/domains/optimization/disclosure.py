@@ -22,7 +22,7 @@ from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.optimization.adversaries import Private
+from qoslab.domains.optimization.adversaries import Private, gaussian_noise
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.scenario import example
 from qoslab.domains.optimization.task import Task, own_of
@@ -147,9 +147,6 @@ def private_targets(
         delta: Probability with which the promise may fail.
         reach: Length of the interval.
     """
-    if not 0 < epsilon < 1:
-        message = "the Gaussian mechanism's bound holds between 0 and 1"
-        raise BadInput(Problem(field="epsilon", message=message))
-    noise = reach * float(np.sqrt(2.0 * np.log(1.25 / delta))) / epsilon
+    noise = gaussian_noise(epsilon, delta, reach)
     error = noise**2 * float((curvature**2).sum() / curvature.sum() ** 2)
     return Private(noise, error, error)

@@ -15,7 +15,7 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 
-__all__ = ["Leakage", "innovation_leakage", "simulated_leakage", "state_leakage"]
+__all__ = ["Leakage", "innovation_leakage", "scaled_quotient", "simulated_leakage", "state_leakage"]
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,35 @@ def innovation_leakage(path: FloatArray, interception: float) -> Leakage:
     return Leakage((1 - g) ** 2 * end + g * (1 - g) * variation, (1 - g) / g * variation, best, end)
 
 
-def state_leakage(path: FloatArray, interception: float) -> float:
+def state_leakage(path: FloatArray, interception: float, secret: FloatArray | None = None) -> float:
     """The adversary's mean square error where states are sent: the last one intercepted is its guess, 0 before.
 
     Args:
         path: x_0 .. x_T, shape (T + 1, p).
         interception: g.
+        secret: What it is after, shape (p,); x_T where not given.
     """
+    wanted = path[-1] if secret is None else secret
     age = np.arange(len(path))
-    apart = ((path[-1] - path[::-1]) ** 2).sum(axis=1)
+    apart = ((wanted - path[::-1]) ** 2).sum(axis=1)
     seen = interception * (1 - interception) ** age * apart
-    return float(seen.sum() + (1 - interception) ** len(path) * (path[-1] ** 2).sum())
+    return float(seen.sum() + (1 - interception) ** len(path) * (wanted**2).sum())
+
+
+def scaled_quotient(path: FloatArray, interception: float, secret: FloatArray) -> float:
+    """The protection quotient of the best scaled sum of intercepted innovations as a guess of something else than x_T.
+
+    1 - g (c^T x_T)^2 / (||c||^2 (g S^2 + (1 - g) Q)) for the secret c; `innovation_leakage` has it at c = x_T.
+
+    Args:
+        path: x_0 .. x_T, shape (T + 1, p).
+        interception: g, above 0.
+        secret: c, shape (p,), not 0.
+    """
+    sent = np.vstack([path[:1], np.diff(path, axis=0)])
+    variation, end, g = float((sent**2).sum()), float((path[-1] ** 2).sum()), interception
+    floor = float((secret**2).sum()) * (g * end + (1 - g) * variation)
+    return 1.0 - g * float(secret @ path[-1]) ** 2 / floor if floor > 0 else 1.0
 
 
 def simulated_leakage(

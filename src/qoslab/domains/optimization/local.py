@@ -84,7 +84,7 @@ class Change:
     Attributes:
         round: From which round.
         costs: Costs of the shared decision from then on.
-        coupled: The part of a coupled problem from then on; its constraints and boxes are the old ones.
+        coupled: The part of a coupled problem from then on; its shared constraints are the old ones.
     """
 
     round: int

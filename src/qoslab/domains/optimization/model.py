@@ -24,10 +24,13 @@ from qoslab.domains.optimization.asymptotics import (
     stability_limit,
 )
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
-from qoslab.domains.optimization.eavesdropping import innovation_leakage, state_leakage
+from qoslab.domains.optimization.eavesdropping import scaled_quotient, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
+from qoslab.domains.optimization.oracle import central_cost
+from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
+from qoslab.domains.optimization.stepsizes import judged_steps
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -139,13 +142,17 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     if task.later is not None:
         prepare(method, task.later, refuse=refuse)
         rate = None
-    own = own_of(task, scenario, seed, method.decision)
+    found = _oracle(scenario, task)
+    noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
+    own = own_of(made_private(task, noise, seed), scenario, seed, method.decision)
+    if scenario.judge_steps:
+        found |= judged_steps(method, task, own)
     if refuse and hasattr(method, "first_step"):
         require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
         trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
-        return _outcome(scenario, task, method, trace, rate, context)
+        return _outcome(scenario, task, method, trace, rate, context, found)
     kind = method.message(own)
     taps = _taps(scenario, task) if kind.parts else []
     table = scenario.channel
@@ -157,7 +164,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         taps,
     )
     trace = follow(method, task, own, wire, scenario.rounds, context)
-    found = _leakage(scenario, taps[0], wire) if taps and not trace.diverged else {}
+    found |= _leakage(scenario, task, method, taps[0], wire) if taps and not trace.diverged else {}
     found |= _disclosed(scenario, task, method, seed) if taps else {}
     return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
 
@@ -179,6 +186,15 @@ def _outcome(
     return Outcome(metrics, counters, series)
 
 
+def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:
+    """The central optimum, and its cost by a convex solver where that is asked for."""
+    last = task.at(scenario.rounds)
+    found = {"cost_optimal": last.cost}
+    if scenario.oracle == "cvxpy":
+        found["cost_oracle"] = central_cost(last.costs if last.coupled is None else last.coupled)
+    return found
+
+
 def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
     who = scenario.eavesdropper
     if who is None:
@@ -189,17 +205,21 @@ def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
     return [Tap((who.agent,))]
 
 
-def _leakage(scenario: OptimizationScenario, tap: Tap, wire: Wire) -> dict[str, float]:
-    assert scenario.eavesdropper is not None
+def _leakage(
+    scenario: OptimizationScenario, task: Task, method: Any, tap: Tap, wire: Wire
+) -> dict[str, float]:
+    """What is left unknown of the last state; where states are noisy for privacy, of the true optimum."""
+    who = scenario.eavesdropper
+    assert who is not None
     path = tap.history(wire.first_part)[:, 0]
     path = path.reshape(len(path), -1)
-    innovation = innovation_leakage(path, scenario.eavesdropper.interception)
-    if innovation.prior == 0:
+    secret = path[-1] if scenario.privacy is None else task.optimum
+    prior = float((secret**2).sum())
+    if prior == 0 or (scenario.privacy is not None and method.decision != "shared"):
         return {}
-    state = state_leakage(path, scenario.eavesdropper.interception)
     return {
-        "protection_of_states": state / innovation.prior,
-        "protection_of_innovations": innovation.quotient,
+        "protection_of_states": state_leakage(path, who.interception, secret) / prior,
+        "protection_of_innovations": scaled_quotient(path, who.interception, secret),
     }
 
 
@@ -210,9 +230,10 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
         return {}
     forms = message_forms(method, task, min(scenario.rounds, HORIZON))
     rng = seed.generator("interception")
-    return {
-        "protection_of_target": disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
-    }
+    found = disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
+    # Of a standard normal target the forms tell the noisy one; noise of variance s^2 hides s^2 / (1 + s^2) of it.
+    noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
+    return {"protection_of_target": 1.0 - (1.0 - found) / (1.0 + noise**2)}
 
 
 def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Trace) -> dict[str, float]:

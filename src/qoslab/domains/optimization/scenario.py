@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from qoslab.agents.weights import Doubly, Rules
 from qoslab.core.scenario import Part, Scenario
+from qoslab.domains.optimization.adversaries import gaussian_noise
 from qoslab.domains.optimization.tables import ProblemTable
 from qoslab.graphs.mixing import Shares
 from qoslab.graphs.spec import NetworkTable
 
-__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "WeightsTable", "example"]
+__all__ = ["ChannelTable", "Eavesdropper", "OptimizationScenario", "Privacy", "WeightsTable", "example"]
 
 
 class ChannelTable(Part):
@@ -67,6 +68,22 @@ class Eavesdropper(Part):
     )
 
 
+class Privacy(Part):
+    """Noise that every agent adds to its target, position or wish before it says anything."""
+
+    mechanism: Literal["gaussian", "none"] = Field("gaussian", description="the noise; none to compare with")
+    epsilon: float = Field(0.5, gt=0, lt=1, description="privacy loss; the mechanism's bound holds below 1")
+    delta: float = Field(1e-5, gt=0, lt=1, description="probability with which the promise may fail")
+    reach: float = Field(1.0, gt=0, description="length of the interval in which each number may lie")
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation."""
+        if self.mechanism == "none":
+            return 0.0
+        return gaussian_noise(self.epsilon, self.delta, self.reach)
+
+
 class OptimizationScenario(Scenario):
     """A network of agents with private costs who are to find what is best for all."""
 
@@ -88,12 +105,23 @@ class OptimizationScenario(Scenario):
     unstable: Literal["refuse", "run"] = Field(
         "refuse", description="a step size past the predicted limit: refused, or run all the same"
     )
+    judge_steps: bool = Field(
+        default=False,
+        description="whether a run also tells its step, the stability limit and the certified step",
+    )
     agents: Literal["arrays", "local", "ray"] = Field(
         "arrays",
         description="all in one process on arrays, or each on its own: a process with sockets, or a Ray actor",
     )
     eavesdropper: Eavesdropper | None = Field(
         None, description="whose messages are tapped; nobody's by default"
+    )
+    oracle: Literal["own", "cvxpy"] = Field(
+        "own",
+        description="cvxpy: the central optimum is found once more by Clarabel or HiGHS, and told as cost_oracle",
+    )
+    privacy: Privacy | None = Field(
+        None, description="differential privacy by noise on what agents hold; none by default"
     )
 
     @model_validator(mode="after")
@@ -105,6 +133,13 @@ class OptimizationScenario(Scenario):
         if disturbed or self.measurement_noise > 0 or self.start == "own":
             message = "an eavesdropper that knows all but the targets needs a start that is a number, links that are"
             message += " always up, and neither a channel nor measurement noise: else messages are not forms it knows"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _formula(self) -> OptimizationScenario:
+        if self.oracle == "cvxpy" and self.problem.kind == "file":
+            message = "oracle = 'cvxpy' needs a formula that it knows: costs from a file have none"
             raise ValueError(message)
         return self
 

@@ -1,8 +1,8 @@
 """Whether the penalty method settles: its iteration near the penalty approximation, and the largest step that lets it.
 
-Near x_r, where the same shared constraints stay violated and the same entries stay inside their boxes, a round is
-linear in (x, e). Steps fall, so a first step may be too large for a while; one that is still too large in the last
-round never lets the run settle, and is refused before it.
+Near x_r the same shared constraints stay violated, the same entries inside their boxes and the same agents at the edge
+of their capacities, so that a round is linear in (x, e). Steps fall, so a first step may be too large for a while; one
+that is still too large in the last round never lets the run settle, and is refused before it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.coupled import Coupled
-from qoslab.domains.optimization.problems.multipliers import penalised
+from qoslab.domains.optimization.problems.multipliers import Solution, penalised
 from qoslab.domains.optimization.steps import falling
 from qoslab.domains.optimization.task import Task
 
@@ -37,38 +38,31 @@ def settling_rate(method: Any, task: Task, step: float) -> float | None:
     n, m, d = coupled.share.shape
     if n * (m + d) > _LARGEST:
         return None
-    x = penalised(coupled, method.penalty).x
+    near = penalised(coupled, method.penalty)
     mixing = np.kron(task.weights.doubly.toarray(), np.eye(m))
-    round_ = _round(method, coupled, x, mixing, step)
+    round_ = _round(method, coupled, near, mixing, step)
     idle = np.block([[np.eye(n * d), np.zeros((n * d, n * m))], [np.zeros((n * m, n * d)), mixing]])
     values = np.linalg.eigvals(np.linalg.matrix_power(idle, method.pause - 1) @ round_)
-    # Held entries of x stay, and the sum of the estimates is the sum of the shares: eigenvalues 1 that mean nothing.
-    idle_modes = m + int((~_inside(coupled, x)).sum())
-    rest = values[np.argsort(np.abs(values - 1.0))[idle_modes:]]
+    # The sum of the estimates is the sum of the shares: m eigenvalues 1 that mean nothing.
+    rest = values[np.argsort(np.abs(values - 1.0))[m:]]
     return float(float(np.abs(rest).max()) ** (1.0 / method.pause))
 
 
-def _inside(coupled: Coupled, x: FloatArray) -> np.ndarray:
-    return np.asarray((x > coupled.low) & (x < coupled.high))
+def _round(method: Any, coupled: Coupled, near: Solution, mixing: FloatArray, step: float) -> FloatArray:
+    """[[J (M - s H), -s J R], [G (J (M - s H) - I), W - s G J R]] on (x, e).
 
-
-def _round(method: Any, coupled: Coupled, x: FloatArray, mixing: FloatArray, step: float) -> FloatArray:
-    """[[I - S H, -S R], [-G S H, W - G S R]] on (x, e), S the steps of the entries inside their boxes."""
-    n, m, d = coupled.share.shape
+    x+ is the least of s slope^T x + (x - x_now)^T M (x - x_now) / 2 over the agents' sets, M the inverse of the steps'
+    weights, and J how it gives way: M^-1 inside boxes, 0 at their ends, along the edge where a capacity is used up.
+    """
+    x, (n, m, d) = near.x, coupled.share.shape
     violated = coupled.constraint(x).sum(axis=0) > 0
     active = np.ones(m, bool) if coupled.equality else violated
-    steps = np.diag((step * method.weights_at(coupled, x) * _inside(coupled, x)).ravel())
-    bend = np.diag(coupled.own.curvature(x).ravel())
-    share = np.zeros((n * m, n * d))
-    for i in range(n):
-        share[i * m : (i + 1) * m, i * d : (i + 1) * d] = coupled.share[i]
-    price = method.penalty * n * share.T * np.tile(active, n)[None, :]
-    return np.block(
-        [
-            [np.eye(n * d) - steps @ bend, -steps @ price],
-            [-share @ steps @ bend, mixing - share @ steps @ price],
-        ]
-    )
+    metric = 1.0 / method.weights_at(coupled, x)
+    give = block_diag(*coupled.give(x, step * near.tolls, metric))
+    kept = give @ np.diag((metric - step * coupled.own.curvature(x)).ravel())
+    share = block_diag(*coupled.share)
+    moved = -step * give @ (method.penalty * n * share.T * np.tile(active, n)[None, :])
+    return np.block([[kept, moved], [share @ (kept - np.eye(n * d)), mixing + share @ moved]])
 
 
 def largest_step(method: Any, task: Task) -> float | None:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from qoslab.core.scenario import InputFile, Part
 
 __all__ = [
+    "CapacityTable",
     "Degraded",
     "DispatchTable",
     "FileTable",
@@ -152,11 +153,25 @@ class DispatchTable(Part):
 
 
 class Degraded(Part):
-    """A core whose budgets become dearer in mid-run."""
+    """A core whose budgets become dearer in mid-run, or that loses some of its capacity."""
 
     round: int = Field(ge=1, description="from which round on")
     factor: float = Field(3.0, gt=0, description="factor of its k")
+    capacity_factor: float = Field(1.0, gt=0, description="factor of its service rate; needs `capacity`")
     core: int = Field(0, ge=0, description="which core")
+
+
+class CapacityTable(Part):
+    """Service rates that delay budgets share: an M/M/1 queue of delay x takes its load and 1 / x more."""
+
+    core: float | None = Field(None, gt=0, description="service rate of every core; unbounded if not given")
+    access: float | None = Field(
+        None, gt=0, description="service rate of every access network; unbounded if not given"
+    )
+    load: tuple[float, ...] | None = Field(
+        None,
+        description="arrival rate of each class at an access network, and for each at its core; 0 if not given",
+    )
 
 
 class QosTable(Part):
@@ -185,6 +200,9 @@ class QosTable(Part):
         None, description="k of each access network, per entry; uniform on 2..10 where not given"
     )
     degraded: Degraded | None = Field(None, description="a core that becomes dearer in mid-run")
+    capacity: CapacityTable | None = Field(
+        None, description="service rates, one over the unit of the goals; unbounded by default"
+    )
     box: tuple[float, float] = Field(
         (0.05, 3.0), description="least and most of every budget, before scaling"
     )
@@ -200,6 +218,17 @@ class QosTable(Part):
                 raise ValueError(message)
         if self.degraded is not None and self.degraded.core >= self.cores:
             message = f"there is no core {self.degraded.core} to degrade: cores = {self.cores}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _served(self) -> QosTable:
+        if self.degraded is not None and self.degraded.capacity_factor != 1 and self.capacity is None:
+            message = "degraded.capacity_factor needs `capacity`: there is no service rate to lose"
+            raise ValueError(message)
+        load = None if self.capacity is None else self.capacity.load
+        if load is not None and (len(load) != len(self.goals) or min(load) < 0):
+            message = f"capacity.load needs one rate of 0 or more for each of the {len(self.goals)} classes"
             raise ValueError(message)
         return self
 

@@ -26,6 +26,8 @@ registry.add_domain(
             Command("select", _COMMANDS + "select", "the services that most probably meet several limits"),
             Command("export", _COMMANDS + "export", "ONNX graphs of a kept model, and what they lose"),
             Command("stream", _HERE + "streaming:compare", "who follows a stream of measurements best"),
+            Command("tune", _HERE + "tuning:tune", "the same budget of trials for every method"),
+            Command("paired", _HERE + "by_user:paired", "who errs more than the best, paired by user"),
             Command("serve", _COMMANDS + "serve", "answer over HTTP, and take in measurements"),
         ),
         figures=(

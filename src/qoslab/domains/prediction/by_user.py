@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from qoslab.core.errors import BadInput, Problem, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["user_differences"]
+__all__ = ["paired", "user_differences"]
+
+_COLUMNS = ("scenario", "method", "replication", "parameter", "user", "mae")
 
 
-def user_differences(errors: pl.DataFrame) -> pl.DataFrame:
-    """Every method's error less that of the best one, paired by user, split and parameter.
+def paired(
+    errors: Path, *, against: str | None = None, parameter: str | None = None, scenario: str | None = None
+) -> list[dict[str, Any]]:
+    """By how much methods err more than the best one, or than one that is named, paired by user over all seeds.
+
+    One row per rival: the difference as a share of the reference's error, its 95 % interval over users, and the numbers
+    of users and of splits that both methods met.
+
+    Args:
+        errors: Parquet file of the series user_errors, as `qoslab export RESULTS --series user_errors` writes it.
+        against: Label of the method to compare with; the best one by default.
+        parameter: One QoS parameter; the mean over all of them by default.
+        scenario: One scenario; all by default.
+    """
+    table = _read(errors)
+    for field, wanted in (("method", against), ("parameter", parameter), ("scenario", scenario)):
+        there = [str(one) for one in table[field].unique(maintain_order=True)]
+        if wanted is not None and wanted not in there:
+            hint = did_you_mean(wanted, there) or f"there are {', '.join(there)}"
+            name = "against" if field == "method" else field
+            raise BadInput(Problem(message=f"there is no {field} {wanted!r}", field=name, hint=hint))
+        if wanted is not None and field != "method":
+            table = table.filter(table[field] == wanted)
+    found = user_differences(table, against)
+    return [
+        {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        for row in found.to_dicts()
+    ]
+
+
+def _read(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = f"it cannot be read: {str(error).splitlines()[0]}"
+        raise BadInput(Problem(message=message, path=path)) from None
+    lacking = [name for name in _COLUMNS if name not in table.columns]
+    if lacking or table.is_empty():
+        message = f"there is no column {lacking[0]!r}" if lacking else "there are no rows"
+        hint = 'qoslab export RESULTS --series user_errors writes such a file, of a study with series = "all"'
+        raise BadInput(Problem(message=message, path=path, hint=hint))
+    return table
+
+
+def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.DataFrame:
+    """Every method's error less that of the best one, or of a named one, paired by user, split and parameter.
 
     Errors of a parameter are taken in units of the best method's mean error, then averaged over parameters and splits,
     so that one number is left per user; the interval is Student's t over users, for the splits at hand. The best method
@@ -21,6 +72,7 @@ def user_differences(errors: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         errors: The series `user_errors`: columns `scenario`, `method`, `replication`, `parameter`, `user`, `mae`.
+        against: Label of the method to compare with in place of the best one; scenarios without it are left out.
 
     Returns:
         One row per scenario and rival: `scenario`, `best`, `method`, `difference`, `low`, `high` (shares of the best
@@ -31,7 +83,9 @@ def user_differences(errors: pl.DataFrame) -> pl.DataFrame:
     found: list[dict[str, object]] = []
     for scenario in errors["scenario"].unique(maintain_order=True):
         here = errors.filter(pl.col("scenario") == scenario)
-        best = _best(here)
+        best = against or _best(here)
+        if best not in here["method"]:
+            continue
         found += [
             {"scenario": scenario, "best": best} | _against(here, best, str(rival))
             for rival in here["method"].unique(maintain_order=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +29,14 @@ class Known:
         values: Measurements, shape (P, users, services), NaN where nothing is known.
         user_context: For each kind of context ("country", "as") one code per user, shape (users,); -1 is unknown.
         service_context: The same for services, shape (services,). A kind means the same codes on both sides.
+        words: Of kinds whose source has words ("Germany"), the word of each code.
     """
 
     parameters: tuple[str, ...]
     values: FloatArray
     user_context: Mapping[str, Codes] = field(default_factory=dict)
     service_context: Mapping[str, Codes] = field(default_factory=dict)
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def users(self) -> int:
@@ -54,8 +56,11 @@ class Known:
 
     def copy(self) -> Known:
         """The same with arrays of its own."""
-        contexts = [{k: v.copy() for k, v in c.items()} for c in (self.user_context, self.service_context)]
-        return Known(self.parameters, self.values.copy(), *contexts)
+        users, services = (
+            {kind: codes.copy() for kind, codes in side.items()}
+            for side in (self.user_context, self.service_context)
+        )
+        return Known(self.parameters, self.values.copy(), users, services, self.words)
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,7 @@ def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Tas
     if scenario.outliers:
         test &= ordinary(truth, scenario.outliers)
     _check(world.parameters, train, test)
-    known = Known(world.parameters, np.where(train, truth, np.nan), world.user_context, world.service_context)
-    return Task(known, truth, test)
+    return Task(replace(world, values=np.where(train, truth, np.nan)), truth, test)
 
 
 def _without_timeouts(world: Known, timeouts: Mapping[str, float]) -> Known:
@@ -112,7 +116,7 @@ def _without_timeouts(world: Known, timeouts: Mapping[str, float]) -> Known:
     for name, limit in timeouts.items():
         table = values[world.parameters.index(name)]
         table[table >= limit] = np.nan
-    return Known(world.parameters, values, world.user_context, world.service_context)
+    return replace(world, values=values)
 
 
 def _asked_of_new(users: BoolArray, services: BoolArray, cold: Cold) -> BoolArray:

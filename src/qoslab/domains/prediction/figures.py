@@ -67,18 +67,23 @@ def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG
 
 
 def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """How much more each method errs than the best one, paired by user, with 95 % intervals over users."""
+    """How much more each method errs than the best one, paired by user, with 95 % intervals over users.
+
+    Of several scenarios the first; `qoslab prediction paired` has all of them.
+    """
     from qoslab.domains.prediction.by_user import user_differences
     from qoslab.draw.bars import forest
 
     errors = series["user_errors"]
     if errors.is_empty() or errors["method"].n_unique() < 2:
         return None
+    several = errors["scenario"].n_unique() > 1
     table = user_differences(errors)
     table = table.filter(table["scenario"] == table["scenario"][0]).head(_ROWS)
     value, low, high = (100 * table[name].to_numpy() for name in ("difference", "low", "high"))
     decided = [bool(a > 0 or b < 0) for a, b in zip(low, high, strict=True)]
-    label = f"error above {table['best'][0]}, in % of it"
+    where = f" at {table['scenario'][0]}" if several else ""
+    label = f"error above {table['best'][0]}{where}, in % of it"
     return forest(table["method"].to_list(), value, low, high, solid=decided, xlabel=label)
 
 

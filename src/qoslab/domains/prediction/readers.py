@@ -29,7 +29,7 @@ def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Contex
     if isinstance(data, Planted):
         return plant(data, seed.generator("planted"))
     if isinstance(data, Table):
-        return read_table(data)
+        return read_table(data, context)
     if isinstance(data, Matrices):
         return read_matrices(data, context)
     return read_archive(context.dataset(data.name), data)
@@ -97,6 +97,7 @@ def read_matrices(data: Matrices, context: Context) -> Known:
         tables.append(table)
     users: dict[str, Codes] = {}
     services: dict[str, Codes] = {}
+    vocabulary: dict[str, tuple[str, ...]] = {}
     if data.users is not None and data.services is not None:
         lists = [_places(context.dataset(str(file))) for file in (data.users, data.services)]
         for what, rows, size in zip(("users", "services"), lists, tables[0].shape, strict=True):
@@ -105,10 +106,9 @@ def read_matrices(data: Matrices, context: Context) -> Known:
                 raise BadInput(Problem(message=message, field=f"scenario.data.{what}"))
         for column, kind in enumerate(("country", "as")):
             words = [np.array([row[column] for row in rows]) for rows in lists]
-            users[kind], services[kind] = _codes(*words)
-    return checked(
-        Known(tuple(data.files), np.stack(tables), users, services), Path(str(next(iter(data.files))))
-    )
+            users[kind], services[kind], vocabulary[kind] = _codes(*words)
+    world = Known(tuple(data.files), np.stack(tables), users, services, vocabulary)
+    return checked(world, Path(str(next(iter(data.files)))))
 
 
 def _matrix(path: Path) -> FloatArray:
@@ -149,15 +149,15 @@ def _places(path: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes]:
-    """One numbering for both sides; -1 for `null` and empty words."""
+def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes, tuple[str, ...]]:
+    """One numbering for both sides, -1 for `null` and empty words; and the words in its order."""
     words = np.unique(np.concatenate([users, services]))
     words = words[~np.isin(words, ("", "null", "NULL"))]
     number = {word: i for i, word in enumerate(words.tolist())}
     both = [
         np.array([number.get(word, -1) for word in side.tolist()], np.int64) for side in (users, services)
     ]
-    return both[0], both[1]
+    return both[0], both[1], tuple(number)
 
 
 def read_slots(path: Path) -> tuple[Codes, Codes, Codes, FloatArray]:

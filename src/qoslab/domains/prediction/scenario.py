@@ -68,14 +68,28 @@ class Table(Part):
     """Measurements of a CSV or Parquet file: one row per user and service, one column per parameter."""
 
     kind: Literal["table"]
-    file: InputFile = Field(description="a .csv or .parquet file; an empty field is not measured")
+    file: InputFile | None = Field(
+        None, description="a .csv, .csv.gz or .parquet file; an empty field is not measured"
+    )
+    dataset: DatasetName | None = Field(None, description="or such a file of the registry, `DATASET/FILE`")
     parameters: tuple[str, ...] = Field(min_length=1, description="names of the columns with measurements")
     user: str = Field("user", description="name of the column that tells users apart")
     service: str = Field("service", description="name of the column that tells services apart")
     context: tuple[str, ...] = Field(
         (), description="kinds of context X that stand in the columns user_X and service_X"
     )
+    columns: dict[str, str] = Field(
+        {},
+        description='names that columns have in the file where it is another one, such as rt = "ResponseTime"',
+    )
     missing: tuple[float, ...] = Field((), description="values that stand for not measured, such as -1")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Table:
+        if (self.file is None) == (self.dataset is None):
+            message = "name either a file or a dataset"
+            raise ValueError(message)
+        return self
 
 
 class Cold(Part):

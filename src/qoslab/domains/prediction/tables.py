@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.domains.prediction.data import Codes, Known
 from qoslab.domains.prediction.scenario import Table
@@ -17,18 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["read_ids", "read_table"]
 
 
-def read_table(data: Table) -> Known:
+def read_table(data: Table, context: Context) -> Known:
     """One row per user and service, a column per parameter, and columns of context.
 
     Users and services are numbered in the order in which they first appear; a context's words are numbered alike on
     both sides. An empty field is not measured; an empty context is unknown.
 
+    Args:
+        data: Which file, and its columns.
+        context: Knows where a registered file lies.
+
     Raises:
         BadInput: The file cannot be read, lacks a column, or holds what cannot be a measurement; all that is wrong with
             its columns is named at once.
+        MissingData: The dataset is not on this machine.
     """
-    path = Path(str(data.file))
-    frame = _frame(path)
+    path = _path(data, context)
+    frame = _frame(path, data.columns)
     _columns(frame, data, path)
     users, services = (_ids(frame, name, path) for name in (data.user, data.service))
     _twice(users, services, frame, data, path)
@@ -40,13 +49,12 @@ def read_table(data: Table) -> Known:
         target[users, services] = column
     if problems:
         raise BadInput(problems)
-    sides = _contexts(frame, data, users, services, path)
-    return Known(data.parameters, values, *sides)
+    return Known(data.parameters, values, *_contexts(frame, data, users, services, path))
 
 
-def read_ids(data: Table) -> tuple[list[str], list[str]]:
+def read_ids(data: Table, context: Context) -> tuple[list[str], list[str]]:
     """The ids of users and services as the file has them, in the order of their numbers."""
-    frame = _frame(Path(str(data.file)))
+    frame = _frame(_path(data, context), data.columns)
     users, services = (
         [str(name) for name in frame[column].unique(maintain_order=True).to_list()]
         for column in (data.user, data.service)
@@ -54,19 +62,40 @@ def read_ids(data: Table) -> tuple[list[str], list[str]]:
     return users, services
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _path(data: Table, context: Context) -> Path:
+    return context.dataset(str(data.dataset)) if data.dataset is not None else Path(str(data.file))
+
+
+def _frame(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
+    """The file, its columns under the names that are used here."""
     import polars as pl
 
     try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema_length=None, truncate_ragged_lines=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame = _content(path)
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         first = str(error).splitlines()[0]
         raise BadInput(Problem(message=f"it cannot be read: {first}", path=path)) from None
-    message = f"{path.name!r} is neither .csv nor .parquet"
-    raise BadInput(Problem(message=message, field="scenario.data.file"))
+    gone = [name for name in columns.values() if name not in frame.columns]
+    if gone:
+        hint = did_you_mean(gone[0], frame.columns)
+        raise BadInput(Problem(message=f"there is no column {gone[0]!r}", path=path, hint=hint))
+    chosen = {there: here for here, there in columns.items()}
+    left = [name for name in frame.columns if name in chosen or name not in columns]
+    return frame.select(left).rename(chosen)
+
+
+def _content(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    if path.suffix != ".csv" and path.suffixes[-2:] != [".csv", ".gz"]:
+        message = f"{path.name!r} is neither .csv nor .csv.gz nor .parquet"
+        raise BadInput(Problem(message=message, field="scenario.data.file"))
+    raw = path.read_bytes()
+    if path.suffix == ".gz":
+        raw = gzip.decompress(raw)
+    return pl.read_csv(raw, infer_schema_length=None, truncate_ragged_lines=False)
 
 
 def _columns(frame: pl.DataFrame, data: Table, path: Path) -> None:
@@ -112,6 +141,7 @@ def _numbers(
     if column.null_count() == len(column):
         problems.append(Problem(message=f"{name!r} has no measurement", path=path))
         return np.full(len(column), np.nan)
+    column = _stripped(column)
     if not column.dtype.is_numeric():
         words = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
         row = int(words.arg_max() or 0)
@@ -131,10 +161,23 @@ def _numbers(
     return np.where(given, values, np.nan)
 
 
+def _stripped(column: pl.Series) -> pl.Series:
+    """A column that blanks around its numbers made text of, as numbers; any other as it is."""
+    import polars as pl
+
+    if column.dtype != pl.String:
+        return column
+    text = column.str.strip_chars().replace("", None)
+    numbers = text.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == text.null_count() else column
+
+
 def _contexts(
     frame: pl.DataFrame, data: Table, users: Codes, services: Codes, path: Path
-) -> tuple[dict[str, Codes], dict[str, Codes]]:
+) -> tuple[dict[str, Codes], dict[str, Codes], dict[str, tuple[str, ...]]]:
+    """Codes of users and of services by kind of context, and the word of each code."""
     sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
+    vocabulary: dict[str, tuple[str, ...]] = {}
     for kind in data.context:
         columns = [frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
         words = {
@@ -152,7 +195,8 @@ def _contexts(
                 message = f"{side + '_' + kind!r} of one {side} differs from row to row"
                 raise BadInput(Problem(message=message, path=path, line=_line(row)))
             target[kind] = of_id
-    return sides
+        vocabulary[kind] = tuple(map(str, words))
+    return *sides, vocabulary
 
 
 def _line(row: int) -> int:

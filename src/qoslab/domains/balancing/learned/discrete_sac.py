@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 
 from qoslab.domains.balancing.learned.recurrent import (
     Batch,
-    Episode,
-    Standard,
+    EpisodeLearner,
+    EpisodeSettings,
     TargetNetworks,
-    drawn,
     heads_network,
-    told,
 )
-from qoslab.learning.session import deterministic, require_torch
+from qoslab.learning.session import deterministic
 
 __all__ = ["DiscreteSac", "Settings"]
 
@@ -33,33 +31,19 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a learner is made of; the defaults are those of the released code of MARLLB, but for entropy and window.
+class Settings(EpisodeSettings):
+    """What a learner is made of; see `EpisodeSettings` for the rest.
 
     Attributes:
-        hidden: Width of the layers and of the memory.
-        rate: Step size of Adam, for critics, actor and temperature.
-        discount: Discount of a step.
-        tau: Share of the critics that moves into their targets at each update.
-        batch: Pieces of episodes in an update.
-        replay: Episodes that are kept.
-        window: Steps in a piece at most; a piece begins with an empty memory.
         entropy: Entropy that the temperature keeps, as a share of the greatest; 0 leaves the temperature at `alpha`.
         alpha: First temperature.
     """
 
-    hidden: int = 512
-    rate: float = 3e-4
-    discount: float = 0.99
-    tau: float = 0.01
-    batch: int = 12
-    replay: int = 3000
-    window: int = 240
     entropy: float = 0.2
     alpha: float = 1.0
 
 
-class DiscreteSac:
+class DiscreteSac(EpisodeLearner):
     """One learner.
 
     Args:
@@ -80,12 +64,9 @@ class DiscreteSac:
         seed: np.random.SeedSequence,
         who: str = "a learned method",
     ) -> None:
-        self._torch = torch = require_torch(who)
-        self._settings, self._rng = settings, np.random.default_rng(seed)
-        self._heads, self._levels = heads, levels
-        self._standard, self._kept = Standard(features), list[Episode]()
-        self._memory: Any = None
-        self._last = np.full(heads, -1)
+        super().__init__(features, heads, levels, settings, seed, who)
+        torch, self._settings = self._torch, settings
+        self.begin()
         inputs = features + heads * levels
         with deterministic(seed.spawn(1)[0], who):
             self._actor, *critics = (
@@ -96,21 +77,20 @@ class DiscreteSac:
             self._log_alpha = torch.full((1,), math.log(settings.alpha), requires_grad=True)
         parameters = [each for critic in self._critics for each in critic.parameters()]
         self._steps = [
-            torch.optim.Adam(values, lr=settings.rate)
+            torch.optim.Adam(values, lr=settings.learning_rate)
             for values in (parameters, list(self._actor.parameters()), [self._log_alpha])
         ]
 
     def begin(self) -> None:
         """A new episode: nothing is remembered."""
-        self._memory = None
+        self._memory: Any = None
         self._last = np.full(self._heads, -1)
 
     def chances(self, state: Reals) -> Reals:
         """Probability of each level of each head in the state that follows, shape (heads, levels)."""
         torch = self._torch
-        seen = told(self._standard(state), self._last, self._levels)
+        x = self._tensor(self._seen(state, self._last))[None, None]
         with torch.no_grad():
-            x = torch.from_numpy(seen.astype(np.float32))[None, None]
             said, self._memory = self._actor(x, self._memory)
         return np.asarray(torch.softmax(said[0, 0].double(), dim=-1).numpy())
 
@@ -123,21 +103,11 @@ class DiscreteSac:
             self._last = chances.argmax(axis=1)
         return self._last
 
-    def keep(self, episode: Episode) -> None:
-        """Remember an episode."""
-        self._standard.add(episode.states)
-        self._kept = [*self._kept, episode][-self._settings.replay :]
-
     def learn(self) -> None:
         """One update of critics, actor, temperature and targets."""
-        settings = self._settings
-        batch = drawn(self._kept, settings.batch, settings.window, self._rng)
-        seen = told(self._standard(batch.states), batch.before, self._levels)
+        batch, seen = self._drawn()
         self._update(self._tensor(seen), batch)
-        self._slow.follow(settings.tau)
-
-    def _tensor(self, values: Reals) -> Any:
-        return self._torch.from_numpy(values.astype(np.float32))
+        self._slow.follow(self._settings.tau)
 
     def _update(self, seen: Any, batch: Batch) -> None:
         torch, alpha = self._torch, self._log_alpha.exp().detach()

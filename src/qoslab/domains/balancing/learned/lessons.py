@@ -87,10 +87,19 @@ def lessons(weights: Weights, rules: list[Rule], worlds: int, seed: Seed) -> Ite
         pupil = Pupil(weights, rules[rng.integers(len(rules))], duration / TICKS)
         trial = Seed(seed.root, seed.study, f"{seed.scenario} {number}", seed.replication)
         simulation = Simulation(world, pupil, trial, Context())
-        for at in np.sort(rng.uniform(0.03, 1.0, SNAPSHOTS)) * duration:
+        for at in _times(rng, duration, world.changes[0].at_s if world.changes else None):
             if simulation.advance(float(at)) == state.DONE:
                 break
             yield from _seen(simulation, rng)
+
+
+def _times(rng: np.random.Generator, duration: float, change: float | None) -> list[float]:
+    """When balancers are asked, s: at any time, and as often soon after a change, where there is one."""
+    anywhere = rng.uniform(0.03, 1.0, SNAPSHOTS) * duration
+    if change is None:
+        return list(np.sort(anywhere))
+    after = change + (duration - change) * rng.uniform(0.0, 1.0, SNAPSHOTS) ** 2
+    return list(np.sort(np.concatenate([anywhere[: SNAPSHOTS // 2], after])))
 
 
 def _seen(simulation: Simulation, rng: np.random.Generator) -> Iterator[Lesson]:

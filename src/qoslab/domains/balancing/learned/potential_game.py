@@ -10,22 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
+from qoslab.domains.balancing.hooks import Policy
 from qoslab.domains.balancing.learned.recurrent import Episode
 from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.seeing import SERVER_FIELDS
 from qoslab.domains.balancing.learned.session import Eye
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.view import WEIGHT
+from qoslab.learning.session import deterministic
 
-__all__ = ["LEVELS", "Course", "Team", "play", "potential", "seen_features", "together"]
+__all__ = ["LEVELS", "Course", "GamePolicy", "Team", "potential", "seen_features", "together"]
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,51 +102,72 @@ def together(courses: Sequence[Course], name: str, scale: float) -> Episode:
     )
 
 
-def play(
-    team: Callable[[int, int], Team],
-    begin: Callable[[Seed], Simulation],
-    seed: Seed,
-    context: Context,
-    *,
-    episodes: int,
-    updates: int,
-) -> Simulation:
-    """Learn from `episodes` runs, with seeds of their own and `updates` updates after each; then play without learning.
+@dataclass(frozen=True)
+class GamePolicy(Policy):
+    """A policy that learns in runs of its own before the one that counts; a subclass explains the parameters.
 
-    Args:
-        team: Makes the learners of m balancers and n servers.
-        begin: Makes the simulation of a seed.
-        seed: The trial's seed.
-        context: Services of the laboratory.
-        episodes: Runs to learn from.
-        updates: Updates after each.
-
-    Returns:
-        The simulation of the trial's seed, at its end.
+    Attributes:
+        WHO: The method's name, `DOMAIN/METHOD`.
     """
-    learners: Team | None = None
-    for number in range(episodes):
-        training = Seed(seed.root, seed.study, f"{seed.scenario} training {number}", seed.replication)
-        simulation = begin(training)
-        learners = learners or _made(team, simulation)
-        learners.begin(share=number / episodes)
+
+    WHO: ClassVar[str]
+
+    episodes: Annotated[int, Field(ge=0)] = 20
+    reward: Literal["vbf", "log_vbf", "vbf_log_vbf", "ms", "pbf"] = "vbf"
+    updates: Annotated[int, Field(ge=0)] = 25
+    period_s: Annotated[float, Field(gt=0)] = 0.25
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    hidden: Annotated[int, Field(ge=1)] = 512
+    batch: Annotated[int, Field(ge=1)] = 12
+    window: Annotated[int, Field(ge=1)] = 240
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    tau: Annotated[float, Field(gt=0, le=1)] = 0.01
+
+    def team(self, balancers: int, servers: int, seed: np.random.SeedSequence) -> Team:
+        """The learners of a site."""
+        raise NotImplementedError
+
+    def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
+        """Learn from `episodes` runs, `updates` updates after each; then play the one that counts without learning.
+
+        Args:
+            begin: Makes the simulation of a seed.
+            seed: The trial's seed.
+            context: Services of the laboratory.
+
+        Returns:
+            The simulation of the trial's seed, at its end.
+        """
+        numbers = seed.stream("learners")
+        with deterministic(numbers, self.WHO):
+            learners: Team | None = None
+            for number in range(self.episodes):
+                simulation = begin(
+                    Seed(seed.root, seed.study, f"{seed.scenario} training {number}", seed.replication)
+                )
+                learners = learners or self._made(simulation, numbers)
+                self._practise(learners, simulation, context, share=number / self.episodes)
+            simulation = begin(seed)
+            learners = learners or self._made(simulation, numbers)
+            learners.begin(share=1.0)
+            _run(learners, simulation, context, explore=False)
+        return simulation
+
+    def _made(self, simulation: Simulation, seed: np.random.SeedSequence) -> Team:
+        m, _, n = simulation.world.board.counts.shape
+        return self.team(m, n, seed)
+
+    def _practise(self, learners: Team, simulation: Simulation, context: Context, *, share: float) -> None:
+        """One run to learn from; it teaches nothing where a balancer has not decided twice."""
+        learners.begin(share=share)
         courses = _run(learners, simulation, context, explore=True)
         if min(len(course.actions) for course in courses) < 2:
-            continue
+            return
         learners.keep(courses)
-        for _ in range(updates):
+        for _ in range(self.updates):
             context.check_time()
             learners.learn()
-    simulation = begin(seed)
-    learners = learners or _made(team, simulation)
-    learners.begin(share=1.0)
-    _run(learners, simulation, context, explore=False)
-    return simulation
-
-
-def _made(team: Callable[[int, int], Team], simulation: Simulation) -> Team:
-    m, _, n = simulation.world.board.counts.shape
-    return team(m, n)
 
 
 def _run(team: Team, simulation: Simulation, context: Context, *, explore: bool) -> list[Course]:

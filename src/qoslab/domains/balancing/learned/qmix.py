@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.domains.balancing.learned.recurrent import (
-    Episode,
-    Standard,
+    EpisodeLearner,
+    EpisodeSettings,
     TargetNetworks,
-    drawn,
     heads_network,
-    told,
 )
-from qoslab.learning.session import deterministic, require_torch
+from qoslab.learning.session import deterministic
 
 __all__ = ["Qmix", "Settings", "lambda_returns", "mixer_network"]
 
@@ -32,33 +30,22 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a team is made of; the defaults are those of the released code of MARLLB, but for the window.
+class Settings(EpisodeSettings):
+    """What a team is made of; see `EpisodeSettings` for the rest. `hidden` is the mixing network's width, too.
 
     Attributes:
-        hidden: Width of the agents' layers and memory, and of the mixing network.
         hyper: Width of the hypernetworks.
-        rate: Step size of Adam.
-        discount: Discount of a step.
         td_lambda: Share of the return that comes from later steps rather than from the next value.
-        tau: Share of the networks that moves into their targets at each update.
-        batch: Pieces of episodes in an update.
-        replay: Episodes that are kept.
-        window: Steps in a piece at most; a piece begins with an empty memory.
     """
 
     hidden: int = 128
     hyper: int = 128
-    rate: float = 1e-3
-    discount: float = 0.99
+    learning_rate: float = 1e-3
     td_lambda: float = 0.6
-    tau: float = 0.01
     batch: int = 25
-    replay: int = 3000
-    window: int = 240
 
 
-class Qmix:
+class Qmix(EpisodeLearner):
     """A team that learns together and acts apart; agents share one network and tell it who they are.
 
     Args:
@@ -81,10 +68,8 @@ class Qmix:
         seed: np.random.SeedSequence,
         who: str = "a learned method",
     ) -> None:
-        self._torch = torch = require_torch(who)
-        self._settings, self._rng = settings, np.random.default_rng(seed)
-        self._agents, self._heads, self._levels = agents, heads, levels
-        self._standard, self._kept = Standard(features), list[Episode]()
+        super().__init__(features, heads, levels, settings, seed, who)
+        torch, self._settings, self._agents = self._torch, settings, agents
         inputs = features + heads * levels + agents
         with deterministic(seed.spawn(1)[0], who):
             self._network, self._old = (
@@ -96,7 +81,7 @@ class Qmix:
             )
             self._slow = TargetNetworks(torch, [self._network, self._mixer], [self._old, self._old_mixer])
         parameters = [*self._network.parameters(), *self._mixer.parameters()]
-        self._optimiser = torch.optim.Adam(parameters, lr=settings.rate)
+        self._optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
         self.begin()
 
     def begin(self) -> None:
@@ -106,10 +91,9 @@ class Qmix:
 
     def values(self, agent: int, state: Reals) -> Reals:
         """What an agent thinks each level is worth in the state that follows, shape (heads, levels)."""
-        torch = self._torch
-        seen = told(self._standard(state), self._last[agent], self._levels)
-        x = torch.from_numpy(np.concatenate([seen, np.eye(self._agents)[agent]]).astype(np.float32))
-        with torch.no_grad():
+        seen = self._seen(state, self._last[agent])
+        x = self._tensor(np.concatenate([seen, np.eye(self._agents)[agent]]))
+        with self._torch.no_grad():
             said, self._memories[agent] = self._network(x[None, None], self._memories[agent])
         return np.asarray(said[0, 0].double().numpy())
 
@@ -121,20 +105,13 @@ class Qmix:
         self._last[agent] = chosen
         return chosen
 
-    def keep(self, episode: Episode) -> None:
-        """Remember an episode; states of shape (T + 1, agents, features), actions (T, agents, heads)."""
-        self._standard.add(episode.states)
-        self._kept = [*self._kept, episode][-self._settings.replay :]
-
     def learn(self) -> None:
         """One update of agents, mixing network and targets."""
         torch, settings = self._torch, self._settings
-        batch = drawn(self._kept, settings.batch, settings.window, self._rng)
-        states = self._standard(batch.states)
-        seen = told(states, batch.before, self._levels)
+        batch, seen = self._drawn()
         who = np.broadcast_to(np.eye(self._agents), (*seen.shape[:3], self._agents))
         x = self._tensor(np.concatenate([seen, who], axis=-1))
-        joint = self._tensor(states.reshape(*states.shape[:2], -1))
+        joint = self._tensor(batch.states.reshape(*batch.states.shape[:2], -1))
         chosen = torch.from_numpy(batch.actions)[..., None]
         worth = self._values(self._network, x)[:, :-1].gather(-1, chosen)
         total = self._mixer(worth.flatten(2), joint[:, :-1])
@@ -151,9 +128,6 @@ class Qmix:
         loss.backward()
         self._optimiser.step()
         self._slow.follow(settings.tau)
-
-    def _tensor(self, values: Reals) -> Any:
-        return self._torch.from_numpy(values.astype(np.float32))
 
     def _values(self, network: Any, x: Any) -> Any:
         """Values of shape (B, W, agents, heads, levels) from inputs of shape (B, W, agents, inputs)."""

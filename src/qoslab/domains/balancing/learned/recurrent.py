@@ -8,12 +8,25 @@ chooses one of a few levels for each server.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Episode", "Standard", "TargetNetworks", "drawn", "heads_network", "told"]
+from qoslab.learning.session import require_torch
+
+__all__ = [
+    "Batch",
+    "Episode",
+    "EpisodeLearner",
+    "EpisodeSettings",
+    "Standard",
+    "TargetNetworks",
+    "drawn",
+    "heads_network",
+    "told",
+]
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -176,8 +189,79 @@ class TargetNetworks:
             copy.load_state_dict(network.state_dict())
 
     def follow(self, tau: float) -> None:
-        """Move a share `tau` of the way; 1 copies."""
+        """Move parameters a share `tau` of the way, 1 copies; buffers are copied."""
         with self._torch.no_grad():
             for network, copy in self._pairs:
                 for new, old in zip(network.parameters(), copy.parameters(), strict=True):
                     old.lerp_(new, tau)
+                for new, old in zip(network.buffers(), copy.buffers(), strict=True):
+                    old.copy_(new)
+
+
+@dataclass(frozen=True)
+class EpisodeSettings:
+    """What all learners from episodes have; the defaults are those of the released code, but for the window.
+
+    Attributes:
+        hidden: Width of the layers and of the memory.
+        learning_rate: Step size of Adam.
+        discount: Discount of a step.
+        tau: Share of the networks that moves into their targets at each update.
+        batch: Pieces of episodes in an update.
+        replay: Episodes that are kept.
+        window: Steps in a piece at most; a piece begins with an empty memory.
+    """
+
+    hidden: int = 512
+    learning_rate: float = 3e-4
+    discount: float = 0.99
+    tau: float = 0.01
+    batch: int = 12
+    replay: int = 3000
+    window: int = 240
+
+
+class EpisodeLearner:
+    """Keeps episodes and draws pieces of them, with standardised states and the last actions told.
+
+    Args:
+        features: Numbers in a state.
+        heads: Servers.
+        levels: Levels to choose from.
+        settings: See `EpisodeSettings`.
+        seed: Where mini-batches and actions are drawn from.
+        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        levels: int,
+        settings: EpisodeSettings,
+        seed: np.random.SeedSequence,
+        who: str,
+    ) -> None:
+        self._torch = require_torch(who)
+        self._rng = np.random.default_rng(seed)
+        self._heads, self._levels = heads, levels
+        self._replay, self._size, self._window = settings.replay, settings.batch, settings.window
+        self._standard, self._kept = Standard(features), list[Episode]()
+
+    def keep(self, episode: Episode) -> None:
+        """Remember an episode; its first axis counts steps, others are the learner's own."""
+        self._standard.add(episode.states)
+        self._kept = [*self._kept, episode][-self._replay :]
+
+    def _drawn(self) -> tuple[Batch, Reals]:
+        """A mini-batch, its states standardised, and what is seen: they beside the actions before them."""
+        batch = drawn(self._kept, self._size, self._window, self._rng)
+        batch = batch._replace(states=self._standard(batch.states))
+        return batch, told(batch.states, batch.before, self._levels)
+
+    def _seen(self, state: Reals, last: Ints) -> Reals:
+        """The same of one state."""
+        return told(self._standard(state), last, self._levels)
+
+    def _tensor(self, values: Reals) -> Any:
+        return self._torch.from_numpy(values.astype(np.float32))

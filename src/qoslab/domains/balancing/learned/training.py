@@ -28,7 +28,7 @@ _BATCH = 48
 def train(
     *,
     out: Path = Path("blind_sed.safetensors"),
-    worlds: int = 500,
+    worlds: int = 600,
     rounds: int = 3,
     steps: int = 6000,
     seed: int = 0,

@@ -1,4 +1,7 @@
-"""Sites that the learned policy is trained on, drawn at random: sizes, laws, disciplines, changes, balancers."""
+"""Sites that the learned policy is trained on, drawn at random.
+
+Sizes, laws, disciplines, changes, balancers; open streams from light to heavy, and closed populations of clients.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,12 @@ def drawn_world(rng: np.random.Generator, *, largest: int = 64, requests: int = 
         largest: Servers at most.
         requests: Requests in a run at most, on average.
     """
-    servers = int(np.exp(rng.uniform(np.log(3), np.log(largest))).round())
+    servers = int(np.exp(rng.uniform(np.log(2), np.log(largest))).round())
     balancers = int(rng.choice([1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16]))
     speeds, cores = _capacities(rng, servers)
     discipline = rng.choice(["fifo", "fifo", "ps", "limited_ps"])
-    load = float(rng.choice([rng.uniform(0.3, 0.7), rng.uniform(0.7, 0.97)]))
     mean_s = float(np.exp(rng.uniform(np.log(0.02), np.log(1.0))))
-    rate = load * float((speeds * cores).sum()) / mean_s
+    demand, rate = _demand(rng, servers, float((speeds * cores).sum()), mean_s)
     each = float(np.exp(rng.uniform(np.log(60), np.log(3000))))  # requests per balancer and server
     duration = min(each * balancers * servers, requests) / rate
     world: dict[str, Any] = {
@@ -47,12 +49,11 @@ def drawn_world(rng: np.random.Generator, *, largest: int = 64, requests: int = 
             "discipline": {"kind": str(discipline)},
         },
         "balancers": balancers,
-        "load": load,
         "sizes": dict(_SIZES[rng.integers(len(_SIZES))]) | {"mean_s": mean_s},
         "duration_s": duration,
         "metrics": "mean",
         "changes": _changes(rng, servers, duration),
-    }
+    } | demand
     return BalancingScenario.model_validate(world)
 
 
@@ -75,9 +76,29 @@ def _capacities(rng: np.random.Generator, servers: int) -> tuple[Any, Any]:
     return speeds, cores.astype(np.int64)
 
 
+def _demand(
+    rng: np.random.Generator, servers: int, capacity: float, mean_s: float
+) -> tuple[dict[str, Any], float]:
+    """How requests come, and about how many a second.
+
+    One site in four has clients that wait for their answers, from one for two servers to six a server: few requests in
+    flight, which an open stream of that throughput never shows.
+    """
+    if rng.random() < 0.75:
+        low, high = ((0.05, 0.3), (0.3, 0.7), (0.7, 0.97), (0.7, 0.97))[rng.integers(4)]
+        load = float(rng.uniform(low, high))
+        return {"load": load}, load * capacity / mean_s
+    clients = max(1, int(np.exp(rng.uniform(np.log(0.5), np.log(6.0))) * servers))
+    think_s = mean_s * float(np.exp(rng.uniform(np.log(0.01), np.log(3.0))))
+    think = {"law": "exponential", "mean_s": think_s}
+    alone = capacity / servers * clients / (mean_s + think_s)
+    demand = {"arrivals": {"kind": "closed", "clients": clients, "think": think}}
+    return demand, min(alone, capacity / mean_s)
+
+
 def _changes(rng: np.random.Generator, servers: int, duration: float) -> list[dict[str, Any]]:
-    """In two worlds of five some servers slow down or speed up at some time."""
-    if rng.random() < 0.6:
+    """In one world of two some servers slow down or speed up at some time."""
+    if rng.random() < 0.5:
         return []
     changed = rng.choice(servers, size=max(1, int(rng.uniform(0.1, 0.5) * servers)), replace=False)
     at = float(rng.uniform(0.2, 0.8) * duration)

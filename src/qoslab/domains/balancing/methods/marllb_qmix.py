@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.hooks import Policy, Site, Wiring
-from qoslab.domains.balancing.learned.potential_game import LEVELS, Course, play, seen_features, together
+from qoslab.domains.balancing.hooks import Site, Wiring
+from qoslab.domains.balancing.learned.potential_game import (
+    LEVELS,
+    Course,
+    GamePolicy,
+    Team,
+    seen_features,
+    together,
+)
 from qoslab.domains.balancing.learned.qmix import Qmix, Settings
 from qoslab.domains.balancing.learned.session import Watched
+from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.methods.marllb_sac import CITATION
-from qoslab.domains.balancing.model import Simulation
-from qoslab.learning.session import deterministic
 
 __all__ = ["MarllbQmix"]
 
@@ -38,7 +42,7 @@ Ints = NDArray[np.int64]
     example={"episodes": 1, "updates": 1, "hidden": 8, "hyper": 8, "batch": 2, "window": 4, "period_s": 20.0},
 )
 @dataclass(frozen=True)
-class MarllbQmix(Policy):
+class MarllbQmix(GamePolicy):
     """MARLLB, QMIX: argmin (active + 1) / w, with each w_j one of 1, 1.5 and 2, chosen by agents trained together.
 
     Each `period_s`, all at once, balancers see what those of `marllb_sac` see, and each chooses the speeds that it
@@ -64,37 +68,22 @@ class MarllbQmix(Policy):
         exploration: Probability of a speed by lot in the second half of the runs.
     """
 
-    episodes: Annotated[int, Field(ge=0)] = 20
-    reward: Literal["vbf", "log_vbf", "vbf_log_vbf", "ms", "pbf"] = "vbf"
-    updates: Annotated[int, Field(ge=0)] = 25
-    period_s: Annotated[float, Field(gt=0)] = 0.25
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    WHO: ClassVar[str] = "balancing/marllb_qmix"
+
     hidden: Annotated[int, Field(ge=1)] = 128
     hyper: Annotated[int, Field(ge=1)] = 128
     batch: Annotated[int, Field(ge=1)] = 25
-    window: Annotated[int, Field(ge=1)] = 240
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
     td_lambda: Annotated[float, Field(ge=0, le=1)] = 0.6
-    tau: Annotated[float, Field(gt=0, le=1)] = 0.01
     exploration: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     def wire(self, site: Site) -> Wiring:
         """Equal speeds at first; stop at instants common to all balancers."""
         return replace(Watched().wire(site), tick_s=self.period_s, stagger=False, pause=True)
 
-    def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
-        """Learn in `episodes` runs, then play the one that counts; see `potential_game.play`."""
-        numbers = seed.stream("learners")
-        with deterministic(numbers, "balancing/marllb_qmix"):
-            return play(
-                lambda m, n: _Together(self, m, n, numbers),
-                begin,
-                seed,
-                context,
-                episodes=self.episodes,
-                updates=self.updates,
-            )
+    def team(self, balancers: int, servers: int, seed: np.random.SeedSequence) -> Team:
+        """One learner for all balancers."""
+        return _Together(self, balancers, servers, seed)
 
 
 class _Together:
@@ -110,20 +99,11 @@ class _Together:
     def __init__(
         self, method: MarllbQmix, balancers: int, servers: int, seed: np.random.SeedSequence
     ) -> None:
-        settings = Settings(
-            hidden=method.hidden,
-            hyper=method.hyper,
-            rate=method.learning_rate,
-            discount=method.discount,
-            td_lambda=method.td_lambda,
-            tau=method.tau,
-            batch=method.batch,
-            window=method.window,
-        )
+        settings = settings_of(Settings, method)
         self._method, self._epsilon = method, 1.0
         (child,) = seed.spawn(1)
         features, levels = seen_features(servers), len(LEVELS)
-        self._team = Qmix(balancers, features, servers, levels, settings, child, "balancing/marllb_qmix")
+        self._team = Qmix(balancers, features, servers, levels, settings, child, method.WHO)
 
     def begin(self, *, share: float) -> None:
         self._epsilon = max(1.0 - 2.0 * share, self._method.exploration)

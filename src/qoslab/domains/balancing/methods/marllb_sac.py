@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.hooks import Policy, Site, Wiring
+from qoslab.domains.balancing.hooks import Site, Wiring
 from qoslab.domains.balancing.learned.discrete_sac import DiscreteSac, Settings
-from qoslab.domains.balancing.learned.potential_game import LEVELS, Course, play, seen_features, together
+from qoslab.domains.balancing.learned.potential_game import (
+    LEVELS,
+    Course,
+    GamePolicy,
+    Team,
+    seen_features,
+    together,
+)
 from qoslab.domains.balancing.learned.session import Watched
-from qoslab.domains.balancing.model import Simulation
-from qoslab.learning.session import deterministic
+from qoslab.domains.balancing.learned.settings import settings_of
 
 __all__ = ["MarllbSac"]
 
@@ -44,7 +48,7 @@ CITATION = """@inproceedings{yao2022learning,
     example={"episodes": 1, "updates": 1, "hidden": 8, "batch": 2, "window": 4, "period_s": 20.0},
 )
 @dataclass(frozen=True)
-class MarllbSac(Policy):
+class MarllbSac(GamePolicy):
     """MARLLB, independent: argmin (active + 1) / w, with w_j of 1, 1.5 or 2 chosen by each balancer's own learner.
 
     Each `period_s`, at instants of its own, a balancer sees, of each server, its requests in flight and five statistics
@@ -68,35 +72,18 @@ class MarllbSac(Policy):
         entropy: Entropy that the temperature keeps, as a share of the greatest.
     """
 
-    episodes: Annotated[int, Field(ge=0)] = 20
+    WHO: ClassVar[str] = "balancing/marllb_sac"
+
     reward: Literal["vbf", "log_vbf", "vbf_log_vbf", "ms", "pbf"] = "vbf_log_vbf"
-    updates: Annotated[int, Field(ge=0)] = 25
-    period_s: Annotated[float, Field(gt=0)] = 0.25
-    scale: Annotated[float, Field(gt=0)] = 1.0
-    hidden: Annotated[int, Field(ge=1)] = 512
-    batch: Annotated[int, Field(ge=1)] = 12
-    window: Annotated[int, Field(ge=1)] = 240
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
-    discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    tau: Annotated[float, Field(gt=0, le=1)] = 0.01
     entropy: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
     def wire(self, site: Site) -> Wiring:
         """Equal speeds at first; stop at each balancer's own instants."""
         return replace(Watched().wire(site), tick_s=self.period_s, stagger=True, pause=True)
 
-    def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
-        """Learn in `episodes` runs, then play the one that counts; see `potential_game.play`."""
-        numbers = seed.stream("learners")
-        with deterministic(numbers, "balancing/marllb_sac"):
-            return play(
-                lambda m, n: _Apart(self, m, n, numbers),
-                begin,
-                seed,
-                context,
-                episodes=self.episodes,
-                updates=self.updates,
-            )
+    def team(self, balancers: int, servers: int, seed: np.random.SeedSequence) -> Team:
+        """A learner for each balancer."""
+        return _Apart(self, balancers, servers, seed)
 
 
 class _Apart:
@@ -110,18 +97,10 @@ class _Apart:
     """
 
     def __init__(self, method: MarllbSac, balancers: int, servers: int, seed: np.random.SeedSequence) -> None:
-        settings = Settings(
-            hidden=method.hidden,
-            rate=method.learning_rate,
-            discount=method.discount,
-            tau=method.tau,
-            batch=method.batch,
-            window=method.window,
-            entropy=method.entropy,
-        )
+        settings = settings_of(Settings, method)
         self._method = method
         self._learners = [
-            DiscreteSac(seen_features(servers), servers, len(LEVELS), settings, child, "balancing/marllb_sac")
+            DiscreteSac(seen_features(servers), servers, len(LEVELS), settings, child, method.WHO)
             for child in seed.spawn(balancers)
         ]
 

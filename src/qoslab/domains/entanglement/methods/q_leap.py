@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import Plan, View
 from qoslab.domains.entanglement.routing.fidelity import leap_path
-from qoslab.domains.entanglement.routing.install import fidelity_plan
+from qoslab.domains.entanglement.routing.install import FidelityPaths
 
 __all__ = ["CITATION", "QLeap"]
 
@@ -33,7 +31,7 @@ CITATION = """@article{li2022fidelity,
     origin="reference instance",
 )
 @dataclass(frozen=True)
-class QLeap:
+class QLeap(FidelityPaths):
     """Dijkstra by -ln w, then each link is raised to the h-th root of the need; requests take turns.
 
     A request that no path can serve at its fidelity gets none. What memories forget is not counted: `margin` is for it.
@@ -44,10 +42,6 @@ class QLeap:
         paths: Most paths of a request.
     """
 
-    most_rounds: Annotated[int, Field(ge=0, le=8)] = 3
-    margin: Annotated[float, Field(ge=0, le=0.75)] = 0.0
-    paths: Annotated[int, Field(ge=1, le=1000)] = 100
-
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """The paths, each as wide as often as it was chosen."""
-        return fidelity_plan(view, context, leap_path, self.most_rounds, self.margin, self.paths)
+        return self.found(view, context, leap_path)

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
+from qoslab.domains.entanglement.methods.q_leap import CITATION
 from qoslab.domains.entanglement.protocol import Plan, View
 from qoslab.domains.entanglement.routing.fidelity import cheapest_path
-from qoslab.domains.entanglement.routing.install import fidelity_plan
+from qoslab.domains.entanglement.routing.install import FidelityPaths
 
-__all__ = ["CITATION", "QPath"]
-
-CITATION = """@article{li2022fidelity,
-  author = {Li, Jian and Wang, Mingjun and Xue, Kaiping and Li, Ruidong and Yu, Nenghai and Sun, Qibin and Lu, Jun},
-  title = {Fidelity-Guaranteed Entanglement Routing in Quantum Networks},
-  journal = {IEEE Transactions on Communications},
-  volume = {70},
-  year = {2022}
-}"""
+__all__ = ["QPath"]
 
 
 @method(
@@ -33,7 +24,7 @@ CITATION = """@article{li2022fidelity,
     origin="reference instance",
 )
 @dataclass(frozen=True)
-class QPath:
+class QPath(FidelityPaths):
     """Path and rounds of purification of each link together, by the fewest memories; requests take turns.
 
     A request that no path can serve at its fidelity gets none. What memories forget is not counted: `margin` is for it.
@@ -44,10 +35,6 @@ class QPath:
         paths: Most paths of a request.
     """
 
-    most_rounds: Annotated[int, Field(ge=0, le=8)] = 3
-    margin: Annotated[float, Field(ge=0, le=0.75)] = 0.0
-    paths: Annotated[int, Field(ge=1, le=1000)] = 100
-
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """The paths, each as wide as often as it was chosen."""
-        return fidelity_plan(view, context, cheapest_path, self.most_rounds, self.margin, self.paths)
+        return self.found(view, context, cheapest_path)

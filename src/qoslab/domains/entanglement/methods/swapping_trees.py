@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
 from qoslab.domains.entanglement.routing.trees import best_tree
-from qoslab.domains.entanglement.routing.view import ends_of, link_rates, swap_successes
+from qoslab.domains.entanglement.routing.view import ends_of, link_times, swap_successes
 from qoslab.graphs.shortest import all_pairs, path_from_nodes
 
 __all__ = ["CITATION", "SwappingTrees"]
@@ -49,23 +48,15 @@ class SwappingTrees:
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """One path per request, with ranks from its tree."""
-        network, rates, swap = view.network, link_rates(view), swap_successes(view)
+        network, swap = view.network, swap_successes(view)
         delay_s = all_pairs(network, np.array([timing.delay_s for timing in view.timings]))
         users = np.zeros(network.m, np.int64)
         plans = []
         for request, ends in enumerate(ends_of(view)):
             context.check_time()
             share = np.array(view.pairs) // (users + 1)
-            tree = best_tree(_times(view, rates * share), delay_s, swap, ends, self.height)
+            tree = best_tree(link_times(view, share), delay_s, swap, ends, self.height)
             if tree is not None:
                 users[path_from_nodes(network, tree.nodes).links(network)] += 1
                 plans.append(PathPlan(request, tree.nodes, tree.ranks))
         return Plan(tuple(plans))
-
-
-def _times(view: View, rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    network = view.network
-    times = np.full((network.n, network.n), np.inf)
-    with np.errstate(divide="ignore"):
-        times[network.tail, network.head] = times[network.head, network.tail] = 1.0 / rates
-    return times

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
@@ -15,7 +17,7 @@ from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.graphs.network import Network
 
-__all__ = ["fidelity_plan", "merged", "take_turns"]
+__all__ = ["FidelityPaths", "merged", "take_turns"]
 
 IntArray = NDArray[np.int64]
 
@@ -34,28 +36,37 @@ class _Find(Protocol):
     ) -> PurePath | None: ...
 
 
-def fidelity_plan(
-    view: View, context: Context, find: _Find, most_rounds: int, margin: float, most: int
-) -> Plan:
-    """Paths that keep each request's fidelity, requests taking turns.
+@dataclass(frozen=True)
+class FidelityPaths:
+    """What methods that keep each request's fidelity share: their parameters, and requests that take turns.
 
-    Args:
-        view: What the method sees.
-        context: Its time limit.
-        find: How one path is found.
+    Attributes:
         most_rounds: Most rounds of purification of a link.
         margin: Fidelity that is asked for above what the request wants.
-        most: Most paths of a request.
+        paths: Most paths of a request.
     """
-    ends, steps = ends_of(view), link_steps(view, most_rounds)
-    gates = [node.gate_fidelity for node in view.hardware]
 
-    def path(request: int, free: IntArray) -> PurePath | None:
-        context.check_time()
-        least = wanted_werner(view.requests[request].fidelity, margin)
-        return find(view.network, ends[request], steps, gates, free, least)
+    most_rounds: Annotated[int, Field(ge=0, le=8)] = 3
+    margin: Annotated[float, Field(ge=0, le=0.75)] = 0.0
+    paths: Annotated[int, Field(ge=1, le=1000)] = 100
 
-    return take_turns(len(ends), view.pairs, path, most)
+    def found(self, view: View, context: Context, find: _Find) -> Plan:
+        """The paths, each as wide as often as it was chosen.
+
+        Args:
+            view: What the method sees.
+            context: Its time limit.
+            find: How one path is found.
+        """
+        ends, steps = ends_of(view), link_steps(view, self.most_rounds)
+        gates = [node.gate_fidelity for node in view.hardware]
+
+        def path(request: int, free: IntArray) -> PurePath | None:
+            context.check_time()
+            least = wanted_werner(view.requests[request].fidelity, self.margin)
+            return find(view.network, ends[request], steps, gates, free, least)
+
+        return take_turns(len(ends), view.pairs, path, self.paths)
 
 
 def take_turns(

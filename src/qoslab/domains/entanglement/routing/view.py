@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qoslab.domains.entanglement.links import single_pair_rate
 from qoslab.domains.entanglement.protocol import View
@@ -17,6 +17,7 @@ __all__ = [
     "Metric",
     "ends_of",
     "link_rates",
+    "link_times",
     "link_werners",
     "path_cost",
     "slot_successes",
@@ -42,6 +43,21 @@ def ends_of(view: View) -> list[Ends]:
 def link_rates(view: View) -> FloatArray:
     """Mean pairs per second of one memory pair of each link, shape (m,)."""
     return np.array([single_pair_rate(timing) for timing in view.timings])
+
+
+def link_times(view: View, memories: ArrayLike) -> FloatArray:
+    """Mean time to a pair of two neighbours, s, infinite where there is no link, shape (n, n), symmetric.
+
+    Args:
+        view: The network.
+        memories: Memories of each link that make pairs, shape (m,).
+    """
+    network = view.network
+    times = np.full((network.n, network.n), np.inf)
+    with np.errstate(divide="ignore"):
+        found = 1.0 / (link_rates(view) * np.asarray(memories))
+    times[network.tail, network.head] = times[network.head, network.tail] = found
+    return times
 
 
 def link_werners(view: View) -> FloatArray:

@@ -86,13 +86,13 @@ class PenaltyConsensus:
         """One round."""
         if k % self.pause:
             return {"x": state["x"], "e": heard["e"]}
-        coupled, x = own.data.coupled, state["x"]
+        coupled, x = own.data.coupled_in(k), state["x"]
         over = own.n * state["e"]
         price = self.penalty * (over if coupled.equality else np.maximum(over, 0.0))
         slope = self._slope(x, own, k) + coupled.pull(price)
-        scale = self.weights_at(own.data.coupled_in(k), x, own.n)
+        scale = self.weights_at(coupled, x, own.n)
         step = falling(self.first_step(own), self.decay, self.power, k) * scale
-        fresh = coupled.project(x - step * slope)
+        fresh = coupled.project(x - step * slope, 1.0 / scale)
         return {"x": fresh, "e": heard["e"] + coupled.constraint(fresh) - coupled.constraint(x)}
 
     def _slope(self, x: FloatArray, own: Own, k: int) -> FloatArray:

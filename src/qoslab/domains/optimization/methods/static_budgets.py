@@ -26,8 +26,9 @@ __all__ = ["StaticBudgets"]
 class StaticBudgets:
     """What today's contracts do: every shared constraint is divided beforehand among those it involves.
 
-    x_i is as large as the smallest of its parts allows, within its box. Nothing is sent and nothing changes, whatever
-    happens to the costs.
+    x_i is as large as the smallest of its parts allows, within its box and its capacity. Nothing is sent and nothing is
+    agreed anew, whatever happens to the costs; budgets for which a degraded agent has no capacity left it exceeds as
+    little as it can.
 
     Attributes:
         first_share: Part of each constraint that its first agent gets, the core of an end-to-end path; the others
@@ -65,8 +66,8 @@ class StaticBudgets:
         return {}
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:  # noqa: ARG002
-        """Nothing changes."""
-        return state
+        """Nothing changes but what can no longer be kept."""
+        return {"x": own.data.coupled_in(k).project(state["x"])}
 
     def _parts(self, own: Own) -> FloatArray:
         """What each agent may use of each constraint, shape (rows, m)."""

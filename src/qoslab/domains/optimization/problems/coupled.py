@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from qoslab.agents.message import FloatArray
+from qoslab.domains.optimization.problems.capacity import Bowl, Capacity, Least
 from qoslab.domains.optimization.problems.costs import Costs
 
 __all__ = ["Coupled", "Dual", "PowerLaw", "Quadratics", "Separable"]
@@ -30,6 +31,10 @@ class Separable(Protocol):
 
     def respond(self, slope: FloatArray) -> FloatArray:
         """The minimiser of f(x) + slope x in each entry."""
+        ...
+
+    def bowl(self, slope: FloatArray) -> Bowl:
+        """F(x) + slope x without its constant."""
         ...
 
     def rows(self, agents: Any) -> Separable:
@@ -65,6 +70,10 @@ class Quadratics:
         """Wish less slope over weight."""
         return np.asarray(self.wish - slope / self.weight)
 
+    def bowl(self, slope: FloatArray) -> Bowl:
+        """F(x) + slope x without its constant."""
+        return Bowl(self.weight, slope - self.weight * self.wish, np.zeros_like(slope))
+
     def rows(self, agents: Any) -> Quadratics:
         """Some agents' costs alone."""
         return Quadratics(self.weight[agents], self.wish[agents])
@@ -96,6 +105,10 @@ class PowerLaw:
         """sqrt(k / slope); without a price as much as can be had."""
         return np.asarray(np.sqrt(self.weight / np.maximum(slope, 1e-300)))
 
+    def bowl(self, slope: FloatArray) -> Bowl:
+        """F(x) + slope x."""
+        return Bowl(np.zeros_like(slope), slope, self.weight)
+
     def rows(self, agents: Any) -> PowerLaw:
         """Some agents' costs alone."""
         return PowerLaw(self.weight[agents])
@@ -103,7 +116,7 @@ class PowerLaw:
 
 @dataclass(frozen=True, eq=False)
 class Coupled:
-    """Decisions x_i in a box, linear shares g_i(x_i) = G_i x_i - h_i of m shared constraints.
+    """Decisions x_i in a box and within a capacity, linear shares g_i(x_i) = G_i x_i - h_i of m shared constraints.
 
     Attributes:
         own: The agents' costs.
@@ -112,6 +125,7 @@ class Coupled:
         low: Lower end of the boxes, shape (rows, d).
         high: Upper end, shape (rows, d).
         equality: Whether the sum must be zero, not only at most zero.
+        capacity: What the decisions may take of each agent's service rate; None where nothing is bounded.
     """
 
     own: Separable
@@ -120,6 +134,7 @@ class Coupled:
     low: FloatArray
     high: FloatArray
     equality: bool
+    capacity: Capacity | None = None
 
     def constraint(self, x: FloatArray) -> FloatArray:
         """g_i(x_i), shape (rows, m)."""
@@ -129,23 +144,59 @@ class Coupled:
         """G_i^T price_i, shape (rows, d), for prices of shape (rows, m)."""
         return np.asarray(np.einsum("imd,im->id", self.share, price))
 
-    def project(self, x: FloatArray) -> FloatArray:
-        """The nearest decisions in the boxes."""
-        return np.clip(x, self.low, self.high)
+    def project(self, x: FloatArray, metric: FloatArray | None = None) -> FloatArray:
+        """The nearest decisions in the agents' sets, shape (rows, d).
+
+        Args:
+            x: Any decisions.
+            metric: Weight of each entry's squared distance, shape (rows, d); 1 where not given. It counts only where
+                a capacity ties entries together.
+        """
+        if self.capacity is None:
+            return np.clip(x, self.low, self.high)
+        weight = np.ones_like(x) if metric is None else metric
+        return self._least(Bowl(weight, -weight * x, np.zeros_like(x))).x
 
     def respond(self, price: FloatArray) -> FloatArray:
         """Each agent's best decision at its prices, shape (rows, d)."""
-        return self.project(self.own.respond(self.pull(price)))
+        return self.answer(price).x
+
+    def answer(self, price: FloatArray) -> Least:
+        """The same, with the multipliers of the agents' capacities."""
+        slope = self.pull(price)
+        if self.capacity is None:
+            x = np.clip(self.own.respond(slope), self.low, self.high)
+            return Least(x, np.zeros(len(x)))
+        return self._least(self.own.bowl(slope))
+
+    def _least(self, bowl: Bowl) -> Least:
+        assert self.capacity is not None
+        return self.capacity.least(bowl, self.low, self.high)
+
+    def give(self, x: FloatArray, toll: FloatArray, bend: FloatArray) -> FloatArray:
+        """-dx / db of the least of some function + b x over the agents' sets, shape (rows, d, d).
+
+        Args:
+            x: The minimisers.
+            toll: Multipliers of the capacities there, shape (rows,).
+            bend: Second derivatives of the function there, shape (rows, d).
+        """
+        free = (x > self.low) & (x < self.high)
+        if self.capacity is None:
+            return np.asarray((free / bend)[:, :, None] * np.eye(x.shape[1]))
+        return self.capacity.give(x, toll, bend, free)
 
     def violation(self, x: FloatArray) -> float:
-        """Largest violation of a shared constraint by decisions of all agents."""
+        """Largest violation by decisions of all agents: of a shared constraint, or of a capacity as a share of it."""
         total = self.constraint(x).sum(axis=0)
-        return float(np.max(np.abs(total) if self.equality else np.maximum(total, 0.0)))
+        shared = float(np.max(np.abs(total) if self.equality else np.maximum(total, 0.0)))
+        return shared if self.capacity is None else max(shared, self.capacity.overload(x))
 
     def rows(self, agents: Any) -> Coupled:
         """Some agents' part alone."""
         share, offset, low, high = (one[agents] for one in (self.share, self.offset, self.low, self.high))
-        return Coupled(self.own.rows(agents), share, offset, low, high, self.equality)
+        capacity = None if self.capacity is None else self.capacity.rows(agents)
+        return Coupled(self.own.rows(agents), share, offset, low, high, self.equality, capacity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +232,10 @@ class Dual(Costs):
         return -self.coupled.constraint(self.coupled.respond(x))
 
     def hessian(self, x: FloatArray) -> FloatArray:
-        """G_i diag(1 / f'') G_i^T over the entries inside their boxes, shape (rows, m, m)."""
-        best = self.coupled.respond(x)
-        inside = (best > self.coupled.low) & (best < self.coupled.high)
-        give = inside / self.coupled.own.curvature(best)
-        return np.asarray(np.einsum("imd,id,ikd->imk", self.coupled.share, give, self.coupled.share))
+        """G_i J_i G_i^T, J_i being how agent i's best decision gives way to prices, shape (rows, m, m)."""
+        best, toll = self.coupled.answer(x)
+        give = self.coupled.give(best, toll, self.coupled.own.curvature(best))
+        return np.asarray(np.einsum("imd,ide,ike->imk", self.coupled.share, give, self.coupled.share))
 
     def smoothness(self) -> FloatArray:
         """Largest possible second derivative, shape (rows,): curvatures fall towards the upper ends."""

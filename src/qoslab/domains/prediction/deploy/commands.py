@@ -11,8 +11,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.core.located import Located, read_toml, validate, validate_dataclass
-from qoslab.core.registry import registry
+from qoslab.core.located import read_toml
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Known, Task, make_task
@@ -24,6 +23,7 @@ from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, Table
 from qoslab.domains.prediction.selection import Limit
+from qoslab.domains.prediction.study_file import method_of, scenario_of
 from qoslab.domains.prediction.tables import read_ids
 
 __all__ = ["evaluate", "export", "select", "serve", "train"]
@@ -61,8 +61,8 @@ def train(
     if to.exists():
         raise BadInput(Problem(message=f"{str(to)!r} exists already", field="to", hint="name a new folder"))
     document = read_toml(world)
-    scenario = _scenario(document)
-    chosen = _method(document, method)
+    scenario = scenario_of(document)
+    chosen = method_of(document, method)
     known = _everything(scenario, split) if everything else _task(scenario, split).known
     users, services = _ids(scenario, known)
     making = Making(
@@ -231,24 +231,6 @@ def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
         raise BadInput(problems)
 
 
-def _scenario(document: Located) -> PredictionScenario:
-    table = document.tree.get("scenario")
-    if not isinstance(table, dict):
-        raise BadInput(Problem(message="there is no [scenario]", path=document.path, field="scenario"))
-    base = str(document.path.resolve().parent) if document.path else "."
-    return validate(PredictionScenario, table, document, ("scenario",), context={"base": base})
-
-
-def _method(document: Located, name: str) -> Any:
-    entry = registry.method("prediction", name)
-    methods = document.tree.get("method")
-    for place, table in enumerate(methods if isinstance(methods, list) else []):
-        if isinstance(table, dict) and table.get("id") == name:
-            values = {key: value for key, value in table.items() if key not in ("id", "label", "file")}
-            return validate_dataclass(entry.cls, values, document, ("method", place))
-    return entry.cls()
-
-
 def _task(scenario: PredictionScenario, split: int) -> Task:
     return make_task(scenario, Seed(replication=split), Context(dataset=resolver()))
 
@@ -260,7 +242,7 @@ def _everything(scenario: PredictionScenario, split: int) -> Known:
 def _ids(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:
     """Ids of users and services: those of a table, else their numbers."""
     if isinstance(scenario.data, Table):
-        return read_ids(scenario.data)
+        return read_ids(scenario.data, Context(dataset=resolver()))
     return [str(user) for user in range(known.users)], [str(service) for service in range(known.services)]
 
 

@@ -24,6 +24,10 @@ _EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 """Upper ends of the histogram of answer times, s."""
 
 
+_NOWHERE = -1
+"""Code of a word that training did not meet: no group has it."""
+
+
 class Refused(Exception):
     """A question that gets no answer.
 
@@ -53,6 +57,9 @@ class Desk:
     def __init__(self, model: KeptModel, folder: Path) -> None:
         self.live = Live(model)
         self._names = model.about.parameters
+        self._number = {
+            kind: {word: code for code, word in enumerate(words)} for kind, words in model.about.words.items()
+        }
         self._lock, self._writing = Lock(), Lock()
         self._journal = Journal(folder)
         self._seen: set[str] = set()
@@ -74,12 +81,12 @@ class Desk:
     def best(self, question: Wanted) -> dict[str, Any]:
         """The services that most probably meet all limits, with predictions."""
         limits = list(self._limits(question.limits))
-        self._known_kinds(question.user_context, "user", "")
+        context = self._codes(question.user_context, "user", "")
         with self._lock:
             try:
-                found = self.live.best(question.user, limits, question.k, question.user_context)
+                found = self.live.best(question.user, limits, question.k, context)
                 names = [name for name, _ in found]
-                answer = self.live.answer(question.user, names, user_context=question.user_context)
+                answer = self.live.answer(question.user, names, user_context=context)
             except Unknown as error:
                 raise self._unknown(error, "") from None
         services = [
@@ -95,7 +102,7 @@ class Desk:
                     field = f"measurements.{i}.values.{name}"
                     raise Refused.one(422, field, f"parameters are {', '.join(self._names)}")
             for side, codes in (("user", one.user_context), ("service", one.service_context)):
-                self._known_kinds(codes, side, f"measurements.{i}.")
+                self._codes(codes, side, f"measurements.{i}.")
         with self._writing:  # answers go on while the disk is waited for
             if question.id is not None and question.id in self._seen:
                 return {"taken": 0, "duplicate": True}
@@ -114,6 +121,7 @@ class Desk:
             "users": len(self.live.users),
             "services": len(self.live.services),
             "contexts": sorted({*about.user_context, *about.service_context}),
+            "words": about.words,
             "measurements_taken": self.live.absorbed,
         }
 
@@ -155,11 +163,12 @@ class Desk:
             yield f"qoslab_prediction_{name} {value}"
 
     def _pair(self, pair: Pair, level: float | None, at: str) -> dict[str, Any]:
-        self._known_kinds(pair.user_context, "user", at)
-        self._known_kinds(pair.service_context, "service", at)
+        contexts = (
+            self._codes(pair.user_context, "user", at),
+            self._codes(pair.service_context, "service", at),
+        )
         with self._lock:
             try:
-                contexts = (pair.user_context, pair.service_context)
                 answer = self.live.answer(pair.user, [pair.service], level, *contexts)
             except Unknown as error:
                 raise self._unknown(error, at) from None
@@ -189,13 +198,28 @@ class Desk:
             if bounds.at_least is not None:
                 yield Limit(place, bounds.at_least, at_most=False)
 
-    def _known_kinds(self, codes: Mapping[str, int] | None, side: str, at: str) -> None:
+    def _codes(self, context: Mapping[str, int | str] | None, side: str, at: str) -> dict[str, int] | None:
+        """A context in codes; a word that nobody had in training is a place of its own.
+
+        Raises:
+            Refused: The model has no such kind of context, or knows it by codes alone.
+        """
+        if context is None:
+            return None
         about = self.live.about
         known = about.user_context if side == "user" else about.service_context
-        for kind in codes or {}:
+        codes = {}
+        for kind, place in context.items():
+            field = f"{at}{side}_context.{kind}"
             if kind not in known:
                 words = f"contexts are {', '.join(known)}" if known else "the model has no contexts"
-                raise Refused.one(422, f"{at}{side}_context.{kind}", words)
+                raise Refused.one(422, field, words)
+            if isinstance(place, str) and kind not in self._number:
+                raise Refused.one(
+                    422, field, "the model knows it by codes, which are whole numbers, not by words"
+                )
+            codes[kind] = self._number[kind].get(place, _NOWHERE) if isinstance(place, str) else place
+        return codes
 
     def _unknown(self, error: Unknown, at: str) -> Refused:
         hint = f"send {error.side}_context for an answer from its context, or {{}} for that of the population"
@@ -210,8 +234,8 @@ class Desk:
                     one.user,
                     one.service,
                     [one.values.get(name, math.nan) for name in self._names],
-                    one.user_context,
-                    one.service_context,
+                    self._codes(one.user_context, "user", ""),
+                    self._codes(one.service_context, "service", ""),
                 )
                 for one in question.measurements
             ]

@@ -66,6 +66,7 @@ class About(BaseModel):
     services: tuple[str, ...] = Field(max_length=1_000_000)
     user_context: dict[str, tuple[int, ...]]
     service_context: dict[str, tuple[int, ...]]
+    words: dict[str, tuple[str, ...]] = {}
     level: float = Field(gt=0, lt=1)
     scenario: dict[str, Any] | None
     seed: int = Field(ge=0)

@@ -197,6 +197,11 @@ class Live:
             online.learn(self._state, np.array([user]), np.array([service]), scaled[None], self.memory)
         self.absorbed += len(measurements)
 
+    def warm(self) -> None:
+        """Have what takes measurements in compiled, which may last many seconds, before the first one comes."""
+        nobody, nothing = np.empty(0, np.int64), np.empty((0, len(self.about.parameters)))
+        online.learn(self._state, nobody, nobody, nothing, self.memory)
+
     def _at(self, level: float) -> tuple[FloatArray, FloatArray]:
         """The scores' quantiles, remembered for the levels asked for last."""
         if level not in self._quantiles:

@@ -117,6 +117,7 @@ def _about(known: Known, name: str, method: Any, making: Making) -> About:
         services=tuple(making.services) or tuple(map(str, range(known.services))),
         user_context={kind: tuple(map(int, codes)) for kind, codes in known.user_context.items()},
         service_context={kind: tuple(map(int, codes)) for kind, codes in known.service_context.items()},
+        words=dict(known.words),
         level=making.level,
         scenario=None if making.scenario is None else dict(making.scenario),
         seed=making.seed,

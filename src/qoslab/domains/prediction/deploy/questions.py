@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
 
@@ -13,7 +21,21 @@ MOST_PAIRS = 1000
 MOST_SERVICES = 1000
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
-Codes = Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=16)]
+
+
+def _place(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and 0 < len(value) <= 200:
+        return value
+    message = "it is a word, or a code, which is a whole number from 0 on"
+    raise ValueError(message)
+
+
+_FORMS = [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": 200}]
+
+Place = Annotated[int | str, PlainValidator(_place), WithJsonSchema({"anyOf": _FORMS})]
+Codes = Annotated[dict[str, Place], Field(max_length=16)]
 Level = Annotated[float, Field(ge=0.5, lt=1)]
 
 
@@ -27,7 +49,7 @@ class Pair(_Part):
     user: Id = Field(description="id of the user")
     service: Id = Field(description="id of the service")
     user_context: Codes | None = Field(
-        None, description="codes of a user who may be unknown; {} accepts the population's answer"
+        None, description="words or codes of a user who may be unknown; {} accepts the population's answer"
     )
     service_context: Codes | None = Field(None, description="the same for the service")
 
@@ -63,7 +85,7 @@ class Wanted(_Part):
     """Which services a user had best take."""
 
     user: Id = Field(description="id of the user")
-    user_context: Codes | None = Field(None, description="codes of a user who may be unknown")
+    user_context: Codes | None = Field(None, description="words or codes of a user who may be unknown")
     limits: dict[str, Bounds] = Field(min_length=1, max_length=64, description="limits by parameter")
     k: int = Field(10, ge=1, le=MOST_SERVICES, description="how many services")
 

@@ -67,6 +67,7 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
         BadInput: The address cannot be had, or measurements kept earlier cannot be read.
     """
     with closing(_desk(model, folder)) as desk, closing(_listen(host, port)) as listener:
+        desk.live.warm()  # else the first delivery waits for the compiler, and everybody else for it
         app = make_app(desk, rate_per_s, max_body)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, limit_concurrency=256, timeout_keep_alive=30

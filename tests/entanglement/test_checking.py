@@ -1,0 +1,129 @@
+"""Scenarios that cannot be: each is refused by `check` with its line, before anything runs."""
+
+from pathlib import Path
+
+import pytest
+
+from qoslab import Study
+from qoslab.core.errors import BadInput
+from qoslab.domains.entanglement.checking import check
+from qoslab.domains.entanglement.scenario import EntanglementScenario, example
+
+FILE = """[study]
+name = "bad"
+domain = "entanglement"
+seeds = 1
+
+[scenario]
+network.links = [
+  { source = "A", target = "R", length_km = 20.0 },
+  { source = "R", target = "B", length_km = 20.0 },
+  { source = "X", target = "Y", length_km = 5.0 },
+]
+requests = [
+  { source = "A", target = "B", fidelity = 0.7 },
+]
+links.attenuation_db_per_km = 0.2
+horizon_s = 0.1
+
+[[method]]
+id = "shortest_path"
+order = "ranks"
+ranks = [1, 0, 1]
+"""
+
+
+def problems(folder: Path, old: str, new: str) -> tuple:
+    path = folder / "study.toml"
+    assert FILE.count(old) >= 1
+    path.write_text(FILE.replace(old, new))
+    with pytest.raises(BadInput) as caught:
+        Study.from_file(path)
+    return caught.value.problems
+
+
+def test_the_file_is_good_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(FILE)
+    assert len(Study.from_file(path).scenarios) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "words"),
+    [
+        ('"B", fid', '"Q", fid', 13, "requests.0.target", "no node 'Q'"),
+        ('"B", fid', '"Y", fid', 13, "requests.0", "no path between 'A' and 'Y'"),
+        ("horizon_s", "nodes.coherence_s = 1e-4\nhorizon_s", 16, "nodes.coherence_s", "dropped at an age of 0.0001"),
+        ("horizon_s", "nodes.swap_success = 0.0\nhorizon_s", 16, "nodes.swap_success", "swap at 'R' never"),
+        ("per_km = 0.2", "per_km = 500.0", 7, "network", "an attempt between 'A' and 'R' never succeeds"),
+        ("horizon_s", "links.initial_fidelity = 0.5\nhorizon_s", 13, "requests.0.fidelity", "none above 1/2"),
+        ("horizon_s", 'phases.centre = "Z"\nhorizon_s', 16, "phases.centre", "no node 'Z'"),
+        ("horizon_s", "node_overrides = [{ node = 'Z', hardware = {} }]\nhorizon_s", 16,
+         "node_overrides.0.node", "no node 'Z'"),
+        ("horizon_s", "link_overrides = [{ source = 'A', target = 'B', hardware = {} }]\nhorizon_s", 16,
+         "link_overrides.0", "no link between 'A' and 'B'"),
+        ("length_km = 20.0", "length_km = -2.0", 8, "network.links.0.length_km", "at least 0"),
+        (", length_km = 5.0", "", 7, "network.length_km", "length_km is unknown for X - Y"),
+        ("ranks = [1, 0, 1]", "ranks = [0, 1, 2]", 21, "ranks", "not allowed"),
+        ("ranks = [1, 0, 1]", "ranks = [1]", 21, "ranks", "not allowed"),
+    ],
+)  # fmt: skip
+def test_each_fault_has_its_line(
+    tmp_path: Path, old: str, new: str, line: int, field: str, words: str
+) -> None:
+    found = problems(tmp_path, old, new)
+    assert (found[0].path, found[0].line) == (tmp_path / "study.toml", line)
+    assert str(found[0].field).endswith(field)
+    assert words in found[0].message
+
+
+def test_a_topology_file_is_blamed_itself(tmp_path: Path) -> None:
+    (tmp_path / "topology.csv").write_text("source,target,length_km\nA,R,20\nR,B,-5\n")
+    links = FILE[FILE.index("network.links") : FILE.index("requests")]
+    (found,) = problems(tmp_path, links, 'network.file = "topology.csv"\n')
+    assert (found.path, found.line) == (tmp_path / "topology.csv", 3)
+
+
+def test_a_scenario_from_python_is_looked_at_too() -> None:
+    raw = example().model_dump(exclude_unset=True) | {"nodes": {"coherence_s": 1e-4}}
+    scenario = EntanglementScenario.model_validate(raw)
+    with pytest.raises(BadInput, match=r"scenario\.nodes\.coherence_s: nothing can be delivered"):
+        Study(name="bad", domain="entanglement", scenario=scenario, methods=["shortest_path"], seeds=1)
+
+
+def scenario(links: list, request: tuple[str, str], **more: object) -> EntanglementScenario:
+    raw = {
+        "network": {"links": [{"source": a, "target": b, "length_km": km} for a, b, km in links]},
+        "requests": [{"source": request[0], "target": request[1]}],
+    }
+    return EntanglementScenario.model_validate(raw | more)
+
+
+SQUARE = [("A", "R", 20.0), ("R", "B", 20.0), ("A", "T", 20.0), ("T", "B", 20.0)]
+
+
+def test_one_way_that_works_is_enough() -> None:
+    idle = {"node": "R", "hardware": {"swap_success": 0.0}}
+    forgets = {"node": "T", "hardware": {"coherence_s": 1e-4}}
+    assert list(check(scenario(SQUARE, ("A", "B"), node_overrides=[idle]))) == []
+    assert list(check(scenario(SQUARE, ("A", "B"), node_overrides=[forgets]))) == []
+    (found,) = check(scenario(SQUARE, ("A", "B"), node_overrides=[idle, forgets]))
+    assert (
+        "between 'A' and 'T' is dropped" in found.message or "between 'T' and 'B' is dropped" in found.message
+    )
+
+
+def test_users_need_not_swap() -> None:
+    idle = {"node": "A", "hardware": {"swap_success": 0.0}}
+    assert list(check(scenario(SQUARE, ("A", "B"), node_overrides=[idle]))) == []
+
+
+def test_networks_drawn_anew_are_looked_at_for_names_alone() -> None:
+    raw = {
+        "network": {"generate": {"model": "erdos_renyi", "nodes": 6, "mean_degree": 0.0}, "default_length_km": 5.0},
+        "requests": [{"source": "0", "target": "5"}],
+    }  # fmt: skip
+    assert list(check(EntanglementScenario.model_validate(raw))) == []
+    raw["requests"] = [{"source": "0", "target": "17"}]
+    (found,) = check(EntanglementScenario.model_validate(raw))
+    assert found.field == "requests.0.target"

@@ -1,0 +1,187 @@
+"""Tuning: nobody sees what is asked, all have the same budget, and what is found is the best of what was tried."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from qoslab.app.main import main
+from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.data import Known, make_task
+from qoslab.domains.prediction.methods.amf import AMF
+from qoslab.domains.prediction.methods.nimf import NIMF
+from qoslab.domains.prediction.methods.pmf import PMF
+from qoslab.domains.prediction.scenario import example
+from qoslab.domains.prediction.tuning import Budget, draw, hide, tune, tuned
+
+SEEN: list[Known] = []
+
+
+@dataclass(frozen=True)
+class Level:
+    """Predicts one value everywhere; the best is the median of what is asked."""
+
+    level: Annotated[float, Field(gt=0)] = 1.0
+
+    def predict(self, known, seed, context):
+        SEEN.append(known)
+        return np.full(known.values.shape, self.level)
+
+
+@dataclass(frozen=True)
+class Fails:
+    """Cannot work with any other number than its own."""
+
+    number: float = 2.0
+    note: str = field(default="unchanged")
+
+    def predict(self, known, seed, context):
+        if self.number != 2.0:
+            raise BadInput("no")
+        return np.ones(known.values.shape)
+
+
+@pytest.fixture
+def task():
+    SEEN.clear()
+    return make_task(example(), Seed(), Context())
+
+
+def test_trials_learn_from_training_cells_less_the_hidden_ones(task):
+    list(tuned(Level(), task.known, Budget(trials=3), Seed(), Context()))
+    hidden = hide(task.known, Seed())
+    known = np.isfinite(task.known.values)
+    assert hidden.any()
+    assert not (hidden & ~known).any()
+    for seen in SEEN:
+        np.testing.assert_array_equal(np.isfinite(seen.values), known & ~hidden)
+
+
+def test_a_tenth_is_hidden_and_the_same_cells_of_all_parameters():
+    known = Known(("a", "b"), np.ones((2, 200, 300)))
+    hidden = hide(known, Seed())
+    np.testing.assert_array_equal(hidden[0], hidden[1])
+    assert hidden.mean() == pytest.approx(0.1, abs=0.01)  # 60,000 cells: eight standard deviations
+
+
+def test_the_best_level_is_found(task):
+    """Errors of a constant are known: the trials are those numbers, and the best is nearest to the best constant."""
+    trials = list(tuned(Level(), task.known, Budget(trials=40), Seed(), Context()))
+    hidden = hide(task.known, Seed())
+    for trial in trials:
+        per = [
+            np.abs(values[asked] - trial.method.level).mean() / values[asked].mean()
+            for values, asked in zip(task.known.values, hidden, strict=True)
+        ]
+        assert trial.nmae == pytest.approx(np.mean(per))
+    assert trials[0].method == Level()
+    assert min(trial.nmae for trial in trials) < trials[0].nmae
+
+
+def test_budgets_end_the_search(task):
+    assert len(list(tuned(Level(), task.known, Budget(trials=7), Seed(), Context()))) == 7
+    assert len(list(tuned(Level(), task.known, Budget(trials=7, cpu_s=0.0), Seed(), Context()))) == 0
+    assert len(list(tuned(Level(), task.known, Budget(trials=7, cpu_s=1e-9), Seed(), Context()))) == 1
+
+
+def test_parameters_that_fail_are_trials_that_lose(task):
+    first, *others = tuned(Fails(), task.known, Budget(trials=4), Seed(), Context())
+    assert np.isfinite(first.nmae)
+    assert [trial.nmae for trial in others] == [np.inf] * 3
+
+
+@pytest.mark.parametrize("method", [PMF(), NIMF(), AMF(), PMF(rank=100)])
+def test_draws_keep_bounds_and_types(method):
+    rng = np.random.default_rng(0)
+    drawn = [draw(method, 4.0, rng) for _ in range(200)]
+    for one in drawn:
+        assert isinstance(one.rank, int)
+        assert max(1, round(method.rank / 4)) <= one.rank <= min(100, 4 * method.rank)
+        assert method.ridge / 4.1 <= one.ridge <= 4.1 * method.ridge
+    assert len({one.ridge for one in drawn}) > 100
+    shares = [one.own for one in drawn if isinstance(one, NIMF)]
+    assert all(0 < share < 1 for share in shares)
+    if shares:  # .7 has odds of 7 to 3: a quarter of them to four times as many
+        assert min(shares) == pytest.approx(0.37, abs=0.03)
+        assert max(shares) == pytest.approx(0.90, abs=0.03)
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Bounds that must not be touched."""
+
+    above: Annotated[int, Field(gt=1)] = 2
+    below: Annotated[float, Field(lt=3.0)] = 2.9
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+
+def test_open_bounds_are_not_reached():
+    rng = np.random.default_rng(0)
+    drawn = [draw(Bounded(), 4.0, rng) for _ in range(200)]
+    assert min(one.above for one in drawn) == 2
+    assert max(one.below for one in drawn) < 3.0
+    assert 0.99 < min(one.share for one in drawn) < max(one.share for one in drawn) < 1
+
+
+def test_too_few_cells_are_named():
+    values = np.full((1, 2, 3), np.nan)
+    values[0, 0, 0] = 1.0
+    with pytest.raises(BadInput, match="'a' has 1 training cells: too few"):
+        hide(Known(("a",), values), Seed())
+
+
+def test_no_spread_is_no_change():
+    assert draw(NIMF(), 1.0, np.random.default_rng(0)) == NIMF()
+
+
+WORLD = """
+[study]
+name = "world"
+domain = "prediction"
+
+[scenario]
+data = { kind = "planted", users = 20, services = 40 }
+density = 0.3
+
+[[method]]
+id = "pmf"
+sweeps = 5
+
+[[method]]
+id = "item_mean"
+"""
+
+
+def test_from_a_study_file_to_chosen_parameters(tmp_path, capsys, monkeypatch):
+    """What is written is a study's methods; hidden errors never rise; a method without numbers stays as it was."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "world.toml").write_text(WORLD)
+    rows = {row["method"]: row for row in tune(tmp_path / "world.toml", trials=6, to=tmp_path / "found.toml")}
+    assert rows["pmf"]["hidden_nmae_tuned"] < rows["pmf"]["hidden_nmae"]
+    assert rows["item_mean"]["chosen"] == "as it was"
+    assert rows["item_mean"]["nmae"] == rows["item_mean"]["nmae_tuned"]
+    text = (tmp_path / "found.toml").read_text()
+    (tmp_path / "next.toml").write_text(WORLD[: WORLD.index("[[method]]")] + text)
+    assert main(["check", "next.toml"]) == 0
+    again = tune(tmp_path / "next.toml", trials=1)
+    assert again[0]["nmae"] == pytest.approx(rows["pmf"]["nmae_tuned"], abs=1e-4)
+    with pytest.raises(BadInput, match="exists already"):
+        tune(tmp_path / "world.toml", trials=1, to=tmp_path / "found.toml")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("trials", 0), ("cpu_min", 0.0), ("spread", 0.5), ("split", -1)]
+)
+def test_wrong_settings_are_named(tmp_path, field, value):
+    with pytest.raises(BadInput, match=field):
+        tune(tmp_path / "world.toml", **{field: value})
+
+
+def test_a_method_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "world.toml").write_text(WORLD)
+    with pytest.raises(BadInput, match="pmff"):
+        tune(tmp_path / "world.toml", method=["pmff"])
