@@ -165,7 +165,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         context.check_time()
         world = make_world(scenario, seed, context)
         slotted = scenario.phases.for_all and not isinstance(method, Deciding)
-        decider = PlannedInSlots(method) if slotted else method
+        decider = PlannedInSlots(method, scenario.phases.clear) if slotted else method
         planned = _planned if scenario.memory.multiplexing == "buffer_space" else _sharing
         runner = _decided if isinstance(decider, Deciding) else planned
         runs, load = runner(scenario, world, decider, seed, context)
