@@ -35,6 +35,7 @@ def kept(name: str) -> pl.DataFrame:
         ("multiplexing", {"scenario.links.pairs": "{ grid = [8] }", **ONE_COHERENCE}, 10),
         ("swap-policies", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 10),
         ("purification", {"scenario.nodes.coherence_s": "{ grid = [0.5] }"}, 6),
+        ("purification-trade-off", {"scenario.links.initial_fidelity": "{ grid = [0.9] }"}, 6),
         ("swap-orders", {"scenario.nodes.coherence_s": "{ grid = [0.02] }"}, 10),
         ("scalability-16", {}, 1),
         pytest.param("scalability-512", {}, 1, marks=FULL),
@@ -93,6 +94,23 @@ def test_the_table_of_one_link_is_renewal_theory() -> None:
         rows = table.filter(pl.col("scenario").str.contains(f"={km}"))
         assert len(rows) == 100
         assert abs(z_of(rows, "rate_per_s", rate, 1.0)) < 3.5
+
+
+def test_rounds_buy_fidelity_with_rate_until_links_are_good() -> None:
+    """With noisy gates the gain in fidelity falls with that of new pairs, and turns into a loss."""
+    table = kept("purification-trade-off").group_by("links.initial_fidelity", "method")
+    means = table.agg(pl.col("rate_per_s", "fidelity").mean())
+
+    def of(method: str, column: str) -> Any:
+        rows = means.filter(pl.col("method") == method).sort("links.initial_fidelity")
+        return rows[column].to_numpy()
+
+    for first, second in (("none", "1 round"), ("1 round", "2 nested rounds")):
+        assert (of(first, "rate_per_s") > 1.8 * of(second, "rate_per_s")).all()
+    gain = of("2 nested rounds", "fidelity") - of("none", "fidelity")
+    assert (gain[1:] < gain[:-1]).all()
+    assert gain[0] > 0.15
+    assert gain[-1] < 0
 
 
 def test_shorter_patience_buys_fidelity() -> None:

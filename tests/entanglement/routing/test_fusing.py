@@ -193,7 +193,11 @@ def test_fusing_beats_swapping_where_links_fail_often():
     )  # fmt: skip
     rates = [
         next(iter(run(world, method, [Seed()], Context()))).metrics["rate_per_s"]
-        for method in (NFusion(slot_s=0.004), QCast(slot_s=0.004), NFusion(slot_s=0.004, detours=0))
+        for method in (
+            NFusion(slot_s=0.004, detours=6),
+            QCast(slot_s=0.004),
+            NFusion(slot_s=0.004, detours=0),
+        )
     ]
     # About 250, 110 and 80 pairs: differences of more than seven standard errors.
     assert rates[0] > 1.7 * rates[1]

@@ -51,7 +51,7 @@ class NFusion:
 
     knows_hops: ClassVar[int] = 0
     paths: Annotated[int, Field(ge=1, le=20)] = 3
-    detours: Annotated[int, Field(ge=0, le=100)] = 6
+    detours: Annotated[int, Field(ge=0, le=100)] = 4
     reach: Annotated[int, Field(ge=1, le=10)] = 3
     slot_s: Annotated[float, Field(gt=0)] = 0.005
 

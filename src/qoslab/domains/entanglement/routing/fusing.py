@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.graphs.network import Network
-from qoslab.graphs.shortest import Search, hop_counts
+from qoslab.graphs.shortest import Search
 
 __all__ = ["FusionFlow", "Most", "flow_success", "fusion_flows", "joined_probability"]
 
@@ -49,22 +49,23 @@ class Most(NamedTuple):
     """
 
     paths: int = 3
-    detours: int = 6
+    detours: int = 4
     reach: int = 3
 
 
 def joined_probability(links: Sequence[tuple[int, int, float]], works: FloatArray, ends: Ends) -> float:
     """Probability that live links and working nodes join two users, who always work, exactly.
 
-    Links are taken one by one. What is known so far is kept for the nodes that have links to come: which of them work
-    and which hang together, with its probability. That grows with how many nodes are open at a time, so links should
-    come in an order that closes nodes soon.
+    A repeater of two links is one link, two links between the same nodes are one, a repeater of one link is none. What
+    is left is taken link by link, from the source on. What is known so far is kept for the nodes that have links to
+    come: which of them work and which hang together, with its probability.
 
     Args:
         links: Two nodes and the probability that there is a pair between them, each.
         works: Probability that a node's fusion works, shape (n,).
         ends: The users.
     """
+    links = _reduced(links, works, ends)
     last = {node: place for place, link in enumerate(links) for node in link[:2]}
     if not set(ends) <= set(last):
         return 0.0
@@ -86,10 +87,53 @@ def joined_probability(links: Sequence[tuple[int, int, float]], works: FloatArra
                 for node in {a, b} - set(ends):
                     if last[node] == place:
                         del merged[node]
+                if any(last[user] <= place and _alone(merged, user) for user in ends):
+                    continue
                 key = _state(merged)
                 after[key] = after.get(key, 0.0) + chance * share
         states = after
     return total
+
+
+def _alone(group: dict[int, int], user: int) -> bool:
+    """Whether no other open node hangs together with a user."""
+    return list(group.values()).count(group[user]) == 1
+
+
+def _reduced(
+    links: Sequence[tuple[int, int, float]], works: FloatArray, ends: Ends
+) -> list[tuple[int, int, float]]:
+    """Links of the same probability that leave repeaters of three links or more alone, from the source on."""
+    beside: dict[int, dict[int, float]] = {}
+    for link in links:
+        _laid(beside, *link)
+    todo = [node for node in beside if node not in ends]
+    while todo:
+        node = todo.pop()
+        if len(beside.get(node, range(3))) > 2:
+            continue
+        around = list(beside.pop(node).items())
+        for other, _ in around:
+            del beside[other][node]
+        if len(around) == 2:
+            (a, p), (b, r) = around
+            _laid(beside, a, b, p * r * float(works[node]))
+        todo += [other for other, _ in around if other not in ends]
+    far, row = {ends.source: 0}, [ends.source]
+    for node in row:
+        for other in sorted(beside.get(node, ())):
+            if other not in far:
+                far[other] = far[node] + 1
+                row.append(other)
+    found = [(a, b, p) for a in beside for b, p in beside[a].items() if a < b and a in far]
+    return sorted(found, key=lambda link: (far[link[0]] + far[link[1]], link))
+
+
+def _laid(beside: dict[int, dict[int, float]], a: int, b: int, p: float) -> None:
+    """Lay one more link between two nodes."""
+    if a != b:
+        both = 1.0 - (1.0 - beside.setdefault(a, {}).get(b, 0.0)) * (1.0 - p)
+        beside[a][b] = beside.setdefault(b, {})[a] = both
 
 
 def _opened(
@@ -131,12 +175,10 @@ def flow_success(
         works: Probability that a node's fusion works, shape (n,).
         ends: The users.
     """
-    far = hop_counts(network, ends.source)
     tail, head = network.tail, network.head
-    order = sorted(width, key=lambda link: (int(far[tail[link]] + far[head[link]]), link))
     links = [
         (int(tail[link]), int(head[link]), 1.0 - (1.0 - float(success[link])) ** width[link])
-        for link in order
+        for link in sorted(width)
     ]
     return joined_probability(links, works, ends)
 
@@ -154,7 +196,7 @@ def fusion_flows(
 
     First, again and again the request to which its most reliable path over free links not its own adds most success per
     link gets it, with one memory on each. Then so do detours, ways over free links between two nodes of a flow. Then
-    each memory that is left goes to the link and flow that gain most by it.
+    memories that are left go one by one to the link and flow that gain most, as far as is known (see `widen`).
 
     Args:
         network: Undirected.
@@ -288,20 +330,29 @@ class _Planner:
         self.free[list(links)] -= 1
 
     def widen(self, check: Callable[[], None]) -> None:
-        """Give every memory that is left to the link and request that gain most."""
-        gains: dict[tuple[int, int], float] = {}
-        stale = set(range(len(self.requests)))
-        while True:
+        """Give memories that are left one by one to the link and request that gain most.
+
+        A gain is worked out anew when the old one is the largest, so one that grew since may be seen late.
+        """
+        queue = [
+            (-self.gain(place, [link]), place, link)
+            for place, width in enumerate(self.width)
+            for link in width
+            if self.free[link] > 0
+        ]
+        heapify(queue)
+        while queue:
             check()
-            for place in stale:
-                for link in self.width[place]:
-                    gains[place, link] = self.gain(place, [link]) if self.free[link] > 0 else 0.0
-            options = [(gain, key) for key, gain in gains.items() if self.free[key[1]] > 0]
-            gain, (place, link) = max(options, default=(0.0, (-1, -1)))
+            _, place, link = heappop(queue)
+            if self.free[link] < 1:
+                continue
+            gain = self.gain(place, [link])
             if gain <= _NOTHING:
-                return
-            self.take(place, [link])
-            stale = {place}
+                continue
+            if not queue or gain >= -queue[0][0]:
+                self.take(place, [link])
+                gain = self.gain(place, [link])
+            heappush(queue, (-gain, place, link))
 
     def _wider(self, place: int, links: Sequence[int]) -> dict[int, int]:
         return self.width[place] | {link: self.width[place].get(link, 0) + 1 for link in links}

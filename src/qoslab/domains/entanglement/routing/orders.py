@@ -11,7 +11,6 @@ import numpy as np
 from qoslab.domains.entanglement.protocol import View
 from qoslab.domains.entanglement.routing.view import link_werners
 from qoslab.domains.entanglement.swaporder.path import SwapLink, SwapPath
-from qoslab.domains.entanglement.swaporder.plan import plan
 from qoslab.graphs.shortest import Path
 
 __all__ = ["optimised_ranks", "swap_path"]
@@ -45,4 +44,7 @@ def optimised_ranks(view: View, path: Path) -> tuple[int, ...]:
     """
     if path.hops < 2 or not np.prod([view.hardware[node].swap_success for node in path.nodes[1:-1]]):
         return (1, *[0] * (path.hops - 1), 1)
+    # Imported here: runs that do not ask for it need not wait for the optimiser and its special functions.
+    from qoslab.domains.entanglement.swaporder.plan import plan
+
     return tuple(plan(swap_path(view, path)).ranks)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrc
 
 from qoslab.graphs.network import Network
 
@@ -162,4 +161,7 @@ def _link(network: Network, a: int, b: int) -> int:
 
 def _tail(width: int, p: float) -> FloatArray:
     """P(Bin(W, p) >= i) for i = 1..W."""
+    # Imported here: runs of planned paths need this module's names, and no binomials.
+    from scipy.special import bdtrc
+
     return np.asarray(bdtrc(np.arange(width), width, p))
