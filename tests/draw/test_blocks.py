@@ -189,3 +189,19 @@ def test_a_straight_network_has_room_and_colours_begin_at_nothing() -> None:
     low, high = axes.get_ylim()
     assert high - low >= 1.2
     assert axes.collections[0].get_clim() == (0.0, 3.0)
+
+
+@pytest.mark.parametrize("width", ["column", "middle", "page"])
+def test_a_legend_of_long_names_stays_within_the_figure(width):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    names = ["row_stochastic_tracking", "row_stochastic_tracking, predicted", "frost", "frost, predicted"]
+    names += ["negotiated, penalty 1000", "40 to the core, 60 to access", "push_pull", "x"]
+    for labels in (names, names[4:], names[::-1], [name.upper() for name in names[:3]]):
+        figure = draw.lines(X, {label: draw.Band(X) for label in labels}, width=width)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        (legend,) = figure.legends
+        assert legend.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1 + 1
+    few = draw.lines(X, {label: draw.Band(X) for label in "abcd"}, width=width)
+    assert few.legends[0]._ncols == 4

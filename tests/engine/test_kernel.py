@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qoslab.core.errors import BadInput
+from qoslab.engine import compiler
 from qoslab.engine.kernel import Kernel, compiled, interpreted, kernel, mark_of, warm
 from qoslab.engine.streams import stream, uniform
 
@@ -369,3 +370,25 @@ for wraparound in (True, False):
 """
     said = python(text, NUMBA_BOUNDSCHECK="1")
     assert said.split() == ["2.0", "wrong", "wrong", "wrong", "wrong", "wrong"]
+
+
+@kernel
+def stepped(x: int, step: int) -> int:
+    return x + step
+
+
+@kernel(once=True)
+def stepped_once(x: int, step: int) -> int:
+    return x + step
+
+
+@kernel
+def three_steps(x: int) -> int:
+    return stepped(stepped(stepped(x, 1), 2), 3) + stepped_once(stepped_once(stepped_once(x, 1), 2), 3)
+
+
+def test_a_kernel_that_is_compiled_once_has_no_copy_for_each_literal():
+    assert compiled(three_steps, cache=False)(5) == three_steps(5) == 22
+    copies = {key[0]: len(twin.overloads) for key, twin in compiler._inner.items()}
+    assert copies[stepped_once] == 1
+    assert copies[stepped] == 3

@@ -1,9 +1,10 @@
 """Figures show the numbers of the table and of the series, and nothing where there are none."""
 
+import numpy as np
 import polars as pl
 import pytest
 
-from qoslab.domains.optimization.figures import budgets, protection
+from qoslab.domains.optimization.figures import budgets, convergence, protection
 
 pytest.importorskip("matplotlib")
 
@@ -36,9 +37,25 @@ def test_protection_is_the_mean_over_seeds_at_each_probability():
             "eavesdropper.interception": [0.1, 0.1, 0.9, 0.9],
             "method": ["extra"] * 4,
             "protection_of_innovations": [0.8, 0.6, 0.2, 0.1],
+            "protection_of_states": [0.3, 0.1, 0.0, 0.0],
         }
     )
-    (values,) = [value for value in lines(protection(rows, {})).values() if len(value) == 2]
-    assert values == pytest.approx([0.7, 0.15])
+    drawn = [value for value in lines(protection(rows, {})).values() if len(value) == 2]
+    assert drawn == [pytest.approx([0.7, 0.15]), pytest.approx([0.2, 0.0])]
+    noisy = pl.concat([rows.with_columns(privacy=pl.lit("none")), rows.with_columns(privacy=pl.lit("much"))])
+    values = pl.Series([*noisy["protection_of_innovations"][:4], 9.0, 9.0, 9.0, 9.0])
+    noisy = noisy.with_columns(protection_of_innovations=values)
+    assert [9.0, 9.0] not in lines(protection(noisy, {})).values()
     assert protection(rows.head(2), {}) is None
     assert protection(rows.drop("eavesdropper.interception"), {}) is None
+
+
+def test_predictions_end_where_rounding_stopped_the_error():
+    steps = pl.DataFrame(
+        {"round": [0, 1, 2, 3], "error": [1.0, 1e-8, 1e-15, 1e-15], "predicted": [1.0, 1e-8, 1e-16, 1e-24]}
+    ).with_columns(scenario=pl.lit("s"), method=pl.lit("fast"), replication=pl.lit(0))
+    figure = convergence(steps, {"convergence": steps})
+    first, second = figure.axes[0].lines
+    assert list(first.get_ydata()) == [1.0, 1e-8, 1e-15, 1e-15]
+    np.testing.assert_array_equal(second.get_ydata(), [1.0, 1e-8, np.nan, np.nan])
+    assert first.get_color() != second.get_color()

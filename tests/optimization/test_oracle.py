@@ -2,11 +2,13 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from qoslab import Study
 from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 from qoslab.core.seeds import Seed
@@ -18,7 +20,9 @@ from qoslab.domains.optimization.oracle import central_checks, central_cost
 from qoslab.domains.optimization.problems.coupled import PowerLaw
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.scenario import OptimizationScenario
-from qoslab.domains.optimization.task import Task
+from qoslab.domains.optimization.task import Task, make_task
+
+STUDIES = Path(__file__).parents[2] / "studies" / "optimization"
 
 
 def test_the_reference_instances_have_the_solvers_optimal_costs():
@@ -94,3 +98,14 @@ def test_costs_from_a_file_have_no_formula(tmp_path):
         OptimizationScenario.model_validate(
             {"network": {"generate": {"model": "ring", "nodes": 5}}, "problem": table, "oracle": "cvxpy"}
         )
+
+
+@pytest.mark.parametrize(("degree", "replication"), [(4, 4), (2, 1)])
+def test_a_problem_on_which_the_solver_stops_short_is_solved_to_a_wider_gap(degree, replication):
+    """Logistic regressions of a committed study whose first solutions are called inaccurate."""
+    pytest.importorskip("cvxpy")
+    study = Study.from_file(STUDIES / "rate-by-topology.toml", {"study.seeds": "5"})
+    label = f"network.generate.nodes=10, network.generate.in_degree={degree}"
+    (case,) = [case for case in study.scenarios if case.label == label]
+    task = make_task(case.scenario, Seed(0, "rate-by-topology", label, replication), Context())
+    assert central_cost(task.costs) == pytest.approx(task.cost, rel=1e-7)

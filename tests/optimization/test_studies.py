@@ -27,11 +27,32 @@ CASES = [
     ),
     ("qos-capacity", "scenario.measurement_noise", "{ grid = [5.0] }", ["error", "infeasibility"], 6),
     (
+        "privacy",
+        "scenario.eavesdropper.interception",
+        "{ grid = [0.5] }",
+        ["error", "protection_of_states", "protection_of_innovations", "protection_of_target"],
+        9,
+    ),
+    (
         "rate-by-topology",
         "scenario.network.generate.nodes",
         "{ grid = [10] }",
         ["error", "rate_predicted"],
         10,
+    ),
+    (
+        "rate-by-graph",
+        "scenario.network.generate",
+        '{ grid = [{ model = "star", leaves = 15 }] }',
+        ["error", "rate", "rate_predicted"],
+        5,
+    ),
+    (
+        "steps",
+        "scenario.rounds",
+        "1500",
+        ["rate", "rate_predicted", "step", "step_limit", "step_certified"],
+        5,
     ),
     ("noise", "scenario.measurement_noise", "{ grid = [1.0] }", ["error", "optimality_gap"], 4),
 ]
@@ -43,6 +64,8 @@ CASES = [
 def test_one_seed_gives_the_committed_numbers(tmp_path, name, field, value, metrics, rows):
     table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
     changes = {"study.seeds": "1", field: value, "study.series": '"none"'}
+    # What a convex solver finds beside is tests/optimization/test_oracle.py's.
+    changes["scenario.oracle"] = '"own"'
     study = Study.from_file(FOLDER / f"{name}.toml", changes)
     again = study.run(tmp_path / "again", workers=0, quiet=True).table
     key = ["scenario", "method", "replication"]

@@ -56,6 +56,16 @@ def test_expected_squares_by_sampling():
     assert abs(squares.mean() - found) < 5 * squares.std() / np.sqrt(len(squares))
 
 
+def test_deviation_is_that_of_products_of_draws():
+    belief = variational(holes(rows=8, services=30)[1], 2, 3.0, 5, RNG(0), Context())
+    size, draws = belief.rows.shape[1], 200_000
+    row = RNG(1).multivariate_normal(belief.rows[3], belief.row_covariances[3], draws)
+    point = np.ones((draws, size))
+    covariance = belief.point_covariances[7][:-1, :-1]
+    point[:, :-1] = RNG(2).multivariate_normal(belief.points[7][:-1], covariance, draws)
+    assert (row * point).sum(axis=1).std() == pytest.approx(belief.deviation()[3, 7], rel=0.02)
+
+
 def test_outliers_lose_their_weight():
     full, table = holes(rows=20, services=150, seed=3)
     known = np.argwhere(np.isfinite(table))

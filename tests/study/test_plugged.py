@@ -9,6 +9,7 @@ import pytest
 from toylab.studies import toy
 
 from qoslab.core.errors import BadInput
+from qoslab.study.events import Event, Planned
 from qoslab.study.study import Study
 
 THREADS = """\
@@ -75,8 +76,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_table(tails: Path, tmp_path: Path) -> None:
     study = Study.from_file(tails)
     alone = study.run(tmp_path / "alone", workers=0)
-    for asked in ("threads", "threads:5"):
-        far = study.run(tmp_path / asked.replace(":", ""), executor=asked)
+    for asked, workers in (("threads", 2), ("threads:5", 5)):
+        seen: list[Event] = []
+        far = study.run(tmp_path / asked.replace(":", ""), executor=asked, events=seen.append)
+        assert [event.workers for event in seen if isinstance(event, Planned)] == [workers]
         assert far.digest() == alone.digest()
         assert set(far.table["host"]) == {"a thread"}
 

@@ -28,7 +28,7 @@ from qoslab.agents.program import Own, Program
 from qoslab.agents.weights import Weights
 from qoslab.core.errors import BadInput, Problem, QoslabError
 
-__all__ = ["AgentsFail", "Walk", "Watch", "require_installed", "work_locally"]
+__all__ = ["AgentsFail", "Walk", "Watch", "require_installed", "work_locally", "works_of"]
 
 Watch = Callable[[Mapping[int, int], Sequence[int]], None]
 """Called again and again while agents work, with process ids by agent and the rounds each has done."""
@@ -84,11 +84,24 @@ def work_locally(
     require_installed(program)
     with tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
-        works = [
-            Work(program, own, seat, kind, count, every, folder)
-            for own, seat in zip(owns, seats(weights, kind), strict=True)
-        ]
+        works = works_of(program, owns, kind, weights, count, every, folder)
         return _Crew(works, folder).run(count, watch)
+
+
+def works_of(
+    program: Program,
+    owns: Sequence[Own],
+    kind: MessageType,
+    weights: Weights,
+    count: int,
+    every: int,
+    folder: Path,
+) -> list[Work]:
+    """What each agent is given; see `work_locally`. Its checkpoints and its trace lie in the folder."""
+    return [
+        Work(program, own, seat, kind, count, every, folder)
+        for own, seat in zip(owns, seats(weights, kind), strict=True)
+    ]
 
 
 def require_installed(program: Program) -> None:

@@ -76,7 +76,10 @@ class MessageType:
             if part.name not in message:
                 said.append(f"the declared part {part.name!r} is missing")
                 continue
-            value, shape = message[part.name], (speakers, *part.shape)
+            shape = (speakers, *part.shape)
+            value: object = message[
+                part.name
+            ]  # whatever the type says, a user's program may hand over anything
             if not isinstance(value, np.ndarray):
                 said.append(f"part {part.name!r} is a {type(value).__name__}, not an array")
             elif value.shape != shape:

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from qoslab.agents.agent import Agent, seats
-from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed
+from qoslab.agents.agent import Agent
+from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed, works_of
 from qoslab.agents.message import MessageType
 from qoslab.agents.process import Work
 from qoslab.agents.program import Own, Program
 from qoslab.agents.weights import Weights
+from qoslab.core.cluster import start_cluster
 from qoslab.core.errors import BadInput, MissingExtra, Problem
 
 __all__ = ["hands_on_ray", "work_on_ray"]
@@ -147,10 +148,7 @@ def work_on_ray(
     require_installed(program)
     with _cluster() as ray, tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
-        works = [
-            Work(program, own, seat, kind, count, every, folder)
-            for own, seat in zip(owns, seats(weights, kind), strict=True)
-        ]
+        works = works_of(program, owns, kind, weights, count, every, folder)
         return _Crew(ray, works, folder).run(count, watch)
 
 
@@ -222,20 +220,7 @@ def _begin(ray: Any) -> None:
     if address:
         ray.init(address=address, logging_level="error", log_to_driver=False)
         return
-    # Left to itself Ray listens on all addresses; its mode without is chosen by this constant when it is imported.
-    constants = ray._private.ray_constants
-    usual = getattr(constants, "ENABLE_RAY_CLUSTER", True)
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level="error",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-    finally:
-        constants.ENABLE_RAY_CLUSTER = usual
+    start_cluster(ray)
 
 
 class _Crew:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -107,17 +107,30 @@ def legend(figure: Figure, axes: Axes, *, columns: int = 4) -> None:
     Args:
         figure: The figure.
         axes: Axes whose labelled artists are listed.
-        columns: Most entries in a row.
+        columns: Most entries in a row; fewer where long names would leave the figure.
     """
     handles, labels = axes.get_legend_handles_labels()
     if not labels:
         return
-    wide = min(columns, len(labels))
+    wide = _fitting(labels, min(columns, len(labels)), figure.get_figwidth())
     # Matplotlib fills columns first; a reader goes along rows.
     order = [i for column in range(wide) for i in range(column, len(labels), wide)]
     figure.legend(
         [handles[i] for i in order], [labels[i] for i in order], loc="outside upper left", ncols=wide
     )
+
+
+def _fitting(labels: Sequence[str], most: int, inches: float) -> int:
+    """The most columns whose entries fit into a width."""
+    from matplotlib.textpath import TextPath
+
+    size = _PARAMETERS["legend.fontsize"]
+    letters = [TextPath((0, 0), label or "x", size=size).get_extents().x1 for label in labels]
+    around = size * (_PARAMETERS["legend.handlelength"] + 0.8 + _PARAMETERS["legend.columnspacing"])
+    for wide in range(most, 1, -1):
+        if sum(around + max(letters[column::wide]) for column in range(wide)) <= 72.0 * inches:
+            return wide
+    return 1
 
 
 def scales(axes: Axes, *, log_x: bool, log_y: bool) -> None:

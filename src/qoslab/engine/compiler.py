@@ -89,6 +89,7 @@ def _inner_twin(function: Callable[..., Any], constants: Mapping[str, Constant],
             else dispatcher(
                 _bound_clone(function, mine, wraparound=wraparound),
                 inline=mark.inline,
+                once=mark.once,
                 inner=True,
                 wraparound=wraparound,
             )

@@ -51,7 +51,11 @@ class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _Files(IndexDataCacheFile):  # type: ignore[misc]
-    """Index and data files that several processes may write at once and that may be damaged."""
+    """Index and data files that may be damaged.
+
+    Each kernel has an index of its own, written by the process whose turn it is (`KernelCache`) and put in place whole.
+    Where two write all the same, one entry may be forgotten: that kernel is compiled again.
+    """
 
     def _data_name(self, number: int) -> str:
         return f"{super()._data_name(number)[:-4]}.{uuid.uuid4().hex[:8]}.nbc"
@@ -68,10 +72,6 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
             return super().load(key)
         except Exception:
             return None
-
-    def save(self, key: Any, data: Any) -> None:
-        with _locked(Path(self._cache_path) / ".lock"):
-            super().save(key, data)
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]
@@ -178,20 +178,3 @@ def _opened(path: Path) -> int | None:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:
         return None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel frees when the process dies; without one where the file system has none."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        yield
-        return
-    try:
-        if _LOCKS:
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

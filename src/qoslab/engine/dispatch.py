@@ -6,6 +6,7 @@ from types import FunctionType
 from typing import Any
 
 from numba.core.registry import CPUDispatcher
+from numba.core.types.misc import unliteral
 
 from qoslab.engine.lean import KernelCompiler, NonNegativeCompiler
 
@@ -16,7 +17,19 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
     """Numba's dispatcher; one compiled for a single signature and for good has the type of its function pointer.
 
     Numba gives each dispatcher a type of its own, so that a kernel would be compiled again for each policy it is given.
+
+    Attributes:
+        once: Whether literal numbers in calls have the types of other numbers; see `qoslab.engine.kernel.Kernel`.
     """
+
+    once = False
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """What a call from compiled code runs."""
+        if self.once:
+            args = tuple(unliteral(each) for each in args)
+            kws = {name: unliteral(each) for name, each in dict(kws).items()}
+        return super().get_call_template(args, kws)
 
     def compile(self, sig: Any) -> Any:
         """Compile for a signature, or read what is kept; processes that need the same wait and read it then."""
@@ -33,7 +46,7 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
 
 
 def dispatcher(
-    text: FunctionType, *, inline: bool, inner: bool = False, wraparound: bool = True
+    text: FunctionType, *, inline: bool, inner: bool = False, once: bool = False, wraparound: bool = True
 ) -> KernelDispatcher:
     """A dispatcher for a cloned kernel; an inner one is called by other kernels only, and spared Python's wrappers.
 
@@ -50,4 +63,6 @@ def dispatcher(
         "no_cfunc_wrapper": inner,
     }
     pipeline = KernelCompiler if wraparound else NonNegativeCompiler
-    return KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=pipeline)
+    found = KernelDispatcher(py_func=text, locals={}, targetoptions=options, pipeline_class=pipeline)
+    found.once = once
+    return found

@@ -28,12 +28,16 @@ class Kernel:
     Attributes:
         inline: Always inlined into its callers. Right for small functions that are called once per event: a call that
             is not inlined pays for reference counts of every array it is given.
+        once: Compiled once for each combination of argument types. Without it the compiler makes another copy for each
+            number that stands literally in a call, which is faster to run where a branch hangs on it, and slower to
+            compile: a large function called with four such numbers costs four times.
         twin: Text for the compiler where Python and the compiler need different words, such as arithmetic modulo
             2**64; a plain function of the same signature, itself compiled as a kernel.
         build: Gives a compiled-only callable (an intrinsic) when it is first needed; may import the compiler.
     """
 
     inline: bool = False
+    once: bool = False
     twin: Callable[..., Any] | None = None
     build: Callable[[], Any] | None = None
 
@@ -42,13 +46,18 @@ class Kernel:
 def kernel(function: F, /) -> F: ...
 @overload
 def kernel(
-    *, inline: bool = False, twin: Callable[..., Any] | None = None, build: Callable[[], Any] | None = None
+    *,
+    inline: bool = False,
+    once: bool = False,
+    twin: Callable[..., Any] | None = None,
+    build: Callable[[], Any] | None = None,
 ) -> Callable[[F], F]: ...
 def kernel(
     function: F | None = None,
     /,
     *,
     inline: bool = False,
+    once: bool = False,
     twin: Callable[..., Any] | None = None,
     build: Callable[[], Any] | None = None,
 ) -> F | Callable[[F], F]:
@@ -61,12 +70,13 @@ def kernel(
     Args:
         function: The function; given when the decorator is used without arguments.
         inline: See `Kernel`.
+        once: See `Kernel`.
         twin: See `Kernel`.
         build: See `Kernel`.
     """
 
     def marked(plain: F) -> F:
-        setattr(plain, _MARK, Kernel(inline=inline, twin=twin, build=build))
+        setattr(plain, _MARK, Kernel(inline=inline, once=once, twin=twin, build=build))
         return plain
 
     return marked if function is None else marked(function)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qoslab import __version__
+from qoslab.core.cluster import start_cluster
 from qoslab.core.errors import MissingExtra, QoslabError
 from qoslab.study.executor import Gave, Lost, Over, Report
 from qoslab.study.local import GRACE, LOADING_LIMIT_S
@@ -216,37 +217,16 @@ def _join(ray: Any, address: str) -> bool:
         return False
     try:
         if address == "local":
-            _start_cluster(ray)
+            start_cluster(ray)
             return True
         ray.init(address=address, logging_level="error", log_to_driver=False)
     except ConnectionError as error:
         if address == "auto":
-            _start_cluster(ray)
+            start_cluster(ray)
             return True
         message = f"no Ray cluster at {address!r}: {_words(error)}"
         raise ClusterFails(message) from None
     return True
-
-
-def _start_cluster(ray: Any) -> None:
-    """Start a cluster that other machines cannot reach.
-
-    Left to itself Ray listens on all addresses. It has a mode without, for systems whose firewalls would ask, which
-    is chosen by an environment variable when Ray is imported; that may long have happened.
-    """
-    constants = ray._private.ray_constants
-    usual = getattr(constants, "ENABLE_RAY_CLUSTER", True)
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level="error",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-    finally:
-        constants.ENABLE_RAY_CLUSTER = usual
 
 
 def _path() -> list[str]:

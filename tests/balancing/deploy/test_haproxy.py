@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -131,3 +132,33 @@ def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
         wanted = [int(row.split()[4]) for row in output.splitlines() if row.startswith(("s0", "s1"))]
         assert wanted[-1] >= 2 * wanted[-2]
         assert not list(folder.glob("steer-*"))
+
+
+@contextmanager
+def agent(reply):
+    """A server's agent that says the same to whoever asks; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            while True:
+                try:
+                    line, _ = listener.accept()
+                except OSError:
+                    return
+                with line:
+                    line.sendall(reply)
+
+        Thread(target=answer, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_real_agent_check_is_seen_until_it_is_disabled(folder):
+    with agent(b"50%\n") as port:
+        asks = f"agent-check agent-port {port} agent-inter 100ms"
+        servers = [SleepingServer(0.02, weight=10, options=asks), SleepingServer(0.02, weight=10)]
+        with Loopback(folder, servers) as site:
+            assert eventually(lambda: weights(site) == [5, 10])
+            assert [server.agent for server in asked(site)[1]] == [True, False]
+            Runtime(site.socket).ask("disable agent work/s0")
+            assert eventually(lambda: not any(server.agent for server in asked(site)[1]))

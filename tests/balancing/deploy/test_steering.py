@@ -110,6 +110,18 @@ def test_agent_checks_are_not_fought(start, proxy):
     pass_time(steering, proxy, 0, 60)
     assert proxy.weights == {"a": 1, "b": 3}
     assert "agent-checks" in steering.notes[0]
+    assert "disable agent work/a" in steering.notes[0]
+
+
+def test_an_agent_check_that_comes_later_ends_the_steering(start, proxy):
+    steering = start(policy="two_memories")
+    pass_time(steering, proxy, 0, 30)
+    held = dict(proxy.weights)
+    assert held != {"a": 1, "b": 3}
+    proxy.agent, proxy.weights["a"] = True, 200
+    pass_time(steering, proxy, 30, 60)
+    assert proxy.weights == held | {"a": 200}
+    assert sum("agent-checks" in note for note in steering.notes) == 1
 
 
 def test_without_log_lines_the_operators_weights_stay(start, proxy):

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.methods.rlb_sac import RlbSac
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.study.study import Study
 
 torch = pytest.importorskip("torch")
 
-SMALL = {"updates": 1, "hidden": 16, "batch": 8}
+SMALL = {"episodes": 0, "updates": 1, "hidden": 16, "batch": 8}
 
 
 def site(balancers=1, duration_s=20.0):
@@ -99,7 +101,7 @@ def test_learning_and_episodes_change_the_outcome():
     seed = [Seed(0, "test", "", 0)]
     outcomes = [
         next(run(site(), method, seed, Context())).metrics["response_time_mean_s"]
-        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL, episodes=1))
+        for method in (RlbSac(**SMALL | {"updates": 0}), RlbSac(**SMALL), RlbSac(**SMALL | {"episodes": 1}))
     ]
     assert len(set(outcomes)) == 3
 
@@ -117,6 +119,79 @@ def test_speeds_move_by_the_published_average():
     weight = ended.world.board.local[0, WEIGHT]
     assert ((weight > 0.0) & (weight <= 2.0)).all()
     assert np.ptp(weight) > 1e-3
+
+
+def weights_of(method, scenario, path, replication=-1):
+    path.write_bytes(method.train(scenario, Seed(0, "test", "", replication), Context()))
+    return path
+
+
+def test_a_run_begins_with_what_was_trained(tmp_path):
+    """Without updates the actor that decides is the trained one; its speeds depend on the training alone."""
+    method = RlbSac(**SMALL | {"episodes": 1}, weights="train")
+    path = weights_of(method, site(2), tmp_path / "w.safetensors")
+    assert path.read_bytes() == method.train(site(2), Seed(0, "test", "", -1), Context())
+    seed = [Seed(0, "test", "", 0)]
+    still = RlbSac(**SMALL | {"updates": 0, "episodes": 1}, weights="train")
+    named = RlbSac(**SMALL | {"updates": 0}, weights=str(path))
+    trained = next(run(site(2), still, seed, Context(weights=path))).metrics
+    assert next(run(site(2), named, seed, Context())).metrics == trained
+    assert next(run(site(2), RlbSac(**SMALL | {"updates": 0}), seed, Context())).metrics != trained
+    assert next(run(site(2), method, seed, Context(weights=path))).metrics != trained  # it goes on learning
+
+
+def test_a_learner_takes_over_all_that_was_learned():
+    settings = Settings(hidden=8, batch=4)
+    first, second = (Sac((1, 2), 2, settings, np.random.SeedSequence(k)) for k in (0, 1))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        first.keep(rng.random(3), rng.random(2), 1.0, rng.random(3))
+        first.learn()
+    assert not np.array_equal(first.act(np.ones(3), explore=False), second.act(np.ones(3), explore=False))
+    second.begin_with(first.weights())
+    assert np.array_equal(first.act(np.ones(3), explore=False), second.act(np.ones(3), explore=False))
+    taken = second.weights()
+    assert all(np.array_equal(array, taken[name]) for name, array in first.weights().items())
+
+
+@pytest.mark.parametrize(
+    ("scenario", "given", "words"),
+    [
+        (site(3), {}, r"other sizes: \d+ arrays do not fit"),
+        (site(2), {"hidden": 12}, r"other sizes: \d+ arrays do not fit"),
+    ],
+)
+def test_weights_of_other_sizes_are_refused(tmp_path, scenario, given, words):
+    path = weights_of(RlbSac(**SMALL | {"episodes": 1}), site(2), tmp_path / "w.safetensors")
+    with pytest.raises(BadInput, match=words) as caught:
+        next(run(scenario, RlbSac(**SMALL | given, weights="train"), [Seed()], Context(weights=path)))
+    assert caught.value.problems[0].field == "weights"
+
+
+def test_without_episodes_or_file_it_says_so(tmp_path):
+    with pytest.raises(BadInput, match="a training needs runs"):
+        RlbSac(**SMALL, weights="train").train(site(), Seed(), Context())
+    for named in ("train", str(tmp_path / "gone")):
+        with pytest.raises(BadInput, match="there is no file"):
+            next(run(site(), RlbSac(**SMALL, weights=named), [Seed()], Context()))
+
+
+def test_a_study_trains_it_once_for_all_seeds(tmp_path):
+    study = Study(
+        name="trained",
+        domain="balancing",
+        scenario=site(2).model_dump(),
+        methods=[("rlb_sac", SMALL | {"updates": 0, "episodes": 1, "weights": "train"})],
+        seeds=3,
+    )
+    results = study.run(tmp_path / "r", workers=0)
+    assert results.table["status"].to_list() == ["done"] * 3
+    kept = list((tmp_path / "r" / "weights").glob("*.safetensors"))
+    assert len(kept) == 1
+    named = RlbSac(**SMALL | {"updates": 0}, weights=str(kept[0]))
+    seeds = [Seed(study.seed, "trained", "", k) for k in range(3)]
+    again = [each.metrics["response_time_mean_s"] for each in run(site(2), named, seeds, Context())]
+    assert results.table["response_time_mean_s"].to_list() == again
 
 
 @pytest.mark.full

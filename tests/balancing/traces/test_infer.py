@@ -1,5 +1,7 @@
 """Inference against sites whose truth is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,3 +135,34 @@ def test_all_at_once_has_no_rate(tmp_path):
     (tmp_path / "a").write_text(line * 5)
     with pytest.raises(BadInput, match="one instant"):
         infer(read_log(tmp_path / "a"))
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "balancing" / "traces.md"
+LOADS = (0.5, 0.8, 0.9, 0.95)
+
+
+def shares(site, discipline, cores, load, seeds=30):
+    """Percent of sites whose cores are among those named, and whose discipline is found."""
+    named = right = 0
+    for seed in range(seeds):
+        one = site(discipline, (cores,), (1.0,), load, 4000, seed=seed)
+        start, end = np.round(one.arrival, 3), np.round(one.ends, 3)
+        fits = {model: fit_server(start, end, model, 1e-3) for model in UNDO}
+        best = {model: min(found, key=lambda fit: fit.score) for model, found in fits.items()}
+        alike = [fit.cores for fit in fits[discipline] if fit.score < best[discipline].score + 6.63]
+        named += min(alike) <= cores <= max(alike)
+        right += best[discipline] is min(best.values(), key=lambda fit: fit.score)
+    return round(100 * named / seeds), round(100 * right / seeds)
+
+
+def cell(percents):
+    """Percentages at the four loads in the words of the table."""
+    return f"{percents[0]} %" if len(set(percents)) == 1 else f"{' / '.join(map(str, percents))} %"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cores", [1, 4, 16])
+def test_the_table_of_the_page(site, cores):
+    found = {kind: [shares(site, kind, cores, load) for load in LOADS] for kind in UNDO}
+    cells = [cell([pair[which] for pair in found[kind]]) for which in (0, 1) for kind in UNDO]
+    assert f"| {cores} | {' | '.join(cells)} |" in DOCS.read_text()

@@ -30,6 +30,10 @@ SUITE_ERROR = 0.01
 """Chance that any paired row fails although the simulator is right."""
 CONTROL = 1.01
 """Largest ratio of drops under the learned control to those under the best rule."""
+CONTROLLED = (512, 24)
+"""Servers and arrival sequences that the learned control is judged by in the simulator, where the run is not quick."""
+SHORT, SHORT_CONTROL = 1.0, 1.06
+"""At this length of epochs JSQ(2) is better in the simulator, by about 2.5 %: a row guards that it stays so little."""
 REMAINDER = 0.01
 """Relative error left by 2 D(2n) - D(n), whose terms of order 1/n cancel and those of order 1/n^2 do not."""
 _BETA = {"rnd": 0.0, "jsq2": 1e6}
@@ -95,16 +99,17 @@ def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
 def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
     """The learned control against the best of RND, JSQ(2) and tuned softmin, on the same arrivals.
 
-    On the mean field, where drops are exact, the upper end of the 95 % interval of the mean ratio must not exceed
-    `CONTROL`. In the simulator so few sequences leave an interval too wide for that, and its lower end is judged.
+    The upper end of the 95 % interval of the mean ratio must not exceed `CONTROL`, on the mean field, where drops are
+    exact, and in the simulator, there with one known exception, `SHORT`. A quick run leaves an interval too wide for
+    that in the simulator; its lower end is judged then, which only a control that is seen to be worse fails.
     """
-    network = flat(read_weights("builtin", MEAN_FIELD))
-    servers, count = (64, 8) if quick else (256, 20)
+    servers, count = (64, 8) if quick else CONTROLLED
     for dt in dict.fromkeys(row.dt for row in published.DELAYED):
         rows = [row for row in published.DELAYED if row.dt == dt]
         rates = _rates(rows[0], count)
-        exact = np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
-        limits = min((_limits(row, rates) for row in rows), key=lambda values: float(values.mean()))
+        name = f"delayed information, dt = {dt:g}: drops of the learned control per drop of the best rule"
+        exactly = _exact(dt, rates) / _least([_limits(row, rates) for row in rows])
+        yield _ratio_check(f"{name}, mean field", exactly, upper=True)
         ours, *others = (
             np.array(
                 [
@@ -114,26 +119,34 @@ def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
             )
             for rule in (MeanFieldControl(period_s=dt), *map(_rule, rows))
         )
-        rivals = min(others, key=lambda values: float(values.mean()))
-        exactly, roughly = exact / limits, ours / rivals
-        name = f"delayed information, dt = {dt:g}: drops of the learned control per drop of the best rule"
-        yield Check.within(
-            f"{name}, mean field",
-            "no worse than RND, JSQ(2), tuned softmin; upper end of the 95 % interval",
-            expected=1.0,
-            got=float(exactly.mean()) + _half_width(exactly),
-            low=0.0,
-            high=CONTROL,
-        )
-        yield Check.within(
-            f"{name}, {servers} servers",
-            "not seen to be worse than RND, JSQ(2), tuned softmin; lower end of the 95 % interval",
-            expected=1.0,
-            got=float(roughly.mean()) - _half_width(roughly),
-            low=0.0,
-            high=CONTROL,
-            note=f"mean {roughly.mean():.3f}, half-width {_half_width(roughly):.3f}",
-        )
+        most = SHORT_CONTROL if dt == SHORT and not quick else CONTROL
+        yield _ratio_check(f"{name}, {servers} servers", ours / _least(others), upper=not quick, most=most)
+
+
+def _exact(dt: float, rates: list[FloatArray]) -> FloatArray:
+    """Drops per queue of the learned control on the mean field, one number for each sequence."""
+    network = flat(read_weights("builtin", MEAN_FIELD))
+    return np.array([controlled_drops(delayed.Epochs(dt), network, rate) for rate in rates])
+
+
+def _least(rivals: list[FloatArray]) -> FloatArray:
+    """The rule that drops least on the mean."""
+    return min(rivals, key=lambda values: float(values.mean()))
+
+
+def _ratio_check(name: str, ratios: FloatArray, *, upper: bool, most: float = CONTROL) -> Check:
+    mean, half = float(ratios.mean()), _half_width(ratios)
+    asked = "no worse" if upper else "not seen to be worse"
+    asked = "worse, as is known," if most == SHORT_CONTROL else asked
+    return Check.within(
+        name,
+        f"{asked} than RND, JSQ(2), tuned softmin; {'upper' if upper else 'lower'} end of the 95 % interval",
+        expected=1.0,
+        got=mean + half if upper else mean - half,
+        low=0.0,
+        high=most,
+        note=f"mean {mean:.4f}, half-width {half:.4f}, {len(ratios)} sequences",
+    )
 
 
 def _half_width(values: FloatArray) -> float:

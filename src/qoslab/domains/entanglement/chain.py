@@ -91,6 +91,7 @@ class Chain(NamedTuple):
         purify: Scheme of purification (see `states`) and schedule, shape (2,).
         wait_s: Longest wait for a swap at a node, by the side of its pair, s, shape (n + 1, 2).
         at_once: Pairs of memories of a hop that may try at the same time, 0 for all, shape (n,).
+        segment: Rounds of purification of joined pairs, by left and right node, shape (n + 1, n + 1).
     """
 
     place_s: FloatArray
@@ -110,6 +111,7 @@ class Chain(NamedTuple):
     purify: IntArray
     wait_s: FloatArray
     at_once: IntArray
+    segment: IntArray
 
 
 class Store(NamedTuple):
@@ -136,7 +138,11 @@ class Store(NamedTuple):
         base: State of each pair without its memories since `since`: I, Z, X, Y, shape (room, 4).
         since: From when each end's memory counts, s, shape (2, room).
         round: Rounds of purification that each end's node knows of, shape (2, room).
-        spent: Record measured to purify each one; then what came of it, -1 good, -2 bad, shape (room,).
+        spent: Record measured to purify each one; then what came of it, -1 good, -2 bad, -3 nothing, shape (room,).
+        mate: Node that shares the pair of each left end that is to be purified, shape (room,).
+        piece: Rounds of a joined pair that each end's node knows of, and with which node: 64 * node + rounds,
+            shape (2, room).
+        folded: Whether the noise of the swap at each record's right end is in some record's `base`, shape (room,).
         pool: Records that wait for purification at their left end: hop, place, shape (n, most).
         pooled: How many, shape (n,).
         cut_s: When each end's node has waited long enough, s, shape (2, room).
@@ -169,6 +175,9 @@ class Store(NamedTuple):
     since: FloatArray
     round: IntArray
     spent: IntArray
+    mate: IntArray
+    piece: IntArray
+    folded: IntArray
     pool: IntArray
     pooled: IntArray
     cut_s: FloatArray
@@ -256,6 +265,9 @@ def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
         np.zeros((2, room), np.int64),
         np.zeros((room, 4)),
         np.zeros((2, room)),
+        np.zeros((2, room), np.int64),
+        np.zeros(room, np.int64),
+        np.zeros(room, np.int64),
         np.zeros((2, room), np.int64),
         np.zeros(room, np.int64),
         np.zeros((hops, most), np.int64),

@@ -49,7 +49,7 @@ from qoslab.domains.entanglement.memories import (
     start_attempts,
 )
 from qoslab.domains.entanglement.phases import acting
-from qoslab.domains.entanglement.purification import compare, enter_pool, is_pure
+from qoslab.domains.entanglement.purification import BAD, GOOD, compare, count_round, enter_pool, is_pure
 from qoslab.domains.entanglement.selection import chosen, heard
 from qoslab.domains.entanglement.storage import pair_fidelity
 from qoslab.engine.heap import first_time, is_full, pop, push
@@ -62,7 +62,7 @@ DONE, NO_ROOM = 0, 1
 """Whether a run reached its horizon, or needs larger arrays."""
 
 
-@kernel
+@kernel(once=True)
 def _send(c: Chain, s: Store, record: int, side: int) -> bool:
     """Word of the swap or cut at the other end of `record` sets out towards `side`, to whoever holds that end now.
 
@@ -80,7 +80,7 @@ def _send(c: Chain, s: Store, record: int, side: int) -> bool:
     return True
 
 
-@kernel
+@kernel(once=True)
 def _cut(r: Run, record: int, side: int, now: float) -> None:
     """A repeater has waited long enough for a swap: it frees the memory and tells the other end's node."""
     s = r.s
@@ -91,7 +91,7 @@ def _cut(r: Run, record: int, side: int, now: float) -> None:
     drop_claim(s, record)
 
 
-@kernel
+@kernel(once=True)
 def _swap(r: Run, node: int, now: float) -> None:
     """Swap two waiting pairs of a node's two sides."""
     c, s = r.c, r.s
@@ -121,7 +121,7 @@ def _swap(r: Run, node: int, now: float) -> None:
     drop_claim(s, left)
 
 
-@kernel
+@kernel(once=True)
 def _consume(r: Run, record: int, side: int, now: float) -> int:
     """A user takes its end; the pair is delivered when both have."""
     s = r.s
@@ -141,7 +141,7 @@ def _consume(r: Run, record: int, side: int, now: float) -> int:
     return status
 
 
-@kernel
+@kernel(once=True)
 def _horizon_of(r: Run, record: int, side: int, now: float) -> tuple[int, float]:
     """What the node of an end has heard of its pair's far side.
 
@@ -173,7 +173,7 @@ def _horizon_of(r: Run, record: int, side: int, now: float) -> tuple[int, float]
     return node_of(s, at, other), until
 
 
-@kernel
+@kernel(once=True)
 def _look(r: Run, record: int, side: int, now: float) -> int:
     """The node of an end considers all it has heard of: gives up, takes, queues or waits."""
     c, s = r.c, r.s
@@ -182,9 +182,12 @@ def _look(r: Run, record: int, side: int, now: float) -> int:
     if partner < 0 or until <= now:
         give_up(r, record, side, now)
         return DONE
-    if not is_pure(c, s, record, side):
+    if not is_pure(c, s, record, side, partner):
         if side == LEFT and not s.knows[side, record] & (POOLED | PENDING):
-            enter_pool(r, record, now)
+            if until < s.until[side, record]:
+                s.until[side, record] = until
+                push(s.heap, until, record * 8 + EXPIRES + side)
+            enter_pool(r, record, partner, now)
             if s.state[side, record] != OPEN:
                 return DONE
     elif node == 0 or node == last:
@@ -207,7 +210,7 @@ def _look(r: Run, record: int, side: int, now: float) -> int:
     return DONE
 
 
-@kernel
+@kernel(once=True)
 def _deliver_message(r: Run, record: int, side: int, now: float) -> int:
     """Word of a swap arrives; who has swapped meanwhile passes it on."""
     c, s = r.c, r.s
@@ -222,27 +225,29 @@ def _deliver_message(r: Run, record: int, side: int, now: float) -> int:
     return status
 
 
-@kernel
+@kernel(once=True)
 def _hear_of_round(r: Run, kept: int, side: int, now: float) -> int:
     """The question or the answer of a round of purification arrives."""
     s = r.s
     status = DONE
     if side == RIGHT:
+        far = far_record(s, kept, RIGHT)
         if compare(r, kept, now):
-            status = _look(r, kept, RIGHT, now)
+            status = _look(r, far, RIGHT, now)
         return status
     if s.state[LEFT, kept] == OPEN:
         s.knows[LEFT, kept] &= ~PENDING
-        if s.spent[kept] == -1:
-            s.round[LEFT, kept] += 1
-            status = _look(r, kept, LEFT, now)
-        else:
+        if s.spent[kept] == BAD:
             give_up(r, kept, LEFT, now)
+        else:
+            if s.spent[kept] == GOOD:
+                count_round(s, kept, LEFT, s.mate[kept])
+            status = _look(r, kept, LEFT, now)
     drop_claim(s, kept)
     return status
 
 
-@kernel
+@kernel(once=True)
 def _too_old(r: Run, record: int, side: int, now: float) -> None:
     """An end that is still stored may have reached its age, or its node the end of its patience."""
     s = r.s
@@ -254,7 +259,7 @@ def _too_old(r: Run, record: int, side: int, now: float) -> None:
         _cut(r, record, side, now)
 
 
-@kernel
+@kernel(once=True)
 def _when(r: Run, record: int, kind: int, side: int, now: float) -> float:
     """When an event is acted upon: at once, or with common phases when the next internal one begins.
 
@@ -276,7 +281,8 @@ def advance(r: Run) -> int:
     c, s = r.c, r.s
     for hop in range(c.success.shape[0]):
         for side in range(2):
-            s.free_s[side, hop, : c.width[hop]] = 0.0
+            for slot in range(c.width[hop]):
+                s.free_s[side, hop, slot] = 0.0
             s.idle[side, hop] = c.width[hop]
         start_attempts(r, hop)
     while first_time(s.heap) <= r.span[1]:

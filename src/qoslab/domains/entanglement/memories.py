@@ -11,6 +11,7 @@ from qoslab.domains.entanglement.chain import (
     DECOHERED,
     DROPPED,
     LEFT,
+    MEASURED,
     OPEN,
     POOLED,
     RIGHT,
@@ -63,7 +64,7 @@ def joined(s: Store, record: int, side: int) -> bool:
     return s.good[record if side == RIGHT else s.beside[LEFT, record]] == 1
 
 
-@kernel
+@kernel(once=True)
 def far_record(s: Store, record: int, side: int) -> int:
     """The last record of a list, seen from `record` towards `side`."""
     while joined(s, record, side):
@@ -71,14 +72,14 @@ def far_record(s: Store, record: int, side: int) -> int:
     return record
 
 
-@kernel
+@kernel(once=True)
 def lives(s: Store, record: int, side: int) -> bool:
     """Whether the end of a list towards `side` is still there: stored, or used by its user."""
     state = s.state[side, far_record(s, record, side)]
     return state in (OPEN, CONSUMED)
 
 
-@kernel
+@kernel(once=True)
 def drop_claim(s: Store, record: int) -> None:
     """One open end or message of a record's family less; with the last, its records are free again."""
     family = s.family[record]
@@ -95,7 +96,7 @@ def drop_claim(s: Store, record: int) -> None:
         record = following
 
 
-@kernel
+@kernel(once=True)
 def _free_memory(free_s: FloatArray, by: float) -> int:
     """The first memory that is free at a time, or else the one that was free first."""
     first = 0
@@ -107,7 +108,7 @@ def _free_memory(free_s: FloatArray, by: float) -> int:
     return first
 
 
-@kernel
+@kernel(once=True)
 def start_attempts(r: Run, hop: int) -> None:
     """Let a hop's free memories try: the left one asks, the right one must be free, then attempts follow."""
     c, s = r.c, r.s
@@ -151,6 +152,7 @@ def start_attempts(r: Run, hop: int) -> None:
             until = min(until, slot_start(r.physics, created) + r.physics.length_s)
         s.hop[record], s.created[record] = hop, created
         s.good[record], s.family[record], s.claims[record] = 0, record, 2
+        s.folded[record] = 0
         bell_of_werner(werner_of_fidelity(c.fidelity[hop]), s.base[record])
         if created <= r.span[1]:
             s.counts[CREATED] += 1
@@ -158,10 +160,11 @@ def start_attempts(r: Run, hop: int) -> None:
             s.beside[side, record], s.state[side, record], s.knows[side, record] = -1, OPEN, 0
             s.until[side, record] = until
             s.since[side, record], s.round[side, record], s.cut_s[side, record] = created, 0, math.inf
+            s.piece[side, record] = 0
             push(s.heap, created + c.notify_s[hop, side], record * 8 + HEARD + side)
 
 
-@kernel
+@kernel(once=True)
 def release(r: Run, record: int, side: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
     s = r.s
@@ -178,7 +181,7 @@ def release(r: Run, record: int, side: int, state: int, now: float) -> None:
     start_attempts(r, hop)
 
 
-@kernel
+@kernel(once=True)
 def _leave_queue(s: Store, record: int, side: int) -> None:
     """Take an end out of its node's queue, keeping the order of the others."""
     node = node_of(s, record, side)
@@ -192,7 +195,7 @@ def _leave_queue(s: Store, record: int, side: int) -> None:
     s.knows[side, record] &= ~WAITS
 
 
-@kernel
+@kernel(once=True)
 def leave_pool(s: Store, record: int) -> None:
     """Take a record's left end out of its hop's pool, keeping the order of the others."""
     hop = s.hop[record]
@@ -206,10 +209,14 @@ def leave_pool(s: Store, record: int) -> None:
     s.knows[LEFT, record] &= ~POOLED
 
 
-@kernel
+@kernel(once=True)
 def give_up(r: Run, record: int, side: int, now: float) -> None:
-    """An end is dropped by age, or because word came that its pair is gone."""
-    if lives(r.s, record, 1 - side):
+    """An end is dropped by age, or because word came that its pair is gone.
+
+    A pair whose other end was measured to purify another lives until the question of that is answered.
+    """
+    state = r.s.state[1 - side, far_record(r.s, record, 1 - side)]
+    if state in (OPEN, CONSUMED, MEASURED):
         r.s.counts[DECOHERED] += 1
     release(r, record, side, DROPPED, now)
     drop_claim(r.s, record)

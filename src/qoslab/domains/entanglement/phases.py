@@ -65,6 +65,8 @@ def refuse_short_phases(c: Chain, physics: Physics, span: FloatArray) -> None:
         message = f"memories are emptied {internal:g} s after the first swaps, whose word takes {word:g} s to a user"
         raise BadInput(Problem(message=message, field="scenario.phases.internal_s"))
     asked = np.where((c.rounds > 0) & (c.fidelity < c.enough), 2.0 * np.diff(c.place_s), 0.0).max()
+    for first, last in np.argwhere(c.segment):
+        asked = max(asked, 2.0 * (c.place_s[last] - c.place_s[first]))
     if physics.clear and asked * (1.0 + _ROUNDING) >= internal:
         message = f"memories are emptied after {internal:g} s, and question and answer of purification take {asked:g} s"
         raise BadInput(Problem(message=message, field="scenario.phases.internal_s"))

@@ -18,7 +18,18 @@ from qoslab.domains.entanglement.links import LinkTiming
 from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware, Request
 from qoslab.graphs.network import Network
 
-__all__ = ["Deciding", "Fusion", "LivePair", "PathPlan", "Plan", "Purification", "Routing", "Swap", "View"]
+__all__ = [
+    "Deciding",
+    "Fusion",
+    "LivePair",
+    "PathPlan",
+    "Plan",
+    "Purification",
+    "Routing",
+    "Segment",
+    "Swap",
+    "View",
+]
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,24 @@ class Purification:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Joined pairs of a path that are purified before they are swapped on or used.
+
+    All nodes between the two must have lower ranks than both, or no pair would ever be a piece of the path that ends
+    there.
+
+    Attributes:
+        first: Place on the path of its left node.
+        last: Place on the path of its right node, at least two more.
+        rounds: Rounds of purification.
+    """
+
+    first: int
+    last: int
+    rounds: int
+
+
+@dataclass(frozen=True)
 class PathPlan:
     """One path of one request.
 
@@ -98,6 +127,7 @@ class PathPlan:
         purification: How the rounds are done.
         wait_s: Longest wait for a swap of each repeater's pair to the left, then to the right, two per repeater, s.
             The clock starts when the pair could be swapped. Empty: no limit.
+        segments: Rounds of purification of joined pairs, by the plan's `purification`; `enough` is for links alone.
     """
 
     request: int
@@ -108,6 +138,7 @@ class PathPlan:
     cutoff_s: float = float("inf")
     purification: Purification = Purification()
     wait_s: tuple[float, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def heard(c: Chain, s: Store, record: int, side: int, node: int, now: float) -> 
     return s.closed[side, record] + way <= now * _ROUNDING
 
 
-@kernel
+@kernel(once=True)
 def expected_werner(c: Chain, s: Store, record: int, side: int, now: float, physics: Physics) -> float:
     """Werner parameter that the node of an end expects its pair to have now, by what it has heard of.
 
@@ -67,7 +67,7 @@ def expected_werner(c: Chain, s: Store, record: int, side: int, now: float, phys
         at = s.beside[other, at]
 
 
-@kernel
+@kernel(once=True)
 def _born(c: Chain, s: Store, record: int, side: int, now: float) -> float:
     """When the oldest part of a pair was created, s, by what the node of an end has heard of."""
     node, other = s.hop[record] + side, 1 - side
@@ -78,7 +78,7 @@ def _born(c: Chain, s: Store, record: int, side: int, now: float) -> float:
     return oldest
 
 
-@kernel
+@kernel(once=True)
 def _cost(c: Chain, s: Store, record: int, side: int, now: float, physics: Physics) -> float:
     """What a node wants least of; equal costs are taken in the order of waiting."""
     if physics.selection == FIRST:
@@ -89,7 +89,7 @@ def _cost(c: Chain, s: Store, record: int, side: int, now: float, physics: Physi
     return born if physics.selection == OLDEST else -born
 
 
-@kernel
+@kernel(once=True)
 def chosen(c: Chain, s: Store, bank: Stream, node: int, side: int, now: float, physics: Physics) -> int:
     """The waiting record of one side that a node swaps next.
 

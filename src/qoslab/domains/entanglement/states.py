@@ -29,6 +29,7 @@ __all__ = [
     "bbpssw_werner",
     "bell_of_werner",
     "compose",
+    "copy_pair",
     "fidelity_of_werner",
     "memory_errors",
     "purify",
@@ -80,6 +81,13 @@ def bell_of_werner(w: float, out: Pair) -> None:
 
 
 @kernel
+def copy_pair(pair: Pair, out: Pair) -> None:
+    """The same state; assigning whole rows costs the compiler seconds."""
+    for place in range(4):
+        out[place] = pair[place]
+
+
+@kernel
 def compose(first: Pair, second: Pair, out: Pair) -> None:
     """Errors one after another: the state after a swap of two pairs, or after a Pauli channel on one qubit."""
     for place in range(4):
@@ -103,7 +111,7 @@ def memory_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None
         time_s: Time constant, s, positive, may be infinite.
         out: Probabilities of I, Z, X, Y.
     """
-    out[:] = 0.0
+    out[1] = out[2] = out[3] = 0.0
     lost = -math.expm1(-elapsed_s / time_s)
     if kind == DEPHASING:
         out[1] = lost / 2.0

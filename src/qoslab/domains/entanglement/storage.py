@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from qoslab.domains.entanglement.chain import LEFT, RIGHT, Chain, Physics, Store
+from qoslab.domains.entanglement.memories import joined
 from qoslab.domains.entanglement.states import (
     AMPLITUDE_DAMPING,
     BIT_FLIP,
@@ -15,6 +16,7 @@ from qoslab.domains.entanglement.states import (
     Pair,
     bell_of_werner,
     compose,
+    copy_pair,
     fidelity_of_werner,
     memory_errors,
     twirl,
@@ -22,14 +24,14 @@ from qoslab.domains.entanglement.states import (
 )
 from qoslab.engine.kernel import kernel
 
-__all__ = ["aged", "pair_fidelity", "read_errors"]
+__all__ = ["aged", "fold", "joined_state", "pair_fidelity", "read_errors"]
 
 
 @kernel
 def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
     """Errors as MQNS 278041c has them on Bell-diagonal pairs: the whole of 1 - exp(-t / T) goes to the error."""
     lost = -math.expm1(-elapsed_s / time_s)
-    out[:] = 0.0
+    out[1] = out[2] = out[3] = 0.0
     if kind == DEPHASING:
         out[1] = lost
     elif kind == BIT_FLIP:
@@ -41,7 +43,7 @@ def _mqns_errors(kind: int, elapsed_s: float, time_s: float, out: Pair) -> None:
     out[0] = 1.0 - out[1] - out[2] - out[3]
 
 
-@kernel
+@kernel(once=True)
 def _stored(physics: Physics, elapsed_s: float, time_s: float, out: Pair) -> None:
     """Errors of one stored qubit under a run's rules; on Werner pairs those of the twirled channel."""
     if physics.mqns == 0:
@@ -63,7 +65,7 @@ def read_errors(readout: float, out: Pair) -> None:
     out[0], out[1], out[2], out[3] = readout * readout, readout * wrong, readout * wrong, wrong * wrong
 
 
-@kernel
+@kernel(once=True)
 def aged(
     c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair, spare: Pair
 ) -> None:
@@ -86,7 +88,65 @@ def aged(
     compose(spare, s.work[0], out)
 
 
-@kernel
+@kernel(once=True)
+def joined_state(
+    c: Chain, s: Store, record: int, left_s: float, right_s: float, physics: Physics, out: Pair
+) -> None:
+    """State of a list of joined records whose outer ends are used at two times.
+
+    Args:
+        c: The path.
+        s: The store; `work[0]`, `work[3]` and `work[5]` are used up.
+        record: Its leftmost record.
+        left_s: When the left end is used, s.
+        right_s: When the right end is used, s.
+        physics: Rules.
+        out: The state.
+    """
+    part, spare = s.work[5], s.work[3]
+    bell_of_werner(1.0, out)
+    first = record
+    while True:
+        node, more = s.hop[record] + 1, joined(s, record, RIGHT)
+        begin = left_s if record == first else s.closed[LEFT, record]
+        aged(c, s, record, begin, s.closed[RIGHT, record] if more else right_s, physics, part, spare)
+        compose(out, part, spare)
+        copy_pair(spare, out)
+        if not more:
+            return
+        if s.folded[record] == 0:
+            bell_of_werner(c.gate[node], part)
+            compose(out, part, spare)
+            read_errors(c.readout[node], part)
+            if physics.bell == 0:
+                bell_of_werner(werner_factor(part), part)
+            compose(spare, part, out)
+        record = s.beside[RIGHT, record]
+
+
+@kernel(once=True)
+def fold(s: Store, record: int, left_s: float, right_s: float, state: Pair) -> None:
+    """Write the state of a joined list, whose outer ends count from two times on, into its first record.
+
+    Args:
+        s: The store.
+        record: Its leftmost record.
+        left_s: From when the left memory counts, s.
+        right_s: From when the right memory counts, s.
+        state: The state.
+    """
+    copy_pair(state, s.base[record])
+    s.since[LEFT, record] = left_s
+    while joined(s, record, RIGHT):
+        s.folded[record] = 1
+        s.since[RIGHT, record] = s.closed[RIGHT, record]
+        record = s.beside[RIGHT, record]
+        s.since[LEFT, record] = s.closed[LEFT, record]
+        bell_of_werner(1.0, s.base[record])
+    s.since[RIGHT, record] = right_s
+
+
+@kernel(once=True)
 def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Werner parameter, the records from `record` to the right."""
     w = 1.0
@@ -101,14 +161,15 @@ def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
                 w *= werner_factor(s.work[0])
             elif physics.noise != PERFECT:
                 w *= math.exp(-elapsed / time)
+        folded = s.folded[record]
         record = s.beside[RIGHT, record]
-        if record >= 0:
+        if record >= 0 and folded == 0:
             read_errors(c.readout[hop + 1], s.work[0])
             w *= c.gate[hop + 1] * werner_factor(s.work[0])
     return w
 
 
-@kernel
+@kernel(once=True)
 def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
     """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
     errors, total, spare, part = s.work[1], s.work[2], s.work[3], s.work[4]
@@ -117,18 +178,19 @@ def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
         hop = s.hop[record]
         aged(c, s, record, s.closed[LEFT, record], s.closed[RIGHT, record], physics, part, spare)
         compose(total, part, spare)
+        folded = s.folded[record]
         record = s.beside[RIGHT, record]
-        if record >= 0:
+        if record >= 0 and folded == 0:
             bell_of_werner(c.gate[hop + 1], errors)
             compose(spare, errors, part)
             read_errors(c.readout[hop + 1], errors)
             compose(part, errors, total)
         else:
-            total[:] = spare
+            copy_pair(spare, total)
     return total[0]
 
 
-@kernel
+@kernel(once=True)
 def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) -> tuple[float, float]:
     """When the oldest part of a delivered pair was created, s, and the pair's fidelity.
 

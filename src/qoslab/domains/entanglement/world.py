@@ -11,7 +11,7 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement.chain import NESTED, PUMPING, Chain, FloatArray
+from qoslab.domains.entanglement.chain import NESTED, PUMPING, Chain, FloatArray, IntArray
 from qoslab.domains.entanglement.links import link_timing
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
@@ -197,9 +197,40 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         purify=np.array([_SCHEMES[path.purification.scheme], _SCHEDULES[path.purification.schedule]]),
         wait_s=_waits(hops, waits),
         at_once=np.array([link.at_once or 0 for link in hardware], np.int64),
+        segment=_segments(path, ranks, share),
     )
     _refuse_hopeless(world, path, chain)
     return chain
+
+
+def _segments(path: PathPlan, ranks: Sequence[int], share: Sequence[int]) -> IntArray:
+    """Rounds of joined pairs by left and right node, shape (hops + 1, hops + 1).
+
+    Raises:
+        BadInput: A segment that is none, whose pairs are never made, or whose rounds need more memories.
+    """
+    hops = len(share)
+    found = np.zeros((hops + 1, hops + 1), np.int64)
+    nested = path.purification.schedule == "nested"
+    for each in path.segments:
+        first, last, rounds = each.first, each.last, each.rounds
+        what = f"the segment from place {first} to {last} of a path"
+        if not 0 <= first < last - 1 < hops or not 1 <= rounds <= 8:
+            message = f"{what} of {hops} hops: two hops or more, and 1 to 8 rounds, not {rounds}"
+            raise _refuse(message, "plan.segments")
+        if max(ranks[first + 1 : last]) >= min(ranks[first], ranks[last]):
+            message = (
+                f"{what} with ranks {list(ranks)} is never made: all nodes between must have lower ranks"
+            )
+            raise _refuse(message, "plan.segments")
+        least = 2 ** (rounds if nested else 1)
+        inner = path.rounds[first:last] or (0,)
+        least *= 2 ** (max(inner) if nested else min(max(inner), 1))
+        if min(share[first:last]) < least:
+            message = f"{what} needs {least} memories on each hop, not {min(share[first:last])}"
+            raise _refuse(message, "plan.segments", "links.pairs is shared among the paths that use a link")
+        found[first, last] = rounds
+    return found
 
 
 def _refuse_hopeless(world: World, path: PathPlan, chain: Chain) -> None:

@@ -45,6 +45,11 @@ registry.add_domain(
             ),
             Metric("rate", "", "lower", "factor by which the error falls in a round, measured"),
             Metric("rate_predicted", "", "lower", "the same, from the eigenvalues of the iteration"),
+            Metric("step", "", "neither", "first step size, where the scenario asks for it"),
+            Metric(
+                "step_limit", "", "neither", "step size from which on the error no longer falls, predicted"
+            ),
+            Metric("step_certified", "", "neither", "step size below which convergence is proved"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
             Metric(
                 "bytes", "", "lower", "size of all messages in bytes, in double precision without headers"

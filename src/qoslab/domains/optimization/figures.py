@@ -15,12 +15,14 @@ __all__ = ["budgets", "convergence", "protection"]
 def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
     """Error after each round, one line per method, with the predicted fall where there is one.
 
-    Of several scenarios and replications the first of each is drawn.
+    Of several scenarios and replications the first of each is drawn. A prediction is dotted over its method's line, and
+    ends where rounding stopped the error.
     """
     import numpy as np
 
     from qoslab.draw.curves import Band
     from qoslab.draw.curves import convergence as draw
+    from qoslab.draw.palette import INK, Look, looks
 
     table = series["convergence"]
     if table.is_empty():
@@ -29,13 +31,16 @@ def convergence(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figur
     first = first.filter(first["replication"] == first["replication"].min()).sort("round")
     grid = first["round"].unique().sort().to_numpy()
     bands: dict[str, Band] = {}
+    styles = looks(str(method) for method in first["method"].unique(maintain_order=True))
     for (method,), part in first.group_by("method", maintain_order=True):
-        at = part["round"].to_numpy()
-        for label, column in ((str(method), "error"), (f"{method}, predicted", "predicted")):
-            value = part[column].to_numpy()
-            if np.isfinite(value).any():
-                bands[label] = Band(np.interp(grid, at, value, right=np.nan))
-    return draw(grid, bands, ylabel="error")
+        name, at, error = str(method), part["round"].to_numpy(), part["error"].to_numpy()
+        bands[name] = Band(np.interp(grid, at, error, right=np.nan))
+        predicted = part["predicted"].to_numpy()
+        predicted = np.where(predicted >= error.min(), predicted, np.nan)
+        if np.isfinite(predicted).any():
+            bands[f"{name}, predicted"] = Band(np.interp(grid, at, predicted, right=np.nan))
+            styles[f"{name}, predicted"] = Look(INK, "", (0, (1, 3)))
+    return draw(grid, bands, ylabel="error", styles=styles)
 
 
 def budgets(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
@@ -66,7 +71,10 @@ def budgets(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | 
 
 
 def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
-    """Protection quotient of innovations over the probability of interception: mean and range, a line per method."""
+    """Protection quotient over the probability of interception: mean and range of innovations, a line per method.
+
+    Beside them the first method's sent states. Of several settings of privacy the first is drawn.
+    """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
@@ -75,19 +83,25 @@ def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure
     if grid not in rows.columns or value not in rows.columns:
         return None
     done = rows.filter(pl.col(value).is_not_null())
+    for setting in [name for name in done.columns if name == "privacy" or name.startswith("privacy.")]:
+        done = done.filter(pl.col(setting).eq_missing(pl.lit(done[setting][0])))
     if done[grid].n_unique() < 2:
         return None
-    table = done.group_by("method", grid, maintain_order=True).agg(
-        pl.col(value).mean().alias("mean"),
-        pl.col(value).min().alias("low"),
-        pl.col(value).max().alias("high"),
-    )
-    points = table[grid].unique().sort()
-    bands = {}
-    for (method,), part in table.group_by("method", maintain_order=True):
-        whole = points.to_frame().join(part, on=grid, how="left").sort(grid)
-        mean, low, high = (
-            whole[name].cast(pl.Float64).fill_null(float("nan")) for name in ("mean", "low", "high")
+    points = done[grid].unique().sort()
+
+    def band(part: pl.DataFrame, name: str) -> Band:
+        spread = part.group_by(grid).agg(
+            mean=pl.col(name).mean(), low=pl.col(name).min(), high=pl.col(name).max()
         )
-        bands[str(method)] = Band(mean.to_numpy(), low.to_numpy(), high.to_numpy())
+        whole = points.to_frame().join(spread, on=grid, how="left").sort(grid)
+        mean, low, high = (
+            whole[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            for column in ("mean", "low", "high")
+        )
+        return Band(mean, low, high)
+
+    parts = {str(method): part for (method,), part in done.group_by("method", maintain_order=True)}
+    first = next(iter(parts))
+    bands = {f"{method}, innovations": band(part, value) for method, part in parts.items()}
+    bands[f"{first}, states"] = band(parts[first], "protection_of_states")
     return lines(points.to_numpy(), bands, xlabel="probability of interception", ylabel="protection quotient")

@@ -30,6 +30,7 @@ from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
+from qoslab.domains.optimization.stepsizes import judged_steps
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -144,6 +145,8 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     own = own_of(made_private(task, noise, seed), scenario, seed, method.decision)
+    if scenario.judge_steps:
+        found |= judged_steps(method, task, own)
     if refuse and hasattr(method, "first_step"):
         require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
     if scenario.agents != "arrays":
@@ -229,7 +232,6 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
     rng = seed.generator("interception")
     found = disclosure(forms, who.agent, (who.agent,), who.interception, rng).quotient
     # Of a standard normal target the forms tell the noisy one; noise of variance s^2 hides s^2 / (1 + s^2) of it.
-    found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     return {"protection_of_target": 1.0 - (1.0 - found) / (1.0 + noise**2)}
 

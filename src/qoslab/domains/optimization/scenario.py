@@ -105,6 +105,10 @@ class OptimizationScenario(Scenario):
     unstable: Literal["refuse", "run"] = Field(
         "refuse", description="a step size past the predicted limit: refused, or run all the same"
     )
+    judge_steps: bool = Field(
+        default=False,
+        description="whether a run also tells its step, the stability limit and the certified step",
+    )
     agents: Literal["arrays", "local", "ray"] = Field(
         "arrays",
         description="all in one process on arrays, or each on its own: a process with sockets, or a Ray actor",

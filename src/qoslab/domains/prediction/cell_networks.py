@@ -12,9 +12,11 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.outcome import Series
 from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.model import Prediction
+from qoslab.learning.session import deterministic
 from qoslab.learning.training import Schedule, fit
 
-__all__ = ["Trained", "perceptron", "train_on_cells"]
+__all__ = ["Trained", "complete_jointly", "perceptron", "towers", "train_on_cells"]
 
 _HELD_OUT = 0.1
 _USERS_AT_A_TIME = 32
@@ -34,6 +36,38 @@ def perceptron(torch: Any, widths: tuple[int, ...]) -> Any:
     for a, b in pairwise(widths):
         layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
     return torch.nn.Sequential(*layers)
+
+
+def towers(torch: Any, hidden: int, tasks: int) -> Any:
+    """For each task a perceptron of one layer, half as wide as its input, and a linear output."""
+    made = [
+        torch.nn.Sequential(perceptron(torch, (hidden, hidden // 2)), torch.nn.Linear(hidden // 2, 1))
+        for _ in range(tasks)
+    ]
+    return torch.nn.ModuleList(made)
+
+
+def complete_jointly(
+    name: str,
+    known: Known,
+    make: Callable[[Any], Any],
+    schedule: Schedule,
+    seed: np.random.SeedSequence,
+    context: Context,
+) -> Prediction:
+    """Train one network on all parameters together and complete their tables; logs losses.
+
+    Args:
+        name: Whose network it is, `DOMAIN/METHOD`.
+        known: The table and its context.
+        make: From the torch module to the network, see `train_on_cells`.
+        schedule: How long and how.
+        seed: Where torch's random numbers come from.
+        context: Its time limit is kept.
+    """
+    with deterministic(seed, name) as torch:
+        found = train_on_cells(torch, known, make(torch), schedule, context)
+    return Prediction(found.values, series=found.series)
 
 
 def train_on_cells(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Codes, FloatArray
-from qoslab.domains.prediction.factor_analysis import Factors, Scale, factorise
+from qoslab.domains.prediction.factor_analysis import Scale, factorise
+from qoslab.domains.prediction.variational import Belief, variational
 
 __all__ = ["Recipe", "features", "out_of_fold"]
 
@@ -20,8 +22,14 @@ Float32Array = NDArray[np.float32]
 _USER_WIDTHS = (0.1, 0.5)
 """Widths of the kernels between users, in mean squared distance of standardised loadings."""
 
-_SERVICE_WIDTH = 0.15
-"""Width of the kernel between services, in mean squared distance of their factors."""
+_SERVICE_WIDTHS = (0.05, 0.15, 0.5)
+"""Widths of the kernels between services, in mean squared distance of their factors."""
+
+_FREEDOM = 3.0
+"""Degrees of freedom of the factorisations' noise."""
+
+_ROOT_RANK = 8
+"""Factors of the analyses of roots."""
 
 _EMPTY = 1e-3
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -32,8 +40,8 @@ class Recipe:
     """How features are made.
 
     Attributes:
-        ranks: Numbers of factors of the factor analyses of all parameters together; the middle one feeds the kernels.
-        sweeps: EM steps of each.
+        ranks: Numbers of factors of the factorisations of all parameters together; the last one feeds the kernels.
+        sweeps: Rounds of updates of each.
         entropy: Number that the random starts follow from, the same in every fold.
     """
 
@@ -58,15 +66,16 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     """
     logs = scale.forward(values)
     rng = np.random.default_rng(recipe.entropy)
-    fits = [factorise(logs.reshape(-1, logs.shape[2]), k, recipe.sweeps, rng, context) for k in recipe.ranks]
-    chosen = fits[len(fits) // 2]
+    table = logs.reshape(-1, logs.shape[2])
+    fits = [variational(table, k, _FREEDOM, recipe.sweeps, rng, context) for k in recipe.ranks]
     found: list[FloatArray] = []
     for fit in fits:
-        found += [*fit.predict().reshape(logs.shape), *fit.deviation().reshape(logs.shape)]
+        found += [*fit.mean().reshape(logs.shape), *fit.deviation().reshape(logs.shape)]
     found += _roots(values, recipe, rng, context)
-    found += _like_users(logs, chosen)
+    left = logs - fits[-1].mean().reshape(logs.shape)
+    found += _like_users(logs, left, fits[-1])
     context.check_time()
-    found += _like_services(logs, chosen)
+    found += _like_services(logs, left, fits[-1])
     context.check_time()
     found += _margins(logs, values)
     out = np.empty((len(found), *logs.shape[1:]), np.float32)
@@ -107,41 +116,61 @@ def _roots(
     for table in roots:
         known = table[np.isfinite(table)]
         spread = float(known.std()) if len(known) else 0.0
-        rank = recipe.ranks[len(recipe.ranks) // 2]
-        out.append(factorise(table / (spread or 1.0), rank, recipe.sweeps, rng, context).predict())
+        out.append(factorise(table / (spread or 1.0), _ROOT_RANK, recipe.sweeps, rng, context).predict())
     return out
 
 
-def _like_users(logs: FloatArray, fit: Factors) -> list[FloatArray]:
-    """Means of the same service over users with similar loadings, and how much data stands behind them."""
+def _like_users(logs: FloatArray, left: FloatArray, fit: Belief) -> list[FloatArray]:
+    """Means of the same service over users with similar rows, and how much data stands behind them.
+
+    Args:
+        logs: Shape (P, users, services), NaN where unknown.
+        left: What the factors leave over of it.
+        fit: The factors.
+    """
     parameters, users, _ = logs.shape
-    loadings = np.concatenate(list(fit.loadings.reshape(parameters, users, -1)), axis=1)
-    loadings = loadings / (loadings.std(axis=0) + 1e-12)
-    apart = ((loadings[:, None] - loadings[None]) ** 2).mean(axis=2)
-    out = []
+    rows = np.concatenate(list(fit.rows.reshape(parameters, users, -1)), axis=1)
+    rows = rows / (rows.std(axis=0) + 1e-12)
+    apart = ((rows[:, None] - rows[None]) ** 2).mean(axis=2)
+    out: list[FloatArray] = []
     for width in _USER_WIDTHS:
         kernel = np.exp(-apart / width)
         np.fill_diagonal(kernel, 0.0)
-        for table in logs:
-            mask = np.isfinite(table)
-            weight = kernel @ mask + _EMPTY
-            out += [kernel @ np.where(mask, table, 0.0) / weight, np.log(weight)]
+        out += _smoothed(kernel, logs, left)
     return out
 
 
-def _like_services(logs: FloatArray, fit: Factors) -> list[FloatArray]:
-    """Means of the same user, and of what the factors leave over, over services with similar factors."""
-    points = fit.points.astype(np.float32)
+def _like_services(logs: FloatArray, left: FloatArray, fit: Belief) -> list[FloatArray]:
+    """The same of one user over services with similar factors."""
+    points = fit.points[:, :-1].astype(np.float32)
     squares = (points**2).sum(axis=1)
-    apart = squares[:, None] + squares[None] - 2 * points @ points.T
-    kernel = np.exp(np.maximum(apart, 0) * np.float32(-1 / (_SERVICE_WIDTH * points.shape[1])))
-    np.fill_diagonal(kernel, 0.0)
-    out = []
-    for table, predicted in zip(logs, fit.predict().reshape(logs.shape), strict=True):
-        mask = np.isfinite(table)
-        weight = mask.astype(np.float32) @ kernel + np.float32(_EMPTY)
-        for quantity in (table, table - predicted):
-            out.append(np.where(mask, quantity, 0.0).astype(np.float32) @ kernel / weight)
+    apart = np.maximum(squares[:, None] + squares[None] - 2 * points @ points.T, 0)
+    turned = (logs.transpose(0, 2, 1), left.transpose(0, 2, 1))
+    out: list[FloatArray] = []
+    for width in _SERVICE_WIDTHS:
+        kernel = np.exp(apart * np.float32(-1 / (width * points.shape[1])))
+        np.fill_diagonal(kernel, 0.0)
+        out += [found.T for found in _smoothed(kernel, *turned)]
+    return out
+
+
+def _smoothed(kernel: NDArray[Any], logs: FloatArray, left: FloatArray) -> list[FloatArray]:
+    """Means over rows of values and of what is left over, and the logarithm of their weight, for each parameter.
+
+    Args:
+        kernel: Weight of each row for each row, shape (rows, rows).
+        logs: Shape (P, rows, columns), NaN where unknown.
+        left: What the factors leave over of it.
+    """
+    out: list[FloatArray] = []
+    mask, weight = np.empty(0), np.empty(0)
+    for table, rest in zip(logs, left, strict=True):
+        here = np.isfinite(table)
+        if not np.array_equal(here, mask):  # parameters measured in the same cells share their weights
+            mask, weight = here, kernel @ here.astype(kernel.dtype) + kernel.dtype.type(_EMPTY)
+        for quantity in (table, rest):
+            out.append(kernel @ np.where(mask, quantity, 0.0).astype(kernel.dtype) / weight)
+        out.append(np.log(weight))
     return out
 
 

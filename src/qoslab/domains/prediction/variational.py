@@ -46,6 +46,11 @@ class Belief:
         """Posterior mean of every cell, shape (rows, services)."""
         return np.asarray(self.rows @ self.points.T)
 
+    def deviation(self) -> FloatArray:
+        """Posterior standard deviation of every cell without its noise, shape (rows, services)."""
+        second = _second(self.rows, self.row_covariances) @ _second(self.points, self.point_covariances).T
+        return np.asarray(np.sqrt(np.maximum(second - self.mean() ** 2, 0.0)))
+
 
 def variational(
     table: FloatArray, rank: int, freedom: float, sweeps: int, rng: np.random.Generator, context: Context

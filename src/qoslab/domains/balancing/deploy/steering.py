@@ -18,7 +18,6 @@ __all__ = ["Steering", "as_integers"]
 
 _MIDDLE, _MOST = 64.0, 256
 _FEW = 20
-_AGENTS = "agent-checks set weights of this backend: it is watched and not steered"
 
 
 class Steering:
@@ -88,9 +87,8 @@ class Steering:
         told = np.array([max(self.original[server.name], 1) for server in servers], np.float64)
         self.ledger = Ledger(self._backend, [server.name for server in servers])
         self.controller = Controller(told, self._policy, self._limits)
-        self._agents = any(server.agent for server in servers)
-        if self._agents:
-            self.note(_AGENTS)
+        self._agents = False
+        self._look_for_agents(servers)
         self._passed = sum(server.total - server.active for server in servers)
         self._passed_at_start = self._passed
         self._answered = 0.0
@@ -145,15 +143,24 @@ class Steering:
             self.note("the backend has other servers now: begun anew")
             self._begin(servers)
             return True
-        if any(server.agent for server in servers) and not self._agents:
-            self._agents = True
-            self.note(_AGENTS)
+        self._look_for_agents(servers)
         for server in servers:
             ours = self._set.get(server.name, server.weight)
             if server.weight != ours and server.name not in self.hands_off:
                 self.hands_off.add(server.name)
                 self.note(f"somebody else set the weight of {server.name}: it is left alone")
         return self._kept_up(anew=anew)
+
+    def _look_for_agents(self, servers: list[Server]) -> None:
+        """An agent's next report would put its weight back: once one is seen, nothing more is set."""
+        if self._agents or not any(server.agent for server in servers):
+            return
+        self._agents = True
+        one = next(server.name for server in servers if server.agent)
+        self.note(
+            f"agent-checks set weights of this backend, that of {one} for one: it is watched and not steered. "
+            f'Disable them in the proxy ("disable agent {self._backend}/{one}") and start again to have it steered'
+        )
 
     def _kept_up(self, *, anew: bool) -> bool:
         """Whether at least half of the answers that the proxy counted came as log lines, too."""

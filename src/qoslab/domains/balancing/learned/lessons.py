@@ -97,9 +97,9 @@ def _times(rng: np.random.Generator, duration: float, change: float | None) -> l
     """When balancers are asked, s: at any time, and as often soon after a change, where there is one."""
     anywhere = rng.uniform(0.03, 1.0, SNAPSHOTS) * duration
     if change is None:
-        return np.sort(anywhere).tolist()
+        return list(np.sort(anywhere))
     after = change + (duration - change) * rng.uniform(0.0, 1.0, SNAPSHOTS) ** 2
-    return np.sort(np.concatenate([anywhere[: SNAPSHOTS // 2], after])).tolist()
+    return list(np.sort(np.concatenate([anywhere[: SNAPSHOTS // 2], after])))
 
 
 def _seen(simulation: Simulation, rng: np.random.Generator) -> Iterator[Lesson]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.learned.recurrent import TargetNetworks
 from qoslab.learning.session import deterministic, require_torch
 
@@ -109,6 +111,40 @@ class Sac:
                 [self._log_alpha],
             )
         ]
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """All that was learned, by name: networks, targets, temperature; no transitions and no moments of Adam."""
+        return {name: tensor.detach().numpy().copy() for name, tensor in self._learned().items()}
+
+    def begin_with(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what was learned before.
+
+        Args:
+            weights: See `weights`.
+
+        Raises:
+            BadInput: A name is missing, or a shape is another one.
+        """
+        torch = self._torch
+        mine = self.weights()
+        wrong = [name for name in mine if name not in weights or weights[name].shape != mine[name].shape]
+        if wrong:
+            message = f"were learned for other sizes: {len(wrong)} arrays do not fit, among them {wrong[0]!r}"
+            raise BadInput(Problem(message=message, field="weights"))
+        with torch.no_grad():
+            for name, tensor in self._learned().items():
+                tensor.copy_(torch.from_numpy(weights[name]))
+
+    def _learned(self) -> dict[str, Any]:
+        """The tensors themselves, but for batch normalisation's counts, which nothing reads."""
+        parts = {"actor": self._actor, "critics": self._critics, "targets": self._targets}
+        found = {
+            f"{part}.{name}": tensor
+            for part, network in parts.items()
+            for name, tensor in network.state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        return found | {"log_alpha": self._log_alpha}
 
     def act(self, state: Reals, *, explore: bool = True) -> Reals:
         """An action for a state, in (-1, 1)^d; the mean one where `explore` is False."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
@@ -20,7 +23,10 @@ from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.learned.session import Eye, Watched
 from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.model import Simulation
+from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.source import make_demand
 from qoslab.domains.balancing.view import WEIGHT
+from qoslab.learning.checkpoint import dump_weights, load_weights
 from qoslab.learning.session import deterministic
 
 __all__ = ["RlbSac"]
@@ -46,7 +52,7 @@ _SEEN = [0, *range(2, 12)]
     information="blind",
     extra="learn",
     origin="reference instance",
-    example={"updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
+    example={"episodes": 1, "updates": 1, "hidden": 8, "batch": 2, "period_s": 20.0},
 )
 @dataclass(frozen=True)
 class RlbSac(Policy):
@@ -57,13 +63,15 @@ class RlbSac(Policy):
     actor answers with a speed for each server, a = tanh(N(mu, sigma)) + 1, and w <- smoothing a + (1 - smoothing) w.
     The reward is a fairness index of the discounted mean completion times, minus 1, times `scale`. Learners know
     nothing of each other and learn at their own instants. They learn during the run, after `episodes` runs that do not
-    count.
+    count: by default each seed has its own; with `weights = "train"` a study makes them once for a scenario.
 
     Written from the poster and from descriptions of the authors' released simulator. Unlike there, the score is applied
     once, reservoirs' empty slots do not count, and learning takes no simulated time.
 
     Attributes:
-        episodes: Runs of the scenario, with seeds of their own, before the one that counts.
+        weights: `builtin`: a run begins with networks drawn by lot; `train`: with those that a study has trained for
+            its scenario; or a file of such weights.
+        episodes: Runs of the scenario, with seeds of their own, before the one that counts; it learns in all of them.
         index: Fairness index of the reward: `jain`, `g` or `bossaer`.
         updates: Updates per step.
         period_s: Time between two actions of a balancer, s.
@@ -77,7 +85,8 @@ class RlbSac(Policy):
         tau: Share of the critics that moves into their targets at each update.
     """
 
-    episodes: Annotated[int, Field(ge=0)] = 0
+    weights: str = "builtin"
+    episodes: Annotated[int, Field(ge=0)] = 20
     index: Literal["jain", "g", "bossaer"] = "jain"
     updates: Annotated[int, Field(ge=0)] = 10
     period_s: Annotated[float, Field(gt=0)] = 0.5
@@ -107,20 +116,57 @@ class RlbSac(Policy):
         """
         numbers = seed.stream("learners")
         with deterministic(numbers, "balancing/rlb_sac"):
-            agents: _Agents | None = None
-            for episode in range(self.episodes + 1):
-                last = episode == self.episodes
-                training = Seed(
-                    seed.root, seed.study, f"{seed.scenario} training {episode}", seed.replication
-                )
-                simulation = begin(seed if last else training)
-                agents = agents or _Agents(self, simulation, numbers)
-                agents.forget_the_past()
-                while (reason := simulation.advance()) != state.DONE:
-                    context.check_time()
-                    if reason == state.PAUSE:
-                        agents.decide(simulation, int(simulation.world.counts[state.DECIDER]))
+            simulation = begin(seed)
+            if self.weights == "builtin":
+                agents = self._taught(begin, seed, context)
+            else:
+                agents = _Agents(self, simulation, numbers)
+                agents.begin_with(self._file(context))
+            agents.go_through(simulation, context)
         return simulation
+
+    def train(self, scenario: BalancingScenario, seed: Seed, context: Context) -> bytes:
+        """Learn in `episodes` runs of a scenario.
+
+        Args:
+            scenario: The scenario.
+            seed: The training's seed.
+            context: Services of the laboratory.
+
+        Returns:
+            The learners' weights, a safetensors file.
+
+        Raises:
+            BadInput: There are to be no episodes.
+        """
+        if self.episodes == 0:
+            message = "is 0: a training needs runs to learn in"
+            raise BadInput(Problem(message=message, field="episodes", hint="the published learner had 20"))
+        begin = partial(Simulation, scenario, self, context=context, demand=make_demand(scenario, context))
+        with deterministic(seed.stream("learners"), "balancing/rlb_sac"):
+            learned = self._taught(begin, seed, context).weights()
+        about = {"method": "balancing/rlb_sac", "episodes": self.episodes}
+        about |= {"balancers": scenario.balancers, "servers": scenario.servers.count, "hidden": self.hidden}
+        return dump_weights(learned, about)
+
+    def _taught(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> _Agents:
+        """Learners after `episodes` runs."""
+        numbers = seed.stream("learners")
+        agents: _Agents | None = None
+        for episode in range(self.episodes):
+            place = f"{seed.scenario} training {episode}"
+            simulation = begin(Seed(seed.root, seed.study, place, seed.replication))
+            agents = agents or _Agents(self, simulation, numbers)
+            agents.go_through(simulation, context)
+        return agents or _Agents(self, begin(seed), numbers)
+
+    def _file(self, context: Context) -> dict[str, NDArray[Any]]:
+        path = context.weights or Path(self.weights)
+        if not path.is_file():
+            message = f"there is no file {self.weights!r}"
+            hint = "`builtin`, a file of weights, or, in a study, `train`"
+            raise BadInput(Problem(message=message, field="weights", hint=hint))
+        return load_weights(path)[0]
 
 
 class _Agents:
@@ -140,9 +186,30 @@ class _Agents:
         self._learners = [Sac(features, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
         self._past: list[tuple[Reals, Reals] | None] = [None] * m
 
-    def forget_the_past(self) -> None:
-        """What was seen and done last has no sequel: a new episode begins."""
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """What all learners have learned, by the learner's number and the array's name."""
+        return {
+            f"{number}.{name}": array
+            for number, learner in enumerate(self._learners)
+            for name, array in learner.weights().items()
+        }
+
+    def begin_with(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what was learned before; see `Sac.begin_with`."""
+        for number, learner in enumerate(self._learners):
+            start = f"{number}."
+            mine = {
+                name.removeprefix(start): array for name, array in weights.items() if name.startswith(start)
+            }
+            learner.begin_with(mine)
+
+    def go_through(self, simulation: Simulation, context: Context) -> None:
+        """Decide, and learn, from the beginning of a run to its end; what was done before has no sequel."""
         self._past = [None] * len(self._past)
+        while (reason := simulation.advance()) != state.DONE:
+            context.check_time()
+            if reason == state.PAUSE:
+                self.decide(simulation, int(simulation.world.counts[state.DECIDER]))
 
     def decide(self, simulation: Simulation, balancer: int) -> None:
         """One balancer remembers what its last action led to, learns, and acts."""

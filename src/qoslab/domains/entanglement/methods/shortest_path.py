@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
-from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification, View
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification, Segment, View
 from qoslab.domains.entanglement.routing.orders import optimised_ranks
 from qoslab.domains.entanglement.routing.view import Metric, path_cost
 from qoslab.graphs.shortest import shortest_path
@@ -69,6 +69,7 @@ class ShortestPath:
         schedule: Which pairs are purified together.
         enough: Fidelity from which a link's pair is purified no more.
         wait_s: Longest wait of a repeater's pair for a swap, s; 0 for no limit.
+        end_rounds: Rounds of purification of the users' joined pairs before they use them.
     """
 
     order: Order = "asap"
@@ -80,6 +81,7 @@ class ShortestPath:
     schedule: Literal["nested", "pumping"] = "nested"
     enough: Annotated[float, Field(gt=0.25, le=1)] = 1.0
     wait_s: Annotated[float, Field(ge=0)] = 0.0
+    end_rounds: Annotated[int, Field(ge=0, le=8)] = 0
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """One path per request.
@@ -112,6 +114,7 @@ class ShortestPath:
                 cutoff_s=self.cutoff_s or float("inf"),
                 purification=Purification(self.scheme, self.schedule, self.enough),
                 wait_s=(self.wait_s,) * (2 * hops - 2) if self.wait_s else (),
+                segments=(Segment(0, hops, self.end_rounds),) if self.end_rounds and hops > 1 else (),
             )
             paths.append(path)
         return Plan(tuple(paths))

@@ -35,7 +35,10 @@ class PlannedInSlots:
             BadInput: It asks for purification or cut-offs, which slots do not have.
         """
         plan = self.method.plan(view, rng, context)
-        if any(any(path.rounds) or path.wait_s or path.cutoff_s < float("inf") for path in plan.paths):
+        if any(
+            any(path.rounds) or path.segments or path.wait_s or path.cutoff_s < float("inf")
+            for path in plan.paths
+        ):
             message = (
                 "the plan asks for purification, a cut-off or a longest wait, and runs in slots have none"
             )

@@ -290,7 +290,8 @@ def _advance(r: SharedRun) -> int:
     c, s = r.c, r.s
     for link in range(c.ends.shape[0]):
         for side in range(2):
-            s.free_s[side, link, : c.width[link]] = 0.0
+            for slot in range(c.width[link]):
+                s.free_s[side, link, slot] = 0.0
             s.idle[side, link] = c.width[link]
         start_attempts(r, link)
     while first_time(s.heap) <= r.span[1]:

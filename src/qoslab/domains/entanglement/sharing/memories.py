@@ -57,7 +57,7 @@ def joined(s: Pairs, end: int) -> bool:
     return s.state[end] == SWAPPED and s.good[end] == 1
 
 
-@kernel
+@kernel(once=True)
 def far_end(s: Pairs, end: int) -> int:
     """The last end of a list beyond `end`; `end` itself where the list ends there."""
     while joined(s, end):
@@ -65,7 +65,7 @@ def far_end(s: Pairs, end: int) -> int:
     return end
 
 
-@kernel
+@kernel(once=True)
 def lives(s: Pairs, end: int) -> bool:
     """Whether the last end beyond `end` is still there: stored, or used by its user."""
     state = s.state[far_end(s, end)]
@@ -213,7 +213,7 @@ def _leave_queue(c: Mesh, s: Pairs, end: int) -> None:
     s.knows[end] &= ~WAITS
 
 
-@kernel
+@kernel(once=True)
 def release(r: SharedRun, end: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
     c, s = r.c, r.s
@@ -228,7 +228,7 @@ def release(r: SharedRun, end: int, state: int, now: float) -> None:
     start_attempts(r, link)
 
 
-@kernel
+@kernel(once=True)
 def give_up(r: SharedRun, end: int, why: int, now: float) -> None:
     """An end is dropped; a pair whose other end was still there is counted at place `why`."""
     if lives(r.s, end ^ 1):

@@ -97,7 +97,7 @@ def groups_of(world: World, plan: Plan) -> list[Group]:
     """
     links = [tuple(links_of(world, path)) for path in plan.paths]
     for path in plan.paths:
-        if any(path.rounds):
+        if any(path.rounds) or path.segments:
             message = (
                 "the plan purifies pairs of links whose memories are shared, and these are bound to no path"
             )

@@ -10,6 +10,7 @@ from qoslab.domains.entanglement.sharing.mesh import Mesh, Pairs, SharedRun
 from qoslab.domains.entanglement.states import (
     bell_of_werner,
     compose,
+    copy_pair,
     fidelity_of_werner,
     memory_errors,
     werner_factor,
@@ -107,7 +108,7 @@ def _compose_memory(c: Mesh, s: Pairs, end: int, noise: int) -> None:
     elapsed = s.closed[end] - s.created[end >> 1]
     memory_errors(noise, elapsed, c.coherence_s[node_of(c, s, end)], s.work[0])
     compose(s.work[1], s.work[0], s.work[2])
-    s.work[1] = s.work[2]
+    copy_pair(s.work[2], s.work[1])
 
 
 @kernel
@@ -118,7 +119,7 @@ def _bell(c: Mesh, s: Pairs, end: int, noise: int) -> float:
     while at >= 0:
         bell_of_werner(werner_of_fidelity(c.fidelity[s.link[at >> 1]]), s.work[0])
         compose(s.work[1], s.work[0], s.work[2])
-        s.work[1] = s.work[2]
+        copy_pair(s.work[2], s.work[1])
         _compose_memory(c, s, at, noise)
         _compose_memory(c, s, at ^ 1, noise)
         node = node_of(c, s, at ^ 1)

@@ -16,7 +16,7 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold
-from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 
 __all__ = ["BoostedFactors"]
 
@@ -29,35 +29,40 @@ _LEAST_LEAVES = 4
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
 
-_SCALES: tuple[tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]], ...] = (
-    (lambda x: x, lambda y: y),
-    (np.sqrt, lambda y: np.maximum(y, 0.0) ** 2),
-    (np.log, np.exp),
+_Map = Callable[[FloatArray], FloatArray]
+
+_BOOSTERS: tuple[tuple[str, _Map, _Map], ...] = (
+    ("absolute_error", lambda x: x, lambda y: y),
+    ("absolute_error", np.sqrt, lambda y: np.maximum(y, 0.0) ** 2),
+    ("squared_error", lambda x: x, lambda y: y),
+    ("squared_error", np.sqrt, lambda y: np.maximum(y, 0.0) ** 2),
 )
-"""Values, roots and logarithms: the median is the same on each, what its approximation misses is not."""
+"""Loss and scale of each booster: the median is the same on values and roots, what its approximation misses is not;
+means are steadier than medians where few cells lie in a leaf, that of roots lies between median and mean of values."""
 
 
 @method(
     "prediction",
     "boosted_factors",
-    summary="L1 gradient boosting on out-of-fold factor analyses, neighbours and margins of all parameters",
+    summary="gradient boosting on out-of-fold robust factorisations, neighbours and margins of all parameters",
     extra="learn",
     origin="ours",
+    example={"rank": 4, "sweeps": 5, "trees": 20, "leaf_cells": 5},
 )
 @dataclass(frozen=True)
 class BoostedFactors:
-    """Trees that learn the median of a cell from features of the table without the cell's fold.
+    """Trees that learn a cell from features of the table without the cell's fold.
 
-    Features of a cell: means and deviations of joint factor analyses of all parameters at three ranks, factor
-    analyses of roots, means over similar users and over similar services, quantiles of service and user. For a known
-    cell they come from the table without its fold; for an unknown cell from the whole table. For every parameter
-    three boosters with absolute error, on values, roots and logarithms, are averaged. Predictions are bounded by the
-    smallest and largest known value. With fewer known cells than four of the smallest leaves the middle
-    factor analysis answers alone.
+    Features of a cell: means and deviations of robust factorisations of all parameters together at two ranks, factor
+    analyses of roots, means over similar users and over similar services, of values and of what the factors leave
+    over, quantiles of service and user. For a known cell they come from the table without its fold; for an unknown
+    cell from the whole table. For every parameter four boosters are averaged: absolute and squared error, on values
+    and on roots. Predictions are bounded by the smallest and largest known value. With fewer known cells than four of
+    the smallest leaves the factorisation answers alone.
 
     Attributes:
-        rank: Factors of the middle analysis; the others have half and one and a half times as many.
-        sweeps: EM steps of each analysis.
+        rank: Factors of the larger factorisation; the other has half as many.
+        sweeps: Rounds of updates of each.
         folds: Number of folds.
         trees: Trees of each booster.
         leaves: Leaves of a tree at most.
@@ -66,13 +71,13 @@ class BoostedFactors:
         feature_share: Share of the features that a split may choose from.
     """
 
-    rank: Annotated[int, Field(ge=2, le=100)] = 8
+    rank: Annotated[int, Field(ge=2, le=100)] = 16
     sweeps: Annotated[int, Field(ge=1)] = 25
     folds: Annotated[int, Field(ge=2, le=20)] = 5
-    trees: Annotated[int, Field(ge=1)] = 200
+    trees: Annotated[int, Field(ge=1)] = 150
     leaves: Annotated[int, Field(ge=2)] = 63
     leaf_cells: Annotated[int, Field(ge=1)] = 40
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.06
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.08
     feature_share: Annotated[float, Field(gt=0, le=1)] = 0.3
 
     def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> FloatArray:
@@ -83,20 +88,20 @@ class BoostedFactors:
         rng = np.random.default_rng(seed)
         users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
         if len(users) < _LEAST_LEAVES * self.leaf_cells:
-            return FactorAnalysis(self.rank, self.sweeps).predict(known, seed, context)
+            return RobustFactorisation(self.rank, sweeps=self.sweeps).predict(known, seed, context)
         # One thread: a study runs one trial on each core.
         with threadpool_limits(1):
             scale = scale_of(known.values)
-            ranks = (self.rank // 2, self.rank, self.rank * 3 // 2)
+            ranks = (self.rank // 2, self.rank)
             recipe = Recipe(ranks, self.sweeps, int(rng.integers(2**63)))
             folds = rng.permutation(len(users)) % self.folds
             x = out_of_fold(known.values, (users, services), folds, scale, recipe, context)
             asked = features(known.values, scale, recipe, context)
             out = np.empty(known.values.shape)
-            for table, target, floor in zip(known.values, out, scale.floor[:, 0, 0], strict=True):
+            for table, target in zip(known.values, out, strict=True):
                 y = table[users, services]
                 has = np.isfinite(y)
-                target[...] = self._boost(x[has], y[has], asked, float(floor), rng, context)
+                target[...] = self._boost(x[has], y[has], asked, rng, context)
         return out
 
     def _boost(
@@ -104,24 +109,21 @@ class BoostedFactors:
         x: NDArray[np.float32],
         y: FloatArray,
         asked: NDArray[np.float32],
-        floor: float,
         rng: np.random.Generator,
         context: Context,
     ) -> FloatArray:
         """The average of three boosters for one parameter, in every cell."""
         total = np.zeros(asked.shape[1:])
-        for forward, backward in _SCALES:
-            with np.errstate(over="ignore"):
-                model = self._fit(x, forward(np.maximum(y, floor)), int(rng.integers(2**31)), context)
-                found = backward(_everywhere(model, asked, context))
-            total += np.clip(found, y.min(), y.max())
-        return total / len(_SCALES)
+        for loss, forward, backward in _BOOSTERS:
+            model = self._fit(loss, x, forward(y), int(rng.integers(2**31)), context)
+            total += np.clip(backward(_everywhere(model, asked, context)), y.min(), y.max())
+        return total / len(_BOOSTERS)
 
-    def _fit(self, x: NDArray[np.float32], y: FloatArray, seed: int, context: Context) -> Any:
+    def _fit(self, loss: str, x: NDArray[np.float32], y: FloatArray, seed: int, context: Context) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         model = HistGradientBoostingRegressor(
-            loss="absolute_error",
+            loss=loss,
             learning_rate=self.learning_rate,
             max_leaf_nodes=self.leaves,
             min_samples_leaf=self.leaf_cells,

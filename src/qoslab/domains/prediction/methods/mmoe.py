@@ -10,10 +10,9 @@ from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.domains.prediction.cell_networks import perceptron, train_on_cells
+from qoslab.domains.prediction.cell_networks import complete_jointly, towers
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.model import Prediction
-from qoslab.learning.session import deterministic
 from qoslab.learning.training import Schedule
 
 __all__ = ["MMoE", "mixture"]
@@ -66,10 +65,11 @@ class MMoE:
     def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> Prediction:
         """Train on all parameters together and complete their tables; logs losses."""
         schedule = Schedule(self.epochs, self.batch, self.learning_rate, self.weight_decay, self.patience)
-        with deterministic(seed, "prediction/mmoe") as torch:
-            network = _network(torch, known.values.shape, self.factors, self.experts, self.hidden)
-            found = train_on_cells(torch, known, network, schedule, context)
-        return Prediction(found.values, series=found.series)
+
+        def make(torch: Any) -> Any:
+            return _network(torch, known.values.shape, self.factors, self.experts, self.hidden)
+
+        return complete_jointly("prediction/mmoe", known, make, schedule, seed, context)
 
 
 def mixture(gate: Any, experts: Any) -> Any:
@@ -96,11 +96,7 @@ def _network(torch: Any, shape: tuple[int, ...], factors: int, experts: int, hid
             self.users, self.services = nn.Embedding(users, factors), nn.Embedding(services, factors)
             self.experts = nn.Linear(3 * factors, experts * hidden)  # all experts side by side
             self.gates = nn.ModuleList(nn.Linear(3 * factors, experts, bias=False) for _ in range(tasks))
-            towers = [
-                nn.Sequential(perceptron(torch, (hidden, hidden // 2)), nn.Linear(hidden // 2, 1))
-                for _ in range(tasks)
-            ]
-            self.towers = nn.ModuleList(towers)
+            self.towers = towers(torch, hidden, tasks)
 
         def forward(self, u: Any, s: Any) -> Any:
             a, b = self.users(u), self.services(s)

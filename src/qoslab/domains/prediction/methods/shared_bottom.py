@@ -10,10 +10,9 @@ from pydantic import Field
 
 from qoslab.core.context import Context
 from qoslab.core.method import method
-from qoslab.domains.prediction.cell_networks import perceptron, train_on_cells
+from qoslab.domains.prediction.cell_networks import complete_jointly, perceptron, towers
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.model import Prediction
-from qoslab.learning.session import deterministic
 from qoslab.learning.training import Schedule
 
 __all__ = ["SharedBottom"]
@@ -65,10 +64,11 @@ class SharedBottom:
     def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> Prediction:
         """Train on all parameters together and complete their tables; logs losses."""
         schedule = Schedule(self.epochs, self.batch, self.learning_rate, self.weight_decay, self.patience)
-        with deterministic(seed, "prediction/shared_bottom") as torch:
-            network = _network(torch, known.values.shape, self.factors, self.hidden)
-            found = train_on_cells(torch, known, network, schedule, context)
-        return Prediction(found.values, series=found.series)
+
+        def make(torch: Any) -> Any:
+            return _network(torch, known.values.shape, self.factors, self.hidden)
+
+        return complete_jointly("prediction/shared_bottom", known, make, schedule, seed, context)
 
 
 def _network(torch: Any, shape: tuple[int, ...], factors: int, hidden: int) -> Any:
@@ -81,11 +81,7 @@ def _network(torch: Any, shape: tuple[int, ...], factors: int, hidden: int) -> A
             super().__init__()
             self.users, self.services = nn.Embedding(users, factors), nn.Embedding(services, factors)
             self.bottom = perceptron(torch, (3 * factors, hidden))
-            towers = [
-                nn.Sequential(perceptron(torch, (hidden, hidden // 2)), nn.Linear(hidden // 2, 1))
-                for _ in range(tasks)
-            ]
-            self.towers = nn.ModuleList(towers)
+            self.towers = towers(torch, hidden, tasks)
 
         def forward(self, u: Any, s: Any) -> Any:
             a, b = self.users(u), self.services(s)

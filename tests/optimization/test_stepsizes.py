@@ -1,0 +1,69 @@
+"""Steps beside their limits: on the reference instance, and by runs on both sides of a limit."""
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.optimization.instances import a1, c1, ring
+from qoslab.domains.optimization.methods.admm import Admm
+from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
+from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
+from qoslab.domains.optimization.methods.push_pull import PushPull
+from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
+from qoslab.domains.optimization.methods.static_budgets import StaticBudgets
+from qoslab.domains.optimization.model import run
+from qoslab.domains.optimization.problems.smooth import Quadratic
+from qoslab.domains.optimization.scenario import OptimizationScenario, example
+from qoslab.domains.optimization.settling import largest_step
+from qoslab.domains.optimization.stepsizes import judged_steps
+from qoslab.domains.optimization.task import own_of, task_of
+
+
+def judged(method, task):
+    return judged_steps(method, task, own_of(task, example(), Seed(), method.decision))
+
+
+def test_steps_of_the_reference_instance():
+    found = judged(RowStochasticTracking(0.01), a1())
+    assert found["step"] == 0.01
+    assert found["step_limit"] == pytest.approx(0.027257, abs=1e-6)
+    assert found["step_certified"] == pytest.approx(2.44e-5, rel=2e-3)
+
+
+def test_a_penalty_method_is_judged_near_its_own_end():
+    method = PenaltyConsensus(penalty=5.0, step=0.005)
+    assert judged(method, c1()) == {"step": 0.005, "step_limit": largest_step(method, c1())}
+
+
+def test_where_no_limit_is_known_none_is_told():
+    assert judged(StaticBudgets(), c1()) == {}
+    assert judged(DualDecomposition(), c1()) == {}
+    assert set(judged(Admm(), a1())) == {"step"}
+
+
+def test_the_limit_of_dual_ascent_is_that_of_gradient_ascent():
+    """2 q / l_max(I - W) where all curvatures are q: 2 (1 / 2) / (4 / 3) on a ring of six with weights 1 / 3."""
+    task = task_of(ring(6), Quadratic(None, np.full(6, 0.5), np.zeros((6, 1))))
+    assert judged(DualDecomposition(), task)["step_limit"] == pytest.approx(0.75, rel=1e-5)
+
+
+def test_a_run_tells_its_limit_and_keeps_to_it():
+    world = OptimizationScenario.model_validate(
+        {
+            "network": {"generate": {"model": "ring", "nodes": 6}},
+            "problem": {"kind": "quadratic"},
+            "rounds": 3000,
+            "judge_steps": True,
+            "unstable": "run",
+        }
+    )
+
+    def metrics(step):
+        return next(iter(run(world, PushPull(step), [Seed()], Context()))).metrics
+
+    limit = metrics(0.0)["step_limit"]
+    assert metrics(0.97 * limit)["error"] < 1e-6
+    assert metrics(1.1 * limit)["diverged"] == 1
+    quiet = world.model_copy(update={"judge_steps": False})
+    assert "step" not in next(iter(run(quiet, PushPull(), [Seed()], Context()))).metrics
