@@ -1,6 +1,6 @@
 """Server learning on digits, 100 clients, 200 rounds, against one client and one step at a time.
 
-    python benchmarks/federation_speed.py
+    python -m benchmarks.federation_speed
 
 CPU seconds of this process; medians of three runs of both, taken in turn. Set OMP_NUM_THREADS=1 for one core.
 """

@@ -1,6 +1,6 @@
 """Rounds of many agents against a plain NumPy loop, and budgets of a hundred access networks.
 
-    OMP_NUM_THREADS=1 python benchmarks/optimization_speed.py
+    OMP_NUM_THREADS=1 python -m benchmarks.optimization_speed
 
 CPU seconds of this process; medians of three runs of each, taken in turn. The plain loop is what one writes down: dense
 matrices, x, y and z mixed in every round; it runs fewer rounds, and its figure is multiplied up.

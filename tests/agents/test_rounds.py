@@ -11,7 +11,7 @@ from qoslab.agents.message import MessageType, Part
 from qoslab.agents.program import Own
 from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
-from qoslab.agents.weights import Weights, require_strong
+from qoslab.agents.weights import Rules, Weights, require_strong
 from qoslab.core.errors import BadInput
 from qoslab.graphs.network import Network
 from qoslab.graphs.random_graphs import k_in
@@ -121,3 +121,14 @@ def test_a_network_without_a_way_back_is_refused():
 def test_undirected_weights_on_a_digraph_are_refused():
     with pytest.raises(BadInput, match="undirected"):
         averaged(k_in(5, 2, np.random.default_rng(0)), 1)
+
+
+def test_a_directed_network_without_weights_for_it_is_told_what_takes_one():
+    one_way = Network.from_links(3, [0, 1, 2], [1, 2, 0], directed=True, name="one way")
+    with pytest.raises(
+        BadInput, match="metropolis weights, which this method needs, take an undirected"
+    ) as caught:
+        _ = Weights(one_way).doubly
+    assert "sinkhorn" in str(caught.value.problems[0].hint)
+    matrix = Weights(one_way, rules=Rules(doubly="sinkhorn")).doubly.toarray()
+    np.testing.assert_allclose([matrix.sum(axis=0), matrix.sum(axis=1)], 1.0, atol=1e-9)

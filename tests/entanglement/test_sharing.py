@@ -9,6 +9,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement import model
 from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import physics_of, run
@@ -349,3 +350,22 @@ def test_what_shared_memories_do_not_have_is_refused() -> None:
     with pytest.raises(BadInput, match="63 paths share memories"):
         replicas(many)
     assert shares(replicas(many.model_copy(update={"requests": many.requests[:62]}))[0], 62).min() > 0
+
+
+def test_warming_runs_the_kernels_that_the_cases_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def noted(scenario: Any, *rest: Any) -> list[Outcome]:
+        asked.append(scenario.memory.multiplexing)
+        return []
+
+    monkeypatch.setattr(model, "run", noted)
+    own, shared = with_memory(flows(), multiplexing="buffer_space"), with_memory(flows(), multiplexing="time")
+    for cases, expected in (
+        ([(own, ShortestPath())], ["buffer_space"]),
+        ([(shared, ShortestPath()), (own, ShortestPath())], ["buffer_space", "statistical"]),
+        ([(shared, ReactiveCentral())], []),
+    ):
+        asked.clear()
+        model.warm(cases, Context())
+        assert sorted(asked) == expected

@@ -25,6 +25,7 @@ def kept(name: str) -> pl.DataFrame:
     [
         ("classes-geant", ONE_COHERENCE, 12),
         pytest.param("classes-random", ONE_COHERENCE, 12, marks=FULL),
+        pytest.param("classes-geant-own", {"scenario.phases.control": '{ grid = ["own"] }'}, 14, marks=FULL),
         ("one-link", {}, 2),
         ("coherence", {}, 6),
         ("cut-offs", ONE_COHERENCE, 10),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from qoslab import Study
+from qoslab.core.registry import registry
 
 STUDIES = Path(__file__).parents[2] / "studies"
 TABLES = sorted(STUDIES.glob("*/results/*.parquet"))
@@ -42,6 +43,7 @@ SMALL_CASES = {
     "flow-sizes": {"scenario.sizes.dataset": '{ grid = ["flow-sizes/FbHdp_distribution.txt"] }'},
     "nasa-rates": {"scenario.load": "{ grid = [0.3] }"},
     "rlb-poster": {"scenario.load": "{ grid = [0.8] }"},
+    "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "blind-1x8": {},
     "blind-2x64": {},
@@ -70,13 +72,20 @@ def test_every_study_of_balancing_has_its_table():
     assert studies == tables == set(SMALL_CASES)
 
 
+def without_training(study):
+    """The study less the methods that learn in its runs: torch's sums differ between processors, and it takes long."""
+    kept = [case for case in study.methods if registry.method(*case.id.split("/")).extra != "learn"]
+    object.__setattr__(study, "methods", tuple(kept))
+    return study
+
+
 @needs_data
 @pytest.mark.parametrize("name", sorted(SMALL_CASES))
 def test_a_study_gives_the_committed_numbers(name, tmp_path):
     """One seed of one case; numbers agree to 1e-9, which any change of the simulator would break."""
     table = pl.read_parquet(STUDIES / "balancing" / "results" / f"{name}.parquet")
     overrides = {"study.seeds": "1", "study.series": '"none"'} | SMALL_CASES[name]
-    study = Study.from_file(STUDIES / "balancing" / f"{name}.toml", overrides)
+    study = without_training(Study.from_file(STUDIES / "balancing" / f"{name}.toml", overrides))
     again = study.run(tmp_path / "again", workers=0, quiet=True).table
     key = ["scenario", "method", "replication"]
     metrics = ["response_time_mean_s", "response_time_p99_s", "fairness_jain", "utilisation"]

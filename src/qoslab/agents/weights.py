@@ -62,7 +62,16 @@ class Rules:
         return column_stochastic(network, shares=self.column, self_weight=self.self_weight, rng=rng)
 
     def doubly_of(self, network: Network) -> Any:
-        """The doubly stochastic matrix."""
+        """The doubly stochastic matrix.
+
+        Raises:
+            BadInput: The network is directed, and the rule is not `sinkhorn`.
+        """
+        if network.directed and self.doubly != "sinkhorn":
+            message = f"{self.doubly} weights, which this method needs, take an undirected network; "
+            hint = "weights = { doubly = 'sinkhorn' } in the scenario; or a method with row or column weights"
+            message += f"{network.name!r} is directed"
+            raise BadInput(Problem(field="scenario.network", message=message, hint=hint))
         if self.doubly == "lazy_metropolis":
             return lazy(metropolis(network))
         if self.doubly == "max_degree":

@@ -29,7 +29,10 @@ def undecided(evidence: Evidence, standings: Sequence[Standing]) -> str:
     """
     first = standings[0]
     assert first.leader is not None
-    names = [name(evidence, method) for method in sorted({first.leader, *(r.method for r in first.open)})]
+    tied = {first.leader, *(rival.method for rival in first.open)}
+    # The best first, by their places over these cases: with many methods only some are named.
+    group = sorted(tied, key=lambda method: sum(standing.order.index(method) for standing in standings))
+    names = [name(evidence, method) for method in group]
     where = places(evidence, [standing.case for standing in standings])
     alone = len(evidence.cases) == 1
     subject = f"{enumerate_words(names, limit=5)} cannot be told apart"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,11 +13,31 @@ from hypothesis import strategies as st
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.learned.inference import POOLED, Rule
-from qoslab.domains.balancing.learned.lessons import Pupil, lessons
+from qoslab.domains.balancing.learned.inference import CONTEXT, OUT, Rule
+from qoslab.domains.balancing.learned.lessons import Pupil
 from qoslab.domains.balancing.learned.mean_field import train_delayed
-from qoslab.domains.balancing.learned.memories import INPUTS, ROWS, SPANS, read_off, remember
-from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, SHAPES, flat, infer
+from qoslab.domains.balancing.learned.memories import (
+    FIXED_INPUTS,
+    GATED,
+    INPUTS,
+    ROWS,
+    SPANS,
+    read_gated,
+    read_off,
+    remember,
+    retain,
+)
+from qoslab.domains.balancing.learned.network import (
+    HIDDEN,
+    LOG_RATES,
+    POOLED,
+    ROOM,
+    SHAPES,
+    flat,
+    gate,
+    infer,
+    step,
+)
 from qoslab.domains.balancing.learned.training import train
 from qoslab.domains.balancing.learned.weights import BUILTIN, read_weights
 from qoslab.domains.balancing.methods.blind_sed import BlindSed
@@ -47,68 +68,111 @@ def drawn(seed):
     return {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
 
 
-def said(weights, inputs, fleet, up, kind=compiled):
+def asked(kernel, weights, inputs, fleet, up, kind=compiled):
+    """What a part of the network says, shape (2, n): rates of forgetting, or mu and log sigma."""
     n = len(up)
-    pooled, out = np.zeros(HIDDEN + FLEET), np.zeros((2, n))
-    pooled[-FLEET:] = fleet
-    kind(infer)(flat(weights), inputs, pooled, up, np.zeros((2 * HIDDEN, n)), out)
-    return out
+    pooled, room, out = np.zeros(POOLED), np.zeros((ROOM, n)), np.zeros((2, n))
+    pooled[-1] = fleet
+    given = (flat(weights), inputs, pooled, up, room)
+    kind(kernel)(*(given if kernel is gate else (*given, out)))
+    return room[:GATED].copy() if kernel is gate else out
 
 
 @pytest.mark.parametrize("n", [1, 3, 17])
 def test_the_network_is_numpys(n):
     w, rng = drawn(n), np.random.default_rng(n)
-    x, up = rng.standard_normal((INPUTS, n)), np.ones(n, np.int64)
+    y, up = rng.standard_normal((INPUTS, n)), np.ones(n, np.int64)
     up[1 : n // 2] = 0
-    h = np.maximum(x.T @ w["w1"] + w["b1"], 0.0)
+    h = np.maximum(y.T @ w["w1"] + w["b1"], 0.0)
     context = np.append(h[up == 1].mean(axis=0), 0.7)
     k = np.maximum(h @ w["w2"] + context @ w["w3"] + w["b2"], 0.0)
-    np.testing.assert_allclose(said(w, x, [0.7], up).T, k @ w["w4"] + w["b4"], rtol=1e-9, atol=1e-9)
-    np.testing.assert_array_equal(said(w, x, [0.7], up), said(w, x, [0.7], up, interpreted))
+    said = asked(infer, w, y, 0.7, up)
+    np.testing.assert_allclose(said.T, k @ w["w4"] + w["b4"], rtol=1e-9, atol=1e-9)
+    f = np.maximum(y[:FIXED_INPUTS].T @ w["g1"] + w["c1"], 0.0)
+    u = f @ w["g2"] + np.append(f[up == 1].mean(axis=0), 0.7) @ w["g3"] + w["c2"]
+    low, high = LOG_RATES
+    rates = np.exp(low + (high - low) / (1.0 + np.exp(-np.maximum(u, -30.0))))
+    np.testing.assert_allclose(asked(gate, w, y, 0.7, up).T, rates, rtol=1e-9)
+    for kernel in (infer, gate):
+        np.testing.assert_array_equal(asked(kernel, w, y, 0.7, up), asked(kernel, w, y, 0.7, up, interpreted))
 
 
 @given(st.integers(0, 2**32), st.integers(2, 9))
 @settings(max_examples=25, deadline=None)
 def test_servers_are_treated_alike(seed, n):
+    """Permuted servers have permuted memories and outputs, after any number of steps."""
     rng = np.random.default_rng(seed)
-    x, up, order = rng.standard_normal((INPUTS, n)), np.ones(n, np.int64), rng.permutation(n)
-    straight, mixed = said(drawn(1), x, [0.0], up), said(drawn(1), x[:, order].copy(), [0.0], up)
-    np.testing.assert_allclose(straight[:, order], mixed, rtol=1e-7, atol=1e-7)
+    order, up = rng.permutation(n), np.ones(n, np.int64)
+    runs = [Run(drawn(1), n), Run(drawn(1), n)]
+    for _ in range(4):
+        busy = rng.uniform(0.1, 1.0, n)
+        new = np.stack([rng.poisson(2.0, n) + 0.5, busy, busy * rng.uniform(1.0, 3.0, n)])
+        seen = [runs[0].step(new, up), runs[1].step(new[:, order].copy(), up)]
+    assert seen[0] == pytest.approx(seen[1])
+    for name in ("memories", "out"):
+        straight, mixed = (getattr(run, name) for run in runs)
+        np.testing.assert_allclose(straight[:, order], mixed, rtol=1e-7, atol=1e-7)
 
 
-def test_training_and_simulator_evaluate_the_same_network():
-    torch = pytest.importorskip("torch")
-    from qoslab.domains.balancing.learned.training import _network
+class Run:
+    """The arrays of one balancer's network, by themselves."""
 
-    w, rng = drawn(5), np.random.default_rng(5)
-    x = rng.standard_normal((INPUTS, 6))
-    tensors = {name: torch.from_numpy(value) for name, value in w.items()}
-    mask = torch.ones(1, 6, dtype=torch.bool)
-    fleet = torch.tensor([[0.3]], dtype=torch.float64)
-    mu, log_sigma = _network(torch, tensors, torch.from_numpy(x.T[None]), fleet, mask)
-    got = said(w, x, [0.3], np.ones(6, np.int64))
-    np.testing.assert_allclose(got, np.stack([mu[0].numpy(), log_sigma[0].numpy()]), rtol=1e-9, atol=1e-9)
+    def __init__(self, weights, n):
+        self.weights, self.memories, self.lengths = flat(weights), np.zeros((ROWS, n)), np.zeros(len(SPANS))
+        self.inputs, self.pooled = np.zeros((INPUTS, n)), np.zeros(POOLED)
+        self.room, self.out = np.zeros((ROOM, n)), np.zeros((2, n))
+
+    def step(self, new, up, length_s=1.0):
+        state = (self.weights, self.memories, self.lengths, new, up, length_s)
+        return compiled(step)(*state, self.inputs, self.pooled, self.room, self.out)
+
+
+def test_a_gate_decides_how_long_a_server_is_remembered():
+    """Gates that are shut or wide open by their constants: nothing is forgotten, or half a completion is left."""
+    up, new = np.ones(2, np.int64), np.array([[4.0, 2.0], [1.0, 1.0], [1.0, 2.0]])
+    w = {name: np.zeros(shape) for name, shape in SHAPES.items()} | {"c2": np.array([-1e3, 1e3])}
+    run = Run(w, 2)
+    for _ in range(5):
+        run.step(new, up)
+    slow, fast = np.exp(LOG_RATES)
+    for k, rate in enumerate((slow, fast)):
+        keep = np.exp(-3.0 * rate)  # six completions of two servers
+        held = run.memories[12 + 4 * k : 16 + 4 * k]
+        np.testing.assert_allclose(held[:3], new * (1 - keep**5) / (1 - keep), rtol=1e-6)
+        np.testing.assert_allclose(held[3], (1 - keep**5) / (1 - keep), rtol=1e-6)
 
 
 def test_memories_by_hand():
     memories, lengths, up = np.zeros((ROWS, 2)), np.zeros(len(SPANS)), np.ones(2, np.int64)
     first = np.array([[6.0, 2.0], [3.0, 2.0], [6.0, 2.0]])
     second = np.array([[0.0, 4.0], [1.0, 2.0], [1.0, 4.0]])
+    rates = np.array([[0.0, 0.5], [0.1, 0.2]])
     for new in (first, second):
-        compiled(remember)(memories, lengths, new, up, 4.0)
+        assert compiled(remember)(memories, lengths, new, up, 4.0) == new[0].sum() / 2
+        compiled(retain)(memories, rates, new, new[0].sum() / 2, 4.0)
     for k, span in enumerate(SPANS):
         keep = np.exp(-2.0 / span)  # four completions of two servers
         np.testing.assert_allclose(memories[3 * k : 3 * k + 3], keep * first + second)
         assert lengths[k] == pytest.approx(4.0 * keep + 4.0)
     inputs = np.zeros((INPUTS, 2))
     seen = compiled(read_off)(memories, lengths, up, inputs)
-    done, busy, area = memories[-3:]
+    done, busy, area = memories[9:12]
     assert seen == pytest.approx(done.sum() / 2)
     unit = busy.sum() / done.sum()
     np.testing.assert_allclose(inputs[12], np.log((done + 1) / (busy / unit + 1)))
     np.testing.assert_allclose(inputs[13], np.log((area + unit) / (busy + unit)))
     np.testing.assert_allclose(inputs[14], 0.3 * np.log1p(done))
     np.testing.assert_allclose(inputs[15], busy / lengths[-1])
+    keep = np.exp(-2.0 * rates[1])
+    np.testing.assert_allclose(memories[16:19], keep * first + second)
+    np.testing.assert_allclose(memories[19], 4.0 * keep + 4.0)
+    compiled(read_gated)(memories, up, inputs)
+    done, busy, area, time = memories[16:20]
+    unit = busy.sum() / done.sum()
+    np.testing.assert_allclose(inputs[20], np.log((done + 1) / (busy / unit + 1)))
+    np.testing.assert_allclose(inputs[21], np.log((area + unit) / (busy + unit)))
+    np.testing.assert_allclose(inputs[22], 0.3 * np.log1p(done))
+    np.testing.assert_allclose(inputs[23], busy / time)
 
 
 def test_time_has_no_unit():
@@ -137,8 +201,8 @@ def test_time_has_no_unit():
 def test_a_minute_is_enough_to_know_the_capacities(servers, truth):
     simulation = Simulation(site(servers, load=0.85), BlindSed(), SEEDS[0], Context())
     simulation.advance(60.0)
-    weight = simulation.world.board.local[0, WEIGHT]
-    slow, fast = weight[::2].mean(), weight[1::2].mean()
+    capacity = np.exp(simulation.world.board.mem[0, OUT])
+    slow, fast = capacity[::2].mean(), capacity[1::2].mean()
     # Seen spreads between seeds are below 15 %; 35 % is beyond what any of 50 seeds gave.
     assert fast / slow == pytest.approx(truth[1] / truth[0], rel=0.35)
 
@@ -194,7 +258,16 @@ def test_compiled_and_plain_runs_are_the_same():
         simulation.finish()
         ends.append(simulation.world.board)
     np.testing.assert_array_equal(ends[0].local, ends[1].local)
-    np.testing.assert_array_equal(ends[0].box[:, POOLED:], ends[1].box[:, POOLED:])
+    np.testing.assert_array_equal(ends[0].box[:, CONTEXT:], ends[1].box[:, CONTEXT:])
+
+
+def test_it_acts_fast_enough():
+    """64 servers, a decision each 0.5 s: 200,000 requests per CPU second are the bound, 880,000 were measured."""
+    world = site({"count": 64}, load=0.9, duration_s=520.0)  # some 60,000 requests
+    next(run(world, BlindSed(), SEEDS[:1], Context()))
+    began = time.process_time()
+    done = next(run(world, BlindSed(), SEEDS[1:2], Context())).counters["finished"]
+    assert time.process_time() - began < done / 200_000
 
 
 def test_it_acts_without_torch():
@@ -268,43 +341,8 @@ def test_a_training_that_could_not_be_kept_is_not_begun(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lessons_hold_true_capacities_and_repeat_themselves():
-    def some():
-        return list(lessons(drawn(3), [Rule(trust=0.0, own=1.0, doubt=np.inf)], 2, Seed(0, "test", "", 0)))
-
-    first, again = some(), some()
-    assert len(first) > 5
-    for one, two in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.inputs, two.inputs)
-        assert one.inputs.shape == (len(one.truth), INPUTS)
-        assert one.truth.mean() == pytest.approx(0.0, abs=1e-12)
-        assert np.isfinite(one.inputs).all()
-
-
-@pytest.mark.full
-def test_what_is_learned_anew_is_better_than_rates():
-    """A short training, some 10 s of CPU: its mean error in log capacity is below that of the own rates alone."""
-    pytest.importorskip("torch")
-    from qoslab.domains.balancing.learned.lessons import blank
-    from qoslab.domains.balancing.learned.training import fit
-
-    known = list(lessons(blank(), [Rule(trust=0.0, own=1.0, doubt=np.inf)], 60, Seed(0, "test", "fit", 0)))
-    weights, _ = fit(known, None, 800, Seed(0, "test", "fit", 1))
-    fresh = list(lessons(weights, [Rule(doubt=np.inf)], 15, Seed(0, "test", "fresh", 0)))
-    missed = {"ours": [], "rates": []}
-    for e in fresh:
-        up = np.ones(len(e.truth), np.int64)
-        told = {"ours": said(weights, e.inputs.T.copy(), e.fleet, up)[0], "rates": e.inputs[:, 8]}
-        for name, logs in told.items():
-            # A capacity is relative to its fleet: a common offset of all servers of a site is no error.
-            missed[name].append(np.abs(logs - logs.mean() - e.truth).mean())
-    # 0.946 to 0.957 of the error of rates with three roots; 0.83 to 0.86 for the weights that ship, which saw 25
-    # times as many sites; 1.13 and more for a network that says nothing.
-    assert np.mean(missed["ours"]) < 0.98 * np.mean(missed["rates"])
-
-
 def test_a_pupil_is_the_policy():
     world = site({"count": 4, "speeds": [1.0, 2.0]}, duration_s=40.0, warmup={"fraction": 0.1})
-    pupil = Pupil(read_weights("builtin"), Rule(delta=0.75, doubt=0.5), 0.5)
+    pupil = Pupil(read_weights("builtin"), Rule(delta=0.25, trust=1.65, doubt=0.8), 0.5)
     ours, theirs = (next(run(world, m, SEEDS[:1], Context())) for m in (BlindSed(), pupil))
     assert ours.metrics == theirs.metrics

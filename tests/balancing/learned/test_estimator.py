@@ -8,12 +8,11 @@ from qoslab.domains.balancing import state
 from qoslab.domains.balancing.deploy.controller import Controller
 from qoslab.domains.balancing.deploy.estimators import POLICIES, LearnedCapacity, Window
 from qoslab.domains.balancing.deploy.rehearsal import Steered, observe
-from qoslab.domains.balancing.learned.inference import Rule, wiring
+from qoslab.domains.balancing.learned.inference import OUT, Rule, wiring
 from qoslab.domains.balancing.learned.weights import read_weights
 from qoslab.domains.balancing.methods.blind_sed import BlindSed
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
-from qoslab.domains.balancing.view import WEIGHT
 
 
 def site(**servers):
@@ -54,7 +53,8 @@ def test_controller_and_simulator_infer_the_same():
         )
         before = seen
         if got is not None:
-            np.testing.assert_allclose(got, simulation.world.board.local[0, WEIGHT], rtol=1e-9)
+            logs = simulation.world.board.mem[0, OUT]
+            np.testing.assert_allclose(got, np.exp(logs - logs.mean()), rtol=1e-9)
         if told.now > 60.0:
             break
     assert got is not None

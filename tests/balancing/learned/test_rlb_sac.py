@@ -142,7 +142,7 @@ def test_a_run_begins_with_what_was_trained(tmp_path):
 
 def test_a_learner_takes_over_all_that_was_learned():
     settings = Settings(hidden=8, batch=4)
-    first, second = (Sac((1, 2), 2, settings, np.random.SeedSequence(k)) for k in (0, 1))
+    first, second = (Sac(3, 2, settings, np.random.SeedSequence(k)) for k in (0, 1))
     rng = np.random.default_rng(0)
     for _ in range(8):
         first.keep(rng.random(3), rng.random(2), 1.0, rng.random(3))

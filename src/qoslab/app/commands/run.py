@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -28,6 +28,10 @@ def run(
     executor: Annotated[
         str | None, Parameter(help="Executor of another package: NAME or NAME:ADDRESS.")
     ] = None,
+    agents: Annotated[
+        Literal["local", "ray"] | None,
+        Parameter(help="Agents on their own, where a domain has them: local processes, or Ray actors."),
+    ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", help="Set a value: --set study.seeds=5.")] = (),
     out: Annotated[Path | None, Parameter(help="Folder of results.")] = None,
     until_precision: Annotated[
@@ -44,6 +48,8 @@ def run(
         workers: Worker processes; 0 runs in this process; by default one per processor.
         ray: Run on a Ray cluster instead: its address, or `auto` to find or start one.
         executor: Run on an executor that another package brings instead: its name, and behind a colon what it is told.
+        agents: Where the agents of a domain that has them live: each as a process here, or as a Ray actor; the same as
+            `--set scenario.agents=...`.
         set_: Values to set, `a.b=value`.
         out: Folder of results; `NAME.results` beside the study file by default.
         until_precision: Add seeds until every method's interval of the report's metric has at most this relative
@@ -57,6 +63,8 @@ def run(
     """
     from qoslab.study.study import Study
 
+    if agents is not None:
+        set_ = (*set_, f"scenario.agents={agents}")
     study = Study.from_file(file, overrides(set_))
     results = run_study(
         study,

@@ -165,7 +165,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         context.check_time()
         world = make_world(scenario, seed, context)
         slotted = scenario.phases.for_all and not isinstance(method, Deciding)
-        decider = PlannedInSlots(method) if slotted else method
+        decider = PlannedInSlots(method, scenario.phases.clear) if slotted else method
         planned = _planned if scenario.memory.multiplexing == "buffer_space" else _sharing
         runner = _decided if isinstance(decider, Deciding) else planned
         runs, load = runner(scenario, world, decider, seed, context)
@@ -254,12 +254,18 @@ def _decided(
 
 
 def warm(cases: Sequence[tuple[Any, Any]], context: Context) -> None:
-    """Compile the kernel of planned paths, one for all of them; what decides in slots needs none."""
+    """Compile the kernels of planned paths, one for all of them and one for those that share memories.
+
+    What decides in slots needs none.
+    """
     from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
     from qoslab.domains.entanglement.scenario import example
 
-    if any(not _in_slots(scenario, method) for scenario, method in cases):
-        list(run(example(), ShortestPath(), [Seed()], context))
+    small = example()
+    rules = {scenario.memory.multiplexing for scenario, method in cases if not _in_slots(scenario, method)}
+    for rule in {"statistical" if each != "buffer_space" else each for each in rules}:
+        memory = small.memory.model_copy(update={"multiplexing": rule})
+        list(run(small.model_copy(update={"memory": memory}), ShortestPath(), [Seed()], context))
 
 
 def _in_slots(scenario: EntanglementScenario, method: Any) -> bool:

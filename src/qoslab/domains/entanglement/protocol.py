@@ -25,6 +25,7 @@ __all__ = [
     "PathPlan",
     "Plan",
     "Purification",
+    "Purify",
     "Routing",
     "Segment",
     "Swap",
@@ -42,6 +43,7 @@ class LivePair:
         second: Node index of the other.
         fidelity: Fidelity that is expected now.
         age_s: Time since the older of its parts was created, s.
+        rounds: Rounds of purification that it has had since it was created or joined.
     """
 
     ident: int
@@ -49,6 +51,7 @@ class LivePair:
     second: int
     fidelity: float
     age_s: float
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,24 @@ class Fusion:
     request: int
 
 
+@dataclass(frozen=True)
+class Purify:
+    """One round of purification of two live pairs between the same two nodes.
+
+    Rounds are done before the fusions and swaps of their slot, in their order, and what came of them is known at the
+    end of the slot. A kept pair may be swapped in the same slot, before that is known: in vain after a failure.
+
+    Attributes:
+        kept: `LivePair.ident` of the pair that stays.
+        spent: `LivePair.ident` of the pair that is measured.
+        scheme: Which circuit; see `Purification`.
+    """
+
+    kept: int
+    spent: int
+    scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
+
+
 class Routing(Protocol):
     """What every method of this domain offers."""
 
@@ -202,8 +223,10 @@ class Deciding(Protocol):
     node must have heard of; 0 where its own are enough. All others are decided by the centre (see `talk`).
     """
 
-    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap | Fusion]:
-        """The swaps and fusions to order now, in this order, each end of a pair used once at most.
+    def decide(
+        self, view: View, rng: np.random.Generator, context: Context
+    ) -> Sequence[Swap | Fusion | Purify]:
+        """The rounds, fusions and swaps to order now, in this order, each end of a pair used once at most.
 
         A pair that joins the two users of a request is theirs without an order.
         """

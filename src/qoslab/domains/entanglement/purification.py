@@ -30,7 +30,7 @@ from qoslab.domains.entanglement.chain import (
 )
 from qoslab.domains.entanglement.memories import ASKS, drop_claim, far_record, leave_pool, release
 from qoslab.domains.entanglement.phases import acting
-from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, purify, twirl
+from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, joint_readout, purify, twirl
 from qoslab.domains.entanglement.storage import fold, joined_state
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
@@ -150,9 +150,7 @@ def _attempt(r: Run, kept: int, spent: int, now: float, out: Pair) -> bool:
         bell_of_werner(twirl(first), first)
         bell_of_werner(twirl(second), second)
     gate = math.sqrt(c.gate[hop] * c.gate[mate])
-    left, right = c.readout[hop], c.readout[mate]
-    wrong = left * (1.0 - right) + right * (1.0 - left)
-    readout = (1.0 + math.sqrt(max(0.0, 1.0 - 2.0 * wrong))) / 2.0
+    readout = joint_readout(c.readout[hop], c.readout[mate])
     success = purify(first, second, int(c.purify[0]), gate, readout, out)
     if c.purify[0] == BBPSSW or r.physics.bell == 0:
         bell_of_werner(twirl(out), out)

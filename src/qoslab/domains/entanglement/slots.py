@@ -17,11 +17,21 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement.chain import CREATED, DECOHERED, DELIVERED, FAILED, JOINED, MESSAGES, WASTED
+from qoslab.domains.entanglement.chain import (
+    CREATED,
+    DECOHERED,
+    DELIVERED,
+    FAILED,
+    JOINED,
+    MESSAGES,
+    PURIFIED,
+    SPOILED,
+    WASTED,
+)
 from qoslab.domains.entanglement.fusion import Component, components, fused_state, way_between
-from qoslab.domains.entanglement.protocol import Fusion, LivePair, Plan, Swap, View
+from qoslab.domains.entanglement.protocol import Fusion, LivePair, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.scenario import Phases
-from qoslab.domains.entanglement.states import memory_errors
+from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
 from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
@@ -38,7 +48,7 @@ class Decider(Protocol):
 
     def decide(  # noqa: D102
         self, view: View, rng: np.random.Generator, context: Context
-    ) -> Sequence[Swap | Fusion]: ...
+    ) -> Sequence[Swap | Fusion | Purify]: ...
 
 
 class Delivery(NamedTuple):
@@ -79,12 +89,16 @@ class SlotRun:
 
 
 class _End(NamedTuple):
-    """A stored qubit: its node, the link and side whose memory holds it, and when it was created."""
+    """A stored qubit: its node, the link and side whose memory holds it, and when it was created.
+
+    What it forgot until `known_s`, if that is later, is in its pair's state.
+    """
 
     node: int
     link: int
     side: int
     born_s: float
+    known_s: float = 0.0
 
 
 @dataclass
@@ -96,6 +110,7 @@ class _Pair:
     state: FloatArray
     until_s: float
     links: tuple[int, ...]
+    rounds: int = 0
 
     @property
     def oldest_s(self) -> float:
@@ -112,6 +127,9 @@ class _Slots:
         network = view.network
         self.free = np.repeat(np.array(view.pairs, np.int64)[:, None], 2, axis=1)
         self.attempts = seed.generator("slots/links")
+        self.rounds = [seed.generator(f"slots/rounds/{node}") for node in range(network.n)]
+        self.failed: set[int] = set()
+        self.spent: set[int] = set()
         self.lots = [seed.generator(f"slots/swaps/{node}") for node in range(network.n)]
         self.users: dict[frozenset[int], list[int]] = {}
         for place, each in enumerate(view.requests):
@@ -171,6 +189,7 @@ class _Slots:
                 pair.ends[1].node,
                 self.fidelity(pair, now),
                 now - pair.oldest_s,
+                pair.rounds,
             )
             for pair in self.pairs.values()
             if pair.until_s > until
@@ -185,7 +204,8 @@ class _Slots:
 
     def _stored(self, state: FloatArray, end: _End, now: float) -> FloatArray:
         errors = np.zeros(4)
-        memory_errors(self.noise, now - end.born_s, self.view.hardware[end.node].coherence_s, errors)
+        elapsed = now - max(end.born_s, end.known_s)
+        memory_errors(self.noise, elapsed, self.view.hardware[end.node].coherence_s, errors)
         return self._composed(state, errors)
 
     def _composed(self, first: FloatArray, second: FloatArray) -> FloatArray:
@@ -194,11 +214,67 @@ class _Slots:
             after = np.array([after[0], *[(1.0 - after[0]) / 3.0] * 3])
         return after
 
-    def obey(self, orders: Sequence[Swap | Fusion], now: float) -> None:
-        """Carry out orders, fusions first."""
+    def obey(self, orders: Sequence[Swap | Fusion | Purify], now: float) -> None:
+        """Carry out orders: rounds of purification, then fusions, then swaps."""
         self.ends_of = {ident: tuple(end.node for end in pair.ends) for ident, pair in self.pairs.items()}
+        self.failed, self.spent = set(), set()
+        rounds = [order for order in orders if isinstance(order, Purify)]
+        touched = {ident for order in rounds for ident in (order.kept, order.spent)}
+        for order in orders:
+            if isinstance(order, Fusion) and touched.intersection(order.pairs):
+                raise self._refused(order, "names a pair that is purified in the same slot")
+        self._purify(rounds, now)
         self._fuse([order for order in orders if isinstance(order, Fusion)], now)
         self._swap([order for order in orders if isinstance(order, Swap)], now)
+
+    def _purify(self, orders: Sequence[Purify], now: float) -> None:
+        """Rounds of two pairs each; of one that fails no pair is left.
+
+        Raises:
+            BadInput: A pair that does not live or was spent before, one alone, or two that do not join the same nodes.
+        """
+        for order in orders:
+            idents = (order.kept, order.spent)
+            for ident in idents:
+                if ident not in self.ends_of or ident in self.spent:
+                    raise self._refused(order, f"names pair {ident}, which does not live")
+            if order.kept == order.spent or set(self.ends_of[order.kept]) != set(self.ends_of[order.spent]):
+                raise self._refused(order, f"names pairs {idents}, which do not join the same two nodes")
+            self.spent.add(order.spent)
+            self.run.counts[MESSAGES] += 2
+            whole = [ident for ident in idents if ident not in self.failed]
+            if len(whole) < 2:
+                self.run.counts[WASTED] += len(whole)
+                self.failed |= set(idents)
+                for ident in whole:
+                    self._end(self.pairs[ident], now)
+            elif not self._better(order, now):
+                self.failed |= set(idents)
+
+    def _better(self, order: Purify, now: float) -> bool:
+        """Whether a round of two pairs succeeds; what is left of them."""
+        kept, spent = self.pairs[order.kept], self.pairs[order.spent]
+        states = [
+            self._stored(self._stored(pair.state, pair.ends[0], now), pair.ends[1], now)
+            for pair in (kept, spent)
+        ]
+        if order.scheme == "bbpssw":
+            states = [twirled(state) for state in states]
+        first, second = (self.view.hardware[end.node] for end in kept.ends)
+        gate = math.sqrt(first.gate_fidelity * second.gate_fidelity)
+        readout = joint_readout(first.readout_fidelity, second.readout_fidelity)
+        scheme, out = BBPSSW if order.scheme == "bbpssw" else DEJMPS, np.zeros(4)
+        success = purify(states[0], states[1], scheme, gate, readout, out)
+        self._end(spent, now)
+        if self.rounds[max(end.node for end in kept.ends)].random() >= success:
+            self.run.counts[SPOILED] += 1
+            self._end(kept, now)
+            return False
+        self.run.counts[PURIFIED] += 1
+        kept.state = twirled(out) if self.werner or scheme == BBPSSW else out
+        kept.ends = (kept.ends[0]._replace(known_s=now), kept.ends[1]._replace(known_s=now))
+        kept.rounds += 1
+        return True
 
     def _fuse(self, orders: Sequence[Fusion], now: float) -> None:
         """Fuse pairs; of those that then hang together two users keep one.
@@ -288,8 +364,8 @@ class _Slots:
         Raises:
             BadInput: An order names pairs that are not there, do not meet at its node, or whose end is used already.
         """
-        part_of: dict[int, int] = {ident: ident for ident in self.pairs}
-        dead: set[int] = set()
+        dead = self.failed - self.spent
+        part_of: dict[int, int] = {ident: ident for ident in (*self.pairs, *dead)}
         used: set[tuple[int, int]] = set()
         for order in orders:
             idents = [self._named(order, part_of, ident, used) for ident in (order.first, order.second)]
@@ -327,7 +403,10 @@ class _Slots:
         used.add((order.node, ident))
         return part_of[ident]
 
-    def _refused(self, order: Swap | Fusion, why: str) -> BadInput:
+    def _refused(self, order: Swap | Fusion | Purify, why: str) -> BadInput:
+        if isinstance(order, Purify):
+            message = f"a round of purification {why}"
+            return BadInput(Problem(message=message, field="method.decide"))
         what = "swap" if isinstance(order, Swap) else "fusion"
         message = f"a {what} at {self.view.network.nodes[order.node]!r} {why}"
         return BadInput(Problem(message=message, field="method.decide"))
@@ -466,6 +545,7 @@ def _finished(slots: _Slots) -> SlotRun:
     for pair in list(slots.pairs.values()):
         slots._end(pair, float(slots.span[1]))
     ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
+    ended += counts[PURIFIED] + 2 * counts[SPOILED]
     if counts[CREATED] != ended + run.in_memory:
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {run.in_memory} are left"
         raise RuntimeError(message)

@@ -31,10 +31,12 @@ __all__ = [
     "compose",
     "copy_pair",
     "fidelity_of_werner",
+    "joint_readout",
     "memory_errors",
     "purify",
     "swap_werner",
     "twirl",
+    "twirled",
     "werner_factor",
     "werner_of_fidelity",
 ]
@@ -172,6 +174,18 @@ def purify(kept: Pair, spent: Pair, scheme: int, gate: float, readout: float, ou
     for place in range(4):
         out[place] /= success
     return success
+
+
+def twirled(pair: Pair) -> Pair:
+    """The Werner pair of the same fidelity."""
+    return np.array([pair[0], *[(1.0 - pair[0]) / 3.0] * 3])
+
+
+@kernel
+def joint_readout(left: float, right: float) -> float:
+    """The read-out probability with which two nodes alike are as often wrong about a coincidence as these two."""
+    wrong = left * (1.0 - right) + right * (1.0 - left)
+    return (1.0 + math.sqrt(max(0.0, 1.0 - 2.0 * wrong))) / 2.0
 
 
 @kernel

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, ROWS, read_off, remember
-from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, flat, infer
+from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, ROWS
+from qoslab.domains.balancing.learned.network import POOLED, ROOM, flat, step
 from qoslab.domains.balancing.learned.weights import read_weights
 from qoslab.engine.kernel import compiled
 
@@ -195,29 +195,40 @@ class BlindCapacity:
 class LearnedCapacity:
     """The network of the method `blind_sed`, on windows of counters; equal weights while it is in doubt.
 
+    Weights are the capacities as they are inferred: the exponent that `blind_sed` gives them belongs to its own rule of
+    routing, and a proxy routes by its own.
+
     Args:
         weights: Configured weights, not used but for their number, shape (n,).
         doubt: Mean standard deviation of log capacities above which nothing is said.
     """
 
-    def __init__(self, weights: Reals, doubt: float = 0.5) -> None:
+    def __init__(self, weights: Reals, doubt: float = 0.8) -> None:
         n = len(weights)
         self._network, self._doubt = flat(read_weights("builtin")), doubt
         self._memories, self._lengths = np.zeros((ROWS, n)), np.zeros(MEMORIES)
         self._inputs, self._out = np.zeros((INPUTS, n)), np.zeros((2, n))
-        self._room, self._fleet = np.zeros((2 * HIDDEN, n)), np.zeros(HIDDEN + FLEET)
-        self._remember, self._read_off, self._infer = compiled(remember), compiled(read_off), compiled(infer)
+        self._room, self._pooled, self._step = np.zeros((ROOM, n)), np.zeros(POOLED), compiled(step)
 
     def update(self, window: Window) -> Reals | None:
         """Capacities as the network infers them; None before every memory has a completion, and in doubt."""
         up = window.up.astype(np.int64)
         if not up.any():
             return None
-        new = np.stack([window.done, window.busy_s, window.area_s])
-        self._remember(self._memories, self._lengths, new, up, window.length_s)
-        if self._read_off(self._memories, self._lengths, up, self._inputs) <= 0.0:
+        seen = self._step(
+            self._network,
+            self._memories,
+            self._lengths,
+            np.stack([window.done, window.busy_s, window.area_s]),
+            up,
+            window.length_s,
+            self._inputs,
+            self._pooled,
+            self._room,
+            self._out,
+        )
+        if seen <= 0.0:
             return None
-        self._infer(self._network, self._inputs, self._fleet, up, self._room, self._out)
         mu, log_sigma = self._out
         if np.exp(log_sigma[window.up]).mean() > self._doubt:
             return None

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from qoslab.domains.balancing.choosing import least_per_weight
 from qoslab.domains.balancing.hooks import Site, Wiring
-from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, PER_MEMORY, ROWS, read_off, remember
-from qoslab.domains.balancing.learned.network import FLEET, HIDDEN, flat, infer
+from qoslab.domains.balancing.learned.memories import INPUTS, MEMORIES, PER_MEMORY, ROWS
+from qoslab.domains.balancing.learned.network import POOLED, ROOM, flat, step
 from qoslab.domains.balancing.view import LocalView, area_of_open, busy_time
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream
@@ -30,16 +30,16 @@ BEFORE = 1
 NEW = BEFORE + 3
 REMEMBERED = NEW + 3
 SEEN = REMEMBERED + ROWS
-ROOM = SEEN + INPUTS
-OUT = ROOM + 2 * HIDDEN
+SPARE = SEEN + INPUTS
+OUT = SPARE + ROOM
 MEM_ROWS = OUT + 2
 
 # Entries of `box`.
 LENGTHS = 0
 SINCE = LENGTHS + MEMORIES
 SURE = SINCE + 1
-POOLED = SURE + 1
-BOX_SIZE = POOLED + HIDDEN + FLEET
+CONTEXT = SURE + 1
+BOX_SIZE = CONTEXT + POOLED
 
 # Entries of `par`; the network's weights stand behind them.
 DELTA, TRUST, OWN, DOUBT, WEIGHTS = range(5)
@@ -62,10 +62,10 @@ class Rule:
         doubt: Mean standard deviation of log capacities above which nothing is believed.
     """
 
-    delta: float = 0.75
-    trust: float = 1.0
+    delta: float = 0.25
+    trust: float = 1.65
     own: float = 0.0
-    doubt: float = 0.5
+    doubt: float = 0.8
 
 
 @kernel
@@ -80,7 +80,7 @@ def believe(out: Table, inputs: Table, par: Reals, up: Ints, weight: Reals) -> f
 
     Args:
         out: mu and log sigma, shape (2, n).
-        inputs: What the network saw, shape (16, n).
+        inputs: What the network saw, shape (24, n).
         par: The policy's parameters.
         up: 1 where a server may be chosen, shape (n,).
         weight: Overwritten, shape (n,).
@@ -123,13 +123,21 @@ def on_tick(view: LocalView, stream: Stream, now: float) -> None:  # noqa: ARG00
         fleet += view.up[j]
     if fleet == 0:
         return
-    lengths = box[LENGTHS : LENGTHS + MEMORIES]
-    memories = mem[REMEMBERED : REMEMBERED + ROWS]
-    remember(memories, lengths, mem[NEW : NEW + 3], view.up, now - box[SINCE])
-    box[SINCE] = now
     inputs, out = mem[SEEN : SEEN + INPUTS], mem[OUT : OUT + 2]
-    if read_off(memories, lengths, view.up, inputs) > 0.0:
-        infer(view.par[WEIGHTS:], inputs, box[POOLED:], view.up, mem[ROOM : ROOM + 2 * HIDDEN], out)
+    seen = step(
+        view.par[WEIGHTS:],
+        mem[REMEMBERED : REMEMBERED + ROWS],
+        box[LENGTHS : LENGTHS + MEMORIES],
+        mem[NEW : NEW + 3],
+        view.up,
+        now - box[SINCE],
+        inputs,
+        box[CONTEXT:],
+        mem[SPARE : SPARE + ROOM],
+        out,
+    )
+    box[SINCE] = now
+    if seen > 0.0:
         box[SURE] = believe(out, inputs, view.par, view.up, view.weight)
 
 

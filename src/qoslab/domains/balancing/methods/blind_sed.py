@@ -23,11 +23,12 @@ __all__ = ["BlindSed"]
 class BlindSed(Policy):
     """Blind SED: argmin (active + delta) / w, with w from a network that has seen many simulated sites.
 
-    Of each server four memories of different length keep the own completions, the time with own requests in flight and
-    the request-seconds. Each `period_s` a network that treats servers alike reads them, with the fleet's pooled view of
-    them, and says what the logarithm of each capacity is and how sure it is of that. It was trained on simulated sites,
-    where capacities are known; one set of weights serves any number of servers and balancers. While the mean standard
-    deviation is above `doubt` nothing is believed: all weights are equal, which is the local shortest queue.
+    Of each server memories keep the own completions, the time with own requests in flight and the request-seconds: four
+    that forget at a fixed pace, and two recurrent ones whose forgetting a network decides at each step. Each `period_s`
+    a network that treats servers alike reads them, with the fleet's pooled view of them, and says what the logarithm of
+    each capacity is and how sure it is of that. It was trained on simulated sites, where capacities are known; one set
+    of weights serves any number of servers and balancers. While the mean standard deviation is above `doubt` nothing is
+    believed: all weights are equal, which is the local shortest queue.
 
     The network is evaluated in the compiled simulator; torch is needed for training alone.
 
@@ -35,15 +36,17 @@ class BlindSed(Policy):
         weights: `builtin`, or a safetensors file that `qoslab balancing train` wrote.
         period_s: Time between two inferences, s.
         delta: What is added to own requests in flight.
+        trust: Exponent of inferred capacities; above 1, as what is inferred of noise is drawn to the fleet's mean.
         doubt: Mean standard deviation of log capacities above which all weights are equal.
     """
 
     weights: str = "builtin"
     period_s: Annotated[float, Field(gt=0)] = 0.5
-    delta: Annotated[float, Field(ge=0, le=1)] = 0.75
-    doubt: Annotated[float, Field(ge=0)] = 0.5
+    delta: Annotated[float, Field(ge=0, le=1)] = 0.25
+    trust: Annotated[float, Field(gt=0)] = 1.65
+    doubt: Annotated[float, Field(ge=0)] = 0.8
 
     def wire(self, site: Site) -> Wiring:
         """Equal weights until the network is sure."""
-        rule = Rule(delta=self.delta, doubt=self.doubt)
+        rule = Rule(delta=self.delta, trust=self.trust, doubt=self.doubt)
         return wiring(read_weights(self.weights), rule, site, self.period_s)

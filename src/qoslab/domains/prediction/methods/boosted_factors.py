@@ -47,7 +47,7 @@ means are steadier than medians where few cells lie in a leaf, that of roots lie
     summary="gradient boosting on out-of-fold robust factorisations, neighbours and margins of all parameters",
     extra="learn",
     origin="ours",
-    example={"rank": 4, "sweeps": 5, "trees": 20, "leaf_cells": 5},
+    example={"rank": 2, "sweeps": 2, "folds": 2, "trees": 4, "leaf_cells": 5},
 )
 @dataclass(frozen=True)
 class BoostedFactors:

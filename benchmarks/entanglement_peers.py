@@ -1,0 +1,256 @@
+"""Our simulator beside MQNS and SeQUeNCe in one run: rates, fidelities and CPU seconds of the same cases.
+
+    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON] [--seeds 4]
+        [--only paths|classes|sequence]
+
+PYTHON is an interpreter in which the peer can be imported, FOLDER its source where it is not installed. A peer that is
+not named is left out, and one that cannot be imported is told. The peers run in processes of their own.
+
+CPU seconds are of building and running, per simulated second: ours the mean over all replicas of one call, with
+compilation and import left out and shown; theirs the mean over their seeds. z is the difference in its standard errors,
+the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. Requests have memories of their own in both, so
+that both do the same. In the last row of planned paths links are short and memories always taken: there MQNS keeps one
+queue per node for all links' requests of a memory, whose head may block the others, and delivers less.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+
+from benchmarks.entanglement_speed import random_network
+from qoslab.core.context import Context
+from qoslab.core.registry import registry
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
+from qoslab.domains.entanglement.model import run
+from qoslab.domains.entanglement.peer import SIX_NODES_KM, chain_scenario
+from qoslab.domains.entanglement.scenario import EntanglementScenario, example
+from qoslab.domains.entanglement.world import make_world, widths
+
+HERE = Path(__file__).parent / "peers"
+SWAPS = {
+    "asap": "asap", "left_to_right": "l2r", "right_to_left": "r2l", "balanced": "baln", "balanced_mirrored": "baln2",
+}  # fmt: skip
+OURS = 200
+
+
+def case_of(scenario, order, seeds, phases_s=None):
+    """A scenario of planned paths as the peer's driver reads it."""
+    world = make_world(scenario, Seed(), Context())
+    plan = ShortestPath(order).plan(world.view, np.random.default_rng(0), Context())
+    shares = widths(world, plan)
+    names, network = world.network.nodes, world.network
+    ends = zip(network.tail, network.head, network.require("length_km"), world.links, strict=True)
+    return {
+        "links": [[names[a], names[b], float(km), link.pairs] for a, b, km, link in ends],
+        "paths": [
+            {"nodes": [names[node] for node in path.nodes], "width": share, "swap": SWAPS[order]}
+            for path, (_, share) in zip(plan.paths, shares, strict=True)
+        ],
+        "coherence_s": scenario.nodes.coherence_s,
+        "swap_success": scenario.nodes.swap_success,
+        "horizon_s": scenario.horizon_s,
+        "phases_s": phases_s,
+        "seeds": list(range(1, seeds + 1)),
+    }
+
+
+def asked(python, driver, case, source=None):
+    """The peer's lines, or one sentence on why there are none."""
+    environment = os.environ | ({"PYTHONPATH": source} if source else {})
+    command = [python, str(HERE / driver)]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(case), capture_output=True, text=True, env=environment, check=False
+        )
+    except OSError as error:
+        return f"{python} cannot be run: {error.strerror}"
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ours(scenario, method, replicas):
+    """Total rates and mean fidelities of replicas in one call, and CPU seconds of one."""
+    begun = time.process_time()
+    found = list(run(scenario, method, [Seed(0, "peers", "", place) for place in range(replicas)], Context()))
+    spent = (time.process_time() - begun) / replicas
+    rates = [each.metrics["rate_per_s"] for each in found]
+    fidelities = [each.metrics["fidelity"] for each in found if "fidelity" in each.metrics]
+    return rates, fidelities, spent
+
+
+def error(values):
+    return stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+
+
+def z_of(mine, theirs):
+    """The difference in its standard errors; the peer's few runs are taken to spread as our many do."""
+    if len(mine) < 2 or not theirs or stdev(mine) == 0:
+        return float("nan")
+    return (mean(mine) - mean(theirs)) / (stdev(mine) * (1 / len(mine) + 1 / len(theirs)) ** 0.5)
+
+
+def fidelities_of(lines):
+    """Mean fidelity of all pairs of each run that delivered any."""
+    found = []
+    for line in lines:
+        total = sum(line["rates"])
+        if total > 0:
+            pairs = zip(line["rates"], line["fidelities"], strict=True)
+            found.append(sum(rate * fidelity for rate, fidelity in pairs if rate > 0) / total)
+    return found
+
+
+def compared(name, scenario, order, args):
+    """One row of planned paths: both sides' rates, fidelities and CPU seconds."""
+    lines = asked(args.mqns, "mqns_case.py", case_of(scenario, order, args.seeds), args.mqns_source)
+    if isinstance(lines, str):
+        print(f"{name:34} not run: {lines}", flush=True)
+        return
+    rates, fidelities, spent = ours(scenario, ShortestPath(order), OURS if scenario.horizon_s > 1 else 50)
+    peer_rates, peer_fidelities = [sum(line["rates"]) for line in lines], fidelities_of(lines)
+    theirs = mean(line["cpu_s"] for line in lines)
+    print(
+        f"{name:34} {mean(rates):8.1f} {mean(peer_rates):8.1f} {z_of(rates, peer_rates):6.2f} "
+        f"{mean(fidelities):7.3f} {mean(peer_fidelities):7.3f} {z_of(fidelities, peer_fidelities):6.2f} "
+        f"{spent / scenario.horizon_s:9.5f} {theirs / scenario.horizon_s:8.3f} {theirs / spent:7.0f}x",
+        flush=True,
+    )
+
+
+def geant(**changes):
+    """GEANT with fibres at 3 % of their length, four memories per link, three requests whose paths share no link."""
+    raw = {
+        "network": {"topohub": "topozoo/Geant2012", "length_factor": 0.03},
+        "links": {"pairs": 4},
+        "nodes": {"coherence_s": 0.02, "swap_success": 0.8},
+        "requests": [{"source": a, "target": b} for a, b in (("0", "20"), ("3", "30"), ("5", "12"))],
+        "horizon_s": 0.5,
+    }
+    return EntanglementScenario.model_validate(raw | changes)
+
+
+CLASSES = {
+    "proactive": ("shortest_path", "multicommodity_flow", "q_cast", "n_fusion"),
+    "reactive": ("reactive_central", "max_weight"),
+    "opportunistic": ("opportunistic", "stock_balancing"),
+    "virtual": ("super_links", "local_best_effort"),
+}
+EXTERNAL_S, TALK_S = 0.004, 0.001
+
+
+def classes(args):
+    """All four classes on GEANT in the same emptied slots; the peer has the reactive class in slots alone."""
+    phases = {
+        "external_s": EXTERNAL_S,
+        "routing_s": TALK_S,
+        "internal_s": TALK_S,
+        "clear": True,
+        "for_all": True,
+    }
+    scenario = geant(phases=phases, horizon_s=0.2)
+    print(
+        f"\nGEANT in slots of {EXTERNAL_S * 1e3:g} ms, memories emptied: class, method, pairs/s of all requests"
+    )
+    for kind, names in CLASSES.items():
+        for name in names:
+            method = registry.method("entanglement", name).cls()
+            rates, fidelities, _ = ours(scenario, method, 4)
+            print(
+                f"  {kind:14} {name:22} {mean(rates):8.1f} +- {error(rates):5.1f}  F {mean(fidelities or [0]):.3f}"
+            )
+    case = case_of(geant(horizon_s=0.2), "asap", args.seeds, [EXTERNAL_S, TALK_S, TALK_S])
+    lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
+    if isinstance(lines, str):
+        print(f"  reactive       MQNS, centralised: not run: {lines}")
+        return
+    rates = [sum(line["rates"]) for line in lines]
+    fidelity = mean(fidelities_of(lines) or [0])
+    print(
+        f"  reactive       MQNS, centralised      {mean(rates):8.1f} +- {error(rates):5.1f}  F {fidelity:.3f}"
+    )
+    print("  opportunistic  MQNS: has none\n  virtual        MQNS: has none")
+
+
+def paths(args):
+    """Planned paths."""
+    print(
+        f"{'case':34} {'ours/s':>8} {'MQNS/s':>8} {'z':>6} {'F ours':>7} {'F MQNS':>7} {'z':>6} "
+        f"{'CPU s':>9} {'MQNS':>8} {'faster':>8}"
+    )
+    compared("3 nodes", chain_scenario([32.0, 18.0]), "asap", args)
+    for order in SWAPS:
+        compared(f"6 nodes, {order}", chain_scenario(SIX_NODES_KM, pairs=3), order, args)
+    compat = {"memory": {"compat": "mqns", "selection": "first"}}
+    for nodes, links, requests in ((16, 20, 2), (64, 80, 6), (128, 160, 12)):
+        scenario = random_network(nodes, links, requests, 1.0, 0.005)
+        scenario = EntanglementScenario.model_validate(scenario.model_dump(exclude_unset=True) | compat)
+        compared(f"random {nodes}/{links}, {requests} requests", scenario, "asap", args)
+    compared("GEANT, 3 requests, memories taken", geant(**compat), "asap", args)
+
+
+def sequence(args):
+    """One link and two links with a repeater, one memory at each end of a link."""
+    for kilometres in ([20.0], [20.0, 10.0]):
+        compared_with_sequence(kilometres, args)
+
+
+def compared_with_sequence(kilometres, args):
+    """Pairs per second of a chain without decay: swaps of 1/2, all efficiencies 0.95, Barrett-Kok links."""
+    case = {
+        "kilometres": kilometres,
+        "horizon_s": 1.0,
+        "seeds": list(range(1, args.seeds + 1)),
+        "detector_efficiency": 0.95,
+        "source_efficiency": 0.95,
+        "swap_success": 0.5,
+    }
+    name = "SeQUeNCe, " + " and ".join(f"{km:g} km" for km in kilometres)
+    lines = asked(args.sequence, "sequence_case.py", case)
+    if isinstance(lines, str):
+        print(f"{name:34} not run: {lines}")
+        return
+    scenario = chain_scenario(kilometres, coherence_s=1e6, horizon_s=1.0, compat="none")
+    rates, _, spent = ours(scenario, ShortestPath(), OURS)
+    peer_rates, theirs = [line["rates"][0] for line in lines], mean(line["cpu_s"] for line in lines)
+    print(
+        f"{name:34} ours {mean(rates):7.1f} theirs {mean(peer_rates):7.1f} pairs/s, ratio "
+        f"{mean(rates) / mean(peer_rates):.3f} (z {z_of(rates, peer_rates):+.1f}); CPU s {spent:.5f} and {theirs:.2f}, "
+        f"{theirs / spent:.0f}x",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mqns", help="interpreter that can import mqns")
+    parser.add_argument("--mqns-source", help="folder of its source")
+    parser.add_argument("--sequence", help="interpreter that can import sequence")
+    parser.add_argument("--seeds", type=int, default=4, help="runs of a peer per case")
+    parser.add_argument("--only", choices=sorted(PARTS), help="one part alone")
+    args = parser.parse_args()
+    begun = time.process_time()
+    ours(example(), ShortestPath(), 2)
+    print(f"compiling or loading our kernels: {time.process_time() - begun:.2f} CPU s, not counted below")
+    for name, (peer, part) in PARTS.items():
+        if args.only not in (None, name):
+            continue
+        if getattr(args, peer) is None:
+            print(f"{name}: not run, no interpreter named (--{peer} PYTHON)")
+        else:
+            part(args)
+
+
+PARTS = {"paths": ("mqns", paths), "classes": ("mqns", classes), "sequence": ("sequence", sequence)}
+
+if __name__ == "__main__":
+    main()
