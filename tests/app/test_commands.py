@@ -404,6 +404,19 @@ def test_the_next_command_goes_on_where_the_results_are(here, capsys):
     assert "  qoslab run tied.toml --out elsewhere/kept --set" in capsys.readouterr().out
 
 
+STEPS = [(domain.name, *step) for domain in registry.domains() for step in domain.next_steps]
+
+
+@pytest.mark.parametrize(("domain", "method", "command"), STEPS)
+def test_what_a_verdict_says_to_do_next_is_a_command_with_these_options(capsys, domain, method, command):
+    program, *words = command.split()
+    options = [word for word in words if word.startswith("--")]
+    assert program == "qoslab"
+    assert main([*words[: words.index(options[0])], "--help"]) == 0
+    told = capsys.readouterr().out
+    assert [option for option in options if option != "--help" and option not in told] == []
+
+
 def test_the_help_of_a_domain_command_is_text_not_lines(capsys):
     assert main(["balancing", "plan-capacity", "--help"]) == 0
     paragraph = capsys.readouterr().out.split("within a limit.")[1].split("╭")[0].strip()

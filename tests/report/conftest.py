@@ -62,6 +62,7 @@ class FakeResults:
 @pytest.fixture(autouse=True)
 def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register the domain `synthetic` with methods lsq, sed, nq and the oracle, for one test."""
+    registry.domains()  # loads the others, which would otherwise be forgotten with this one
     package = types.ModuleType("synthetic_methods")
     package.__path__ = []
     monkeypatch.setitem(sys.modules, "synthetic_methods", package)
@@ -78,7 +79,7 @@ def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> None:
             methods="synthetic_methods",
             baseline="lsq",
             example="nowhere:example",
-            next_steps=(("sed", "qoslab synthetic serve --method sed"),),
+            next_steps=(("sed", "qoslab synthetic serve --method sed"), ("*", "qoslab synthetic plan")),
         )
     )
     for name, information in (("lsq", None), ("sed", "blind"), ("nq", "probing"), ("oracle", "oracle")):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import Field
 
 from qoslab.core.domain import Command, FigureEntry
+from qoslab.core.errors import BadInput
 from qoslab.core.method import MethodEntry
 from qoslab.core.metric import Metric
 from qoslab.core.registry import registry
@@ -279,3 +280,9 @@ def test_a_broken_domain_is_named(check, changes, message):
     domain = replace(registry.domain("influence"), **changes)
     with pytest.raises(ContractError, match=f"influence: .*({message})"):
         getattr(domain_contract, check)(domain)
+
+
+def test_a_next_step_for_a_method_that_is_not_there_is_named():
+    domain = replace(registry.domain("influence"), next_steps=(("*", "x"), ("gready", "y")))
+    with pytest.raises(BadInput, match="no method 'gready'"):
+        domain_contract.baseline_is_a_method(domain)

@@ -130,7 +130,8 @@ class Domain:
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
-        next_steps: For a verdict: pairs of method name (or `*`) and the command that puts it to work.
+        next_steps: For a verdict: pairs of a method's name and the command that puts it to work; those of `*` are for
+            methods without one of their own.
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).

@@ -336,7 +336,10 @@ def _more_seeds(evidence: Evidence, standings: Standings) -> int | None:
 
 
 def _use(evidence: Evidence, best: int) -> Iterator[Line]:
+    if evidence.methods[best].oracle:
+        return
+    steps = registry.domain(evidence.domain).next_steps
     ident = evidence.methods[best].ident
-    for method, command in registry.domain(evidence.domain).next_steps:
-        if method in {ident, "*"}:
-            yield Line("next", f"To put {name(evidence, best)} to work", command)
+    own = [command for method, command in steps if method == ident]
+    for command in own or [command for method, command in steps if method == "*"]:
+        yield Line("next", f"To put {name(evidence, best)} to work", command)

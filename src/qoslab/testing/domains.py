@@ -186,8 +186,10 @@ def scenario_fields_are_explained(domain: Domain) -> None:
 
 
 def baseline_is_a_method(domain: Domain) -> None:
-    """The default baseline is a registered method."""
-    registry.method(domain.name, domain.baseline)
+    """The default baseline and the methods that next steps are for are registered."""
+    named = (method for method, _ in domain.next_steps if method != "*")
+    for method in (domain.baseline, *named):
+        registry.method(domain.name, method)
 
 
 def quickstart_is_a_valid_study(domain: Domain) -> None:

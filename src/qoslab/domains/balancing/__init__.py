@@ -76,6 +76,10 @@ _FIGURES = (
     ),
 )
 
+_STEER = "qoslab steer haproxy --socket PATH --backend NAME --dry-run"
+_STEERED = {"blind_sed": "ours", "little": "littles_law", "inverse_ewma": "ewma"}
+"""Methods whose weights a running proxy can be given, and what `steer` calls them."""
+
 registry.add_domain(
     Domain(
         name="balancing",
@@ -90,7 +94,10 @@ registry.add_domain(
         verify=_HERE + "verification:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
-        next_steps=(("*", "qoslab balancing plan-capacity --help"),),
+        next_steps=(
+            ("*", "qoslab balancing plan-capacity --help"),
+            *((method, f"{_STEER} --policy {policy}") for method, policy in _STEERED.items()),
+        ),
         metrics=METRICS,
         figures=_FIGURES,
         commands=(

@@ -20,6 +20,7 @@ registry.add_domain(
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
         protocol=_HERE + "model:Predictor",
+        next_steps=(("*", "qoslab prediction train --help"),),
         commands=(
             Command("train", _COMMANDS + "train", "train a method, calibrate its intervals, keep the model"),
             Command("evaluate", _COMMANDS + "evaluate", "errors and coverage of a kept model"),
