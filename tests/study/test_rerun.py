@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
+from toylab.studies import toy
 
 from qoslab.core.errors import BadInput
 from qoslab.study import archive as archives
 from qoslab.study.archive import archive, unpack
+from qoslab.study.events import Event, Planned
 from qoslab.study.keep import kept_method_file
 from qoslab.study.rerun import rerun
 from qoslab.study.results import Results
@@ -121,6 +125,14 @@ def test_no_such_row_or_results(folder: Path, tmp_path: Path) -> None:
             rerun(folder / "s.results", row)
     with pytest.raises(BadInput, match="no results"):
         rerun(tmp_path, 0)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Planned):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    toy(["plain"]).run(tmp_path / "r", workers=0, events=stop)
+    with pytest.raises(BadInput, match="the table has no rows yet"):
+        rerun(tmp_path / "r", 0)
 
 
 def test_an_archive_is_all_that_another_machine_needs(folder: Path, tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ def rerun(results: str | Path, row: int, *, data: Path | None = None) -> Rerun:
 def _rerun(opened: Results, row: int, dataset: DataFiles) -> Rerun:
     records = opened.records()
     if not 0 <= row < len(records):
-        message = f"there is no row {row}; the table has rows 0 to {len(records) - 1}"
+        has = f"rows 0 to {len(records) - 1}" if records else "no rows yet"
+        message = f"there is no row {row}; the table has {has}"
         raise BadInput(message)
     record, world, way = records[row]
     domain = registry.domain(opened.study.domain)
