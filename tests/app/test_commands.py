@@ -215,6 +215,14 @@ def test_run_show_and_rerun_agree_on_row_numbers(here, capsys):
     assert "2 trials: 2 kept, 0 to run" in capsys.readouterr().out
 
 
+def test_a_notebook_hears_of_a_run_as_well(here, capsys):
+    seen = []
+    result = qoslab.Study.from_file("small.toml").run(workers=0, events=seen.append)
+    assert [event.replication for event in seen if isinstance(event, TrialEnded)] == [0, 1]
+    assert str(result.verdict).startswith("What distance does degree give")
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("more", [[], ["--rows"], ["--json"]])
 def test_show_names_metrics_that_the_results_do_not_hold(here, capsys, more):
     assert main(["run", "small.toml", "--workers", "0"]) == 0

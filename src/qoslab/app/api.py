@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qoslab.report.verdict import Verdict
+    from qoslab.study.events import Event, Events
 
 __all__ = ["Result", "Study"]
 
@@ -69,6 +70,7 @@ class Study(_Study):
         workers: int | None = None,
         until_precision: float | None = None,
         quiet: bool = False,
+        events: Events | None = None,
         **options: Any,
     ) -> Result:
         """Run the study, or what is left of it.
@@ -78,6 +80,7 @@ class Study(_Study):
             workers: Worker processes; 0 runs in this process; one per processor by default.
             until_precision: Add seeds until every interval of the report's metric has this relative half-width.
             quiet: Draw no progress.
+            events: Hears what happens, besides the progress that is drawn; see `qoslab.study.events`.
             **options: See `qoslab.study.run.run`.
 
         Returns:
@@ -86,12 +89,18 @@ class Study(_Study):
         from qoslab.app.precision import stopping_rule
         from qoslab.app.progress import study_progress
 
-        with study_progress(quiet=quiet) as events:
+        with study_progress(quiet=quiet) as drawn:
+
+            def tell(event: Event) -> None:
+                drawn(event)
+                if events is not None:
+                    events(event)
+
             results = super().run(
                 Path(out) if out is not None else None,
                 workers=workers,
                 until_precision=stopping_rule(self, until_precision),
-                events=events,
+                events=tell,
                 **options,
             )
         opened = Result.open(results.path)
