@@ -11,17 +11,66 @@ from qoslab.app.output import print_json
 from qoslab.core.domain import Domain
 from qoslab.core.registry import registry
 
-__all__ = ["schema", "study_schema"]
+__all__ = ["schema", "study_schema", "whole_schema"]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_DEFS = "#/$defs/"
 
 
-def schema(domain: str, /) -> int:
-    """Print the JSON Schema of the study files of a domain.
+def schema(domain: str | None = None, /) -> int:
+    """Print the JSON Schema of study files.
 
     Args:
-        domain: The domain's name.
+        domain: The domain's name; by default a file may be of any domain.
     """
-    print_json(study_schema(registry.domain(domain)))
+    print_json(whole_schema() if domain is None else study_schema(registry.domain(domain)))
     return 0
+
+
+def whole_schema() -> dict[str, Any]:
+    """The JSON Schema of study files of every domain; the word at `study.domain` decides which one holds."""
+    definitions: dict[str, Any] = {}
+    names = []
+    for domain in registry.domains():
+        one = study_schema(domain)
+        parts = one.pop("$defs")
+        del one["$schema"]
+        for name, part in {"": one, **parts}.items():
+            definitions[_apart(domain.name, name)] = _moved(part, domain.name)
+        names.append(domain.name)
+    head = {"type": "object", "required": ["domain"]}
+    return {
+        "$schema": _DIALECT,
+        "title": "qoslab study",
+        "type": "object",
+        "required": ["study"],
+        "properties": {"study": head | {"properties": {"domain": {"enum": names}}}},
+        "allOf": [
+            {
+                "if": {"properties": {"study": head | {"properties": {"domain": {"const": name}}}}},
+                "then": {"$ref": _DEFS + _apart(name, "")},
+            }
+            for name in names
+        ],
+        "$defs": definitions,
+    }
+
+
+def _apart(domain: str, name: str) -> str:
+    """A definition's name among those of all domains."""
+    return f"{domain}.{name}" if name else domain
+
+
+def _moved(part: Any, domain: str) -> Any:
+    """A part of a domain's schema whose references lead to the domain's own definitions."""
+    if isinstance(part, dict):
+        return {
+            key: _DEFS + _apart(domain, value.removeprefix(_DEFS))
+            if key == "$ref" and isinstance(value, str)
+            else _moved(value, domain)
+            for key, value in part.items()
+        }
+    return [_moved(each, domain) for each in part] if isinstance(part, list) else part
 
 
 def study_schema(domain: Domain) -> dict[str, Any]:
@@ -31,22 +80,25 @@ def study_schema(domain: Domain) -> dict[str, Any]:
     """
     from qoslab.study.spec import ReportTable, StudyTable
 
-    scenario = domain.scenario_type().model_json_schema(ref_template="#/$defs/{model}")
+    scenario = domain.scenario_type().model_json_schema(ref_template=_DEFS + "{model}")
     definitions = {name: _with_grids(part) for name, part in scenario.pop("$defs", {}).items()}
+    table = _with_grids(scenario)
+    required = ["study", "scenario", "method"] if table.get("required") else ["study", "method"]
     study = StudyTable.model_json_schema()
     study["properties"]["domain"] = {"const": domain.name}
     methods = [
-        _method_schema(entry.name, entry.cls, entry.summary) for entry in registry.methods(domain.name)
+        _method_schema(domain.name, entry.name, entry.cls, entry.summary)
+        for entry in registry.methods(domain.name)
     ]
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DIALECT,
         "title": f"qoslab study, domain {domain.name}",
         "type": "object",
         "additionalProperties": False,
-        "required": ["study", "scenario", "method"],
+        "required": required,
         "properties": {
             "study": study,
-            "scenario": _with_grids(scenario),
+            "scenario": {"anyOf": [table, {"type": "array", "minItems": 1, "items": table}]},
             "method": {"type": "array", "minItems": 1, "items": {"anyOf": [*methods, _own_method()]}},
             "report": ReportTable.model_json_schema(),
         },
@@ -54,14 +106,15 @@ def study_schema(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _method_schema(name: str, cls: type, summary: str) -> dict[str, Any]:
+def _method_schema(domain: str, name: str, cls: type, summary: str) -> dict[str, Any]:
     fields: dict[str, Any] = {
         f.name: (f.type if not isinstance(f.type, str) else _hints(cls)[f.name], _default(f))
         for f in dataclasses.fields(cls)
     }
     model = create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
     found = _with_grids(TypeAdapter(model).json_schema())
-    found["properties"] = {"id": {"const": name}, "label": {"type": "string"}} | found.get("properties", {})
+    ids = {"enum": [name, f"{domain}/{name}"]}
+    found["properties"] = {"id": ids, "label": {"type": "string"}} | found.get("properties", {})
     found["required"] = ["id", *found.get("required", [])]
     return found | {"title": name, "description": summary}
 
