@@ -215,6 +215,23 @@ def test_run_show_and_rerun_agree_on_row_numbers(here, capsys):
     assert "2 trials: 2 kept, 0 to run" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("more", [[], ["--rows"], ["--json"]])
+def test_show_names_metrics_that_the_results_do_not_hold(here, capsys, more):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    capsys.readouterr()
+    words = ["show", "small.results", *more]
+    assert main([*words, "--metric", "distnace", "--metric", "distance", "--metric", "reason"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line for line in told.err.splitlines() if "no metric" in line] == [
+        "qoslab: the results hold no metric 'distnace'",
+        "the results hold no metric 'reason'",
+    ]
+    assert "did you mean 'distance'" in told.err
+    assert main([*words, "--metric", "counter.followers"]) == 0
+    assert "counter.followers" in capsys.readouterr().out
+
+
 def test_cite_says_where_there_is_nothing_to_cite(here, capsys):
     assert main(["cite", "small.toml"]) == 0
     assert "no method of this study has a citation" in capsys.readouterr().err

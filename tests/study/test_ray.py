@@ -66,9 +66,13 @@ def test_lost_workers_cost_their_rows(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("trouble", "words"),
-    [("TOYLAB_WARM_FAILS", "no compiler today"), ("TOYLAB_WARM_S", "more than its limit")],
+    [
+        ("TOYLAB_WARM_FAILS", "no compiler today"),
+        ("TOYLAB_WARM_S", "more than its limit"),
+        ("TOYLAB_WARM_DIES", "the worker was lost"),
+    ],
 )
-def test_compiling_in_advance_that_fails_or_hangs_is_told(
+def test_compiling_in_advance_that_fails_hangs_or_dies_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, words: str
 ) -> None:
     pytest.importorskip("ray")

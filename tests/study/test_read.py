@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toylab.methods.good import Plain
+from toylab.model import Servers, Toy
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.study.cases import Given
@@ -132,6 +133,59 @@ def test_one_mistake_one_message(tmp_path: Path, text: str, line: int | None, wo
     [problem] = problems(tmp_path / "s.toml", text)
     assert problem.line == line
     assert words in str(problem)
+
+
+SLOW = """\
+[scenario]
+load = { grid = [0.3, 0.6] }
+servers = { count = 2, speeds = [1.0, 0.0] }
+
+[[method]]
+id = "plain"
+"""
+
+
+def test_what_the_domain_finds_wrong_has_its_place_and_is_said_once(tmp_path: Path) -> None:
+    [found] = problems(tmp_path / "s.toml", HEAD + SLOW)
+    assert (found.line, found.field, found.hint) == (6, "scenario.servers.speeds.1", "a speed above 0")
+    assert found.column is not None
+    assert found.quote is not None
+    assert found.quote[found.column - 1 :].startswith("0.0")
+
+
+def test_what_the_domain_finds_wrong_is_said_with_all_else(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("")
+    scenario = SLOW.replace("[scenario]", "[scenario]\ntrace = 't.csv'") + "shfit = 1.0\n"
+    found = problems(tmp_path / "s.toml", HEAD + scenario, **{"study.sedes": "3"})
+    assert [one.field for one in found] == [
+        "--set study.sedes=3",
+        None,
+        "scenario.servers.speeds.1",
+        "method.plain.shfit",
+    ]
+    assert (found[1].path, found[1].line) == (tmp_path / "t.csv", 1)
+
+
+def test_a_grid_value_and_a_set_one_are_blamed_where_they_stand(tmp_path: Path) -> None:
+    grid = SLOW.replace("speeds = [1.0, 0.0]", "speeds = { grid = [[1.0], [1.0, 0.0]] }")
+    [found] = problems(tmp_path / "s.toml", HEAD + grid)
+    assert found.line == 6
+    assert found.quote is not None
+    assert found.quote[found.column - 1 :].startswith("0.0")
+    good = SLOW.replace("0.0]", "2.0]")
+    [found] = problems(tmp_path / "s.toml", HEAD + good, **{"scenario.servers.speeds": "[0.0]"})
+    assert "--set scenario.servers.speeds" in str(found)
+    [found] = problems(tmp_path / "s.toml", HEAD + good.replace("0.6", "0.99"))
+    assert (found.line, found.field) == (4, "scenario")
+
+
+def test_a_scenario_made_in_python_is_looked_at_as_well() -> None:
+    slow = Toy(servers=Servers(speeds=(0.0,)))
+    for scenario in (slow, {"servers": {"speeds": [0.0]}}):
+        with pytest.raises(BadInput, match=r"scenario\.servers\.speeds\.0: never ends"):
+            Study(name="s", domain="toy", scenario=scenario, methods=["plain"])
+    with pytest.raises(BadInput, match=r"scenario\.1\.servers\.speeds\.0: never ends"):
+        Study(name="s", domain="toy", scenario=[Toy(), slow], methods=["plain"])
 
 
 def test_no_such_file(tmp_path: Path) -> None:

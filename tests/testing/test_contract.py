@@ -240,6 +240,17 @@ PREFIX = "qoslab.domains.influence."
         ("everything_named_exists", {"warm": PREFIX + "model:warm"}, "has no 'warm'|does not exist"),
         ("verify_can_be_called", {"verify": PREFIX + "model:distance"}, r"verify\(quick=..., context=...\)"),
         (
+            "nothing_is_wrong_with_the_example",
+            {"check": "qoslab.domains.entanglement.checking:check"},
+            "fault with the example: network.directed",
+        ),
+        (
+            "nothing_is_wrong_with_the_example",
+            {"check": PREFIX + "model:make_opinions"},
+            "check failed: TypeError",
+        ),
+        ("nothing_is_wrong_with_the_example", {"check": "builtins:list"}, "must yield a Problem"),
+        (
             "the_example_is_warmed",
             {"warm": PREFIX + "scenario:example"},
             r"callable as warm\(cases, context\)",

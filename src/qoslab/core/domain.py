@@ -60,16 +60,6 @@ class WarmFunction(Protocol):
     def __call__(self, cases: Sequence[tuple[Any, Any]], context: Context) -> None: ...  # noqa: D102
 
 
-def load(target: str) -> Any:
-    """The object that `package.module:name` names; the module is imported now.
-
-    Args:
-        target: Import path, a colon, and the name within the module.
-    """
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
 class CheckFunction(Protocol):
     """Says what is wrong with a scenario beyond its values: what its parts do not allow one another, or its files hold.
 
@@ -78,6 +68,16 @@ class CheckFunction(Protocol):
     """
 
     def __call__(self, scenario: Any) -> Iterable[Problem]: ...  # noqa: D102
+
+
+def load(target: str) -> Any:
+    """The object that `package.module:name` names; the module is imported now.
+
+    Args:
+        target: Import path, a colon, and the name within the module.
+    """
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 @dataclass(frozen=True)

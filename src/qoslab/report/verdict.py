@@ -176,7 +176,9 @@ def _answer(evidence: Evidence, standings: Standings) -> Iterator[Line]:
     valued = [standing for standing in standings.cases if standing.order]
     contested = [standing for standing in valued if standing.contested]
     if not valued:
-        yield Line("answer", f"No trial gave a value of {metric_phrase(evidence.metric)}, so there is no answer.")
+        yield Line(
+            "answer", f"No trial gave a value of {metric_phrase(evidence.metric)}, so there is no answer."
+        )
     elif evidence.metric.direction == "neither":
         phrase = metric_phrase(evidence.metric)
         yield Line("answer", f"For {phrase} neither high nor low is better, so no method is named best.")

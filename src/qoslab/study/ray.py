@@ -153,20 +153,32 @@ class OnRay:
         ready, _ = self._ray.wait([first.warmed], timeout=timeout_s)
         if not ready and time.monotonic() < first.since + LOADING_LIMIT_S:
             return
-        if ready:
-            try:
-                problem = self._ray.get(first.warmed)
-            except self._ray.exceptions.RayError as error:
-                message = f"the cluster cannot run a worker: {_words(error)}"
-                raise ClusterFails(message) from None
-        else:
-            problem = f"it took more than its limit of {LOADING_LIMIT_S:g} s and was stopped"
+        lost = f"it took more than its limit of {LOADING_LIMIT_S:g} s and was stopped"
+        problem, lost = self._answer(first) if ready else ("", lost)
+        if lost:
+            # Another one in its place, which has nothing to compile before its trials.
             self._kill(first)
             self._warming = None
             self._pool = [self._start()]
+        problem = problem or lost
         self.notes += [not_compiled(problem)] if problem else []
         self._first = None
         self._pool += self._others()
+
+    def _answer(self, first: _Slot) -> tuple[str, str]:
+        """What went wrong with compiling in advance, and what the worker died of while it was at it; both may be empty.
+
+        Raises:
+            ClusterFails: The worker could not even be set up: no other one would be.
+        """
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(first.warmed), ""
+        except errors.RayError as error:
+            if isinstance(error, errors.RayActorError) and not error.actor_init_failed:
+                return "", f"the worker was lost: {_words(error)}"
+            message = f"the cluster cannot run a worker: {_words(error)}"
+            raise ClusterFails(message) from None
 
     def _hear(self, slot: _Slot, reports: list[Report]) -> None:
         """Take the next message of a batch that has one."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from qoslab.core.context import Context
 from qoslab.core.domain import Domain, load
-from qoslab.core.errors import problem_in
+from qoslab.core.errors import Problem, problem_in
 from qoslab.core.metric import unit_suffix
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
@@ -29,6 +29,7 @@ def domain_checks() -> list[DomainCheck]:
         everything_named_exists,
         metrics_are_well_named,
         verify_can_be_called,
+        nothing_is_wrong_with_the_example,
         the_example_is_warmed,
         figures_draw_the_example,
         commands_have_help,
@@ -80,6 +81,21 @@ def verify_can_be_called(domain: Domain) -> None:
         _fail(domain, f"verify must be callable as verify(quick=..., context=...): {error}")
     if not inspect.isgeneratorfunction(function):
         _fail(domain, "verify must `yield` its checks, each as it ends")
+
+
+def nothing_is_wrong_with_the_example(domain: Domain) -> None:
+    """The check function takes a scenario, and has nothing to say of the small one."""
+    look = domain.check_function()
+    if look is None:
+        return
+    try:
+        found: list[Any] = list(look(domain.example_scenario()))
+    except Exception as error:
+        _fail(domain, str(problem_in(error, Path.cwd(), "check")))
+    for one in found:
+        if not isinstance(one, Problem):
+            _fail(domain, f"check must yield a Problem for each fault, not {type(one).__name__}")
+        _fail(domain, f"check finds fault with the example: {one}")
 
 
 def the_example_is_warmed(domain: Domain) -> None:

@@ -14,4 +14,5 @@ TOY = Domain(
     baseline="plain",
     example="toylab.model:example",
     warm="toylab.model:warm",
+    check="toylab.model:check",
 )

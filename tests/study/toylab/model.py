@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from qoslab.core.context import Context
+from qoslab.core.errors import Problem
 from qoslab.core.outcome import Outcome
 from qoslab.core.scenario import InputFile, Part, Scenario
 from qoslab.core.seeds import Seed
@@ -29,6 +30,16 @@ class Toy(Scenario):
 
 def example() -> Toy:
     return Toy()
+
+
+def check(scenario: Toy) -> Iterable[Problem]:
+    for place, speed in enumerate(scenario.servers.speeds):
+        if speed == 0:
+            yield Problem(message="never ends", field=f"servers.speeds.{place}", hint="a speed above 0")
+    if scenario.trace is not None and not Path(scenario.trace).read_bytes():
+        yield Problem(message="the file is empty", path=Path(scenario.trace), line=1)
+    if scenario.load == 0.99:
+        yield Problem(message="leads nowhere")
 
 
 def warm(cases: Sequence[tuple[Toy, Any]], context: Context) -> None:

@@ -37,11 +37,11 @@ def show(
         json: Print every trial as JSON.
     """
     opened = open_results(results)
-    if json:
-        print_json(opened.table.with_row_index("row").to_dicts())
-        return 0
     table = opened.table
-    chosen = list(metric) or _first_metrics(opened)
+    chosen = _known(opened, metric) or _first_metrics(opened)
+    if json:
+        print_json(table.with_row_index("row").to_dicts())
+        return 0
     if rows:
         shown = table.with_row_index("row").head(_ROWS_SHOWN)
         print_table(shown.to_dicts(), ["row", "scenario", "method", "replication", "status", *chosen])
@@ -164,6 +164,26 @@ def rerun(
     else:
         print(found)
     return int(not found.same)
+
+
+def _known(opened: Any, names: Iterable[str]) -> list[str]:
+    """The metrics that somebody named; counters and members of metrics are taken, too.
+
+    Raises:
+        BadInput: The table has no such column of numbers; all of them are named.
+    """
+    from qoslab.core.errors import BadInput, Problem, did_you_mean
+
+    asked = list(names)
+    known = [name for name, kind in opened.table.schema.items() if kind.is_numeric()]
+    problems = [
+        Problem(message=f"the results hold no metric {name!r}", hint=did_you_mean(name, known))
+        for name in asked
+        if name not in known
+    ]
+    if problems:
+        raise BadInput(problems)
+    return asked
 
 
 def _first_metrics(opened: Any) -> list[str]:

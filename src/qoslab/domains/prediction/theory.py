@@ -111,7 +111,7 @@ def check_published(
             yield Check.within(what, source, expected=expected, got=metrics[key], low=low, high=high)
 
 
-def check_bar(context: Context, densities: Sequence[float] = (0.1, 0.2)) -> Iterator[Check]:
+def check_bar(context: Context, densities: Sequence[float] = tuple(BAR)) -> Iterator[Check]:
     """Hold the errors of `boosted_factors` against the bar, one split per density."""
     source = "WS-DREAM #2, a computation outside of this project"
     for density in densities:
