@@ -38,7 +38,7 @@ def quadratics(network: Network) -> Task:
 
 
 def plain(task: Task, step: float) -> None:
-    """Method A as it stands in the paper's abstract, nothing spared, for PLAIN rounds."""
+    """Method A as one writes it down, nothing spared, for PLAIN rounds."""
     costs = task.costs
     assert isinstance(costs, Quadratic)
     a, q, c = task.weights.row.toarray(), costs.curvature[:, None], costs.target

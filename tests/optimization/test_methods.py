@@ -152,10 +152,19 @@ def test_noise_leaves_an_error_that_falls():
 def test_two_point_measurements_do_without_derivatives():
     task = c1()
     target = penalised(task.coupled, 5.0).x
-    first = work(task, PenaltyConsensus(step=0.005), 4000, Context()).x
-    zeroth = work(task, PenaltyConsensus(step=0.005, measure="zeroth"), 4000, Context()).x
-    np.testing.assert_allclose(zeroth, first, atol=1e-9)  # exact for quadratics
+    first = work(task, PenaltyConsensus(step=0.005), 4000, Context(), start=2.0).x
+    zeroth = work(task, PenaltyConsensus(step=0.005, measure="zeroth"), 4000, Context(), start=2.0).x
+    np.testing.assert_allclose(zeroth, first, atol=1e-9)  # exact for quadratics inside their boxes
     assert np.abs(zeroth - target).max() < 0.01
+
+
+def test_costs_are_measured_within_the_box_alone():
+    """1 / x has another sign below 0: whoever asked there would stay at the box's lower end, 0.05, for ever."""
+    task, method = d1(), PenaltyConsensus(penalty=100.0, step=8e-4, decay=2000.0, measure="zeroth")
+    low, middle = (work(task, method, 6000, Context(), start=start).x for start in (0.05, 0.4))
+    np.testing.assert_allclose(low, middle, atol=1e-6)
+    # Differences of 1 / x over 2 w are steeper than its slope by w^2 / x^2: little is left of that.
+    assert np.abs(low - penalised(task.coupled, 100.0).x).max() < 0.02
 
 
 def test_a_degraded_core_moves_the_budgets():

@@ -11,10 +11,13 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.disclosure import private_targets
 from qoslab.domains.optimization.eavesdropping import innovation_leakage, scaled_quotient, state_leakage
+from qoslab.domains.optimization.methods.dextra import Dextra
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.methods.projected_subgradient import ProjectedSubgradient
+from qoslab.domains.optimization.methods.push_diging import PushDiging
 from qoslab.domains.optimization.methods.push_pull import PushPull
+from qoslab.domains.optimization.methods.subgradient_push import SubgradientPush
 from qoslab.domains.optimization.model import run
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
@@ -93,6 +96,30 @@ def test_leakage_of_the_true_optimum():
     assert noisy["protection_of_states"] == pytest.approx(error, rel=1e-6)
     s2 = private_targets(np.array(Q), 0.5).noise ** 2
     assert noisy["protection_of_target"] == pytest.approx(s2 / (1 + s2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [PushDiging(), Dextra(inertia=0.1), SubgradientPush(step=1e-9)],
+    ids=["push_diging", "dextra", "gp"],
+)
+def test_an_eavesdropper_divides_what_agents_divide(method):
+    """On a star column weights let y differ from 1: who hears x and y hears the decision."""
+    world_of_leaves = world(
+        {"kind": "quadratic", "dimension": 2},
+        network={"generate": {"model": "star", "leaves": 5}},
+        eavesdropper={"agent": 1, "interception": 1.0},
+        privacy={"mechanism": "none"},
+        rounds=1500,
+        start="own",
+    )
+    found = only(world_of_leaves, method)
+    task = make_task(world_of_leaves, Seed(), Context())
+    where = task.optimum
+    if isinstance(method, SubgradientPush):
+        where = task.costs.target.mean(axis=0)  # steps of nearly nothing: the average of the starts
+    left = ((where - task.optimum) ** 2).sum() / (task.optimum**2).sum()
+    assert found["protection_of_states"] == pytest.approx(left, abs=1e-6)
 
 
 def test_guesses_of_another_secret_by_simulation():

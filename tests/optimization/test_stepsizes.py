@@ -5,9 +5,11 @@ import pytest
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
+from qoslab.domains.optimization.certificate import certified_step
 from qoslab.domains.optimization.instances import a1, c1, ring
 from qoslab.domains.optimization.methods.admm import Admm
 from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
+from qoslab.domains.optimization.methods.frost import Frost
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.methods.push_pull import PushPull
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
@@ -15,9 +17,9 @@ from qoslab.domains.optimization.methods.static_budgets import StaticBudgets
 from qoslab.domains.optimization.model import run
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.scenario import OptimizationScenario, example
-from qoslab.domains.optimization.settling import largest_step
+from qoslab.domains.optimization.settling import largest_step, settling_rate
 from qoslab.domains.optimization.stepsizes import judged_steps
-from qoslab.domains.optimization.task import own_of, task_of
+from qoslab.domains.optimization.task import make_task, own_of, task_of
 
 
 def judged(method, task):
@@ -40,6 +42,36 @@ def test_where_no_limit_is_known_none_is_told():
     assert judged(StaticBudgets(), c1()) == {}
     assert judged(DualDecomposition(), c1()) == {}
     assert set(judged(Admm(), a1())) == {"step"}
+
+
+def test_nothing_is_proved_for_steps_of_the_agents_own():
+    assert set(judged(Frost(), a1())) == {"step", "step_limit"}
+
+
+def test_a_certificate_knows_the_scaling_that_no_round_reaches():
+    """On undirected networks y_ii falls to pi_i for ever: of a path of three, (2, 3, 2) / 7 with equal shares."""
+    path = np.array([[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3], [0, 1 / 2, 1 / 2]])
+    short, long = (certified_step(path, 1.0, 2.0, rounds=rounds) for rounds in (1, 200))
+    assert short.worst_scaling == pytest.approx(7 / 2, rel=1e-12)
+    assert short.step == pytest.approx(long.step, rel=1e-12)
+
+
+def test_where_no_step_is_too_large_no_limit_is_told():
+    """Goals that nobody has to mind: all budgets are at the ends of their boxes, whatever the step."""
+    world = OptimizationScenario.model_validate(
+        {
+            "network": {"generate": {"model": "star", "leaves": 3}},
+            "problem": {"kind": "qos", "goals": [10.0, 10.0]},
+            "rounds": 5,
+            "judge_steps": True,
+        }
+    )
+    task = make_task(world, Seed(), Context())
+    assert settling_rate(PenaltyConsensus(), task, 1e6) < 1
+    assert largest_step(PenaltyConsensus(), task) is None
+    found = next(iter(run(world, PenaltyConsensus(), [Seed()], Context()))).metrics
+    assert found["step"] > 0
+    assert "step_limit" not in found
 
 
 def test_the_limit_of_dual_ascent_is_that_of_gradient_ascent():

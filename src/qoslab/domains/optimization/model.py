@@ -48,6 +48,8 @@ class Method(Program, Protocol):
         decision: `shared`: agents agree on one decision, of a coupled problem on its prices; `own`: each finds
             its own decision under shared constraints.
         projects: Whether it keeps to the agents' sets.
+
+    It may have `divisor`, the part of its message that the first is to be divided by, one number, for the decision.
     """
 
     decision: ClassVar[str]
@@ -213,14 +215,21 @@ def _leakage(
     assert who is not None
     path = tap.history(wire.first_part)[:, 0]
     path = path.reshape(len(path), -1)
+    states = path if scenario.privacy is None else path / _divisor(method, tap)
     secret = path[-1] if scenario.privacy is None else task.optimum
     prior = float((secret**2).sum())
     if prior == 0 or (scenario.privacy is not None and method.decision != "shared"):
         return {}
     return {
-        "protection_of_states": state_leakage(path, who.interception, secret) / prior,
+        "protection_of_states": state_leakage(states, who.interception, secret) / prior,
         "protection_of_innovations": scaled_quotient(path, who.interception, secret),
     }
+
+
+def _divisor(method: Any, tap: Tap) -> Any:
+    """What a column-stochastic method's states are divided by, which it sends beside them; else 1."""
+    name = getattr(method, "divisor", None)
+    return 1.0 if name is None else tap.history(name)
 
 
 def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Seed) -> dict[str, float]:

@@ -74,7 +74,11 @@ class Privacy(Part):
     mechanism: Literal["gaussian", "none"] = Field("gaussian", description="the noise; none to compare with")
     epsilon: float = Field(0.5, gt=0, lt=1, description="privacy loss; the mechanism's bound holds below 1")
     delta: float = Field(1e-5, gt=0, lt=1, description="probability with which the promise may fail")
-    reach: float = Field(1.0, gt=0, description="length of the interval in which each number may lie")
+    reach: float = Field(
+        1.0,
+        gt=0,
+        description="how far apart two values of a number may be that nobody shall tell from each other",
+    )
 
     @property
     def noise(self) -> float:

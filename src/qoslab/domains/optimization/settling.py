@@ -24,6 +24,9 @@ __all__ = ["largest_step", "require_settling", "settling_rate"]
 _LARGEST = 400
 """States beyond this many numbers are not judged: eigenvalues of a dense matrix cost their cube."""
 
+_BOUNDLESS = 1e12
+"""A step that settles beyond this one is not looked for further, nor one below its inverse."""
+
 
 def settling_rate(method: Any, task: Task, step: float) -> float | None:
     """The factor by which the distance from x_r falls in a round at a constant step; None where it is not judged.
@@ -66,7 +69,11 @@ def _round(method: Any, coupled: Coupled, near: Solution, mixing: FloatArray, st
 
 
 def largest_step(method: Any, task: Task) -> float | None:
-    """The constant step up to which the method settles near x_r, by bisection to 1e-6; None where it is not judged."""
+    """The constant step up to which the method settles near x_r, by bisection to 1e-6.
+
+    Returns:
+        None where it is not judged, or where no step is too large: all decisions may be at the ends of their boxes.
+    """
 
     def settles(step: float) -> bool:
         rate = settling_rate(method, task, step)
@@ -77,9 +84,13 @@ def largest_step(method: Any, task: Task) -> float | None:
     high = 1.0
     while settles(high):
         high *= 2.0
+        if high > _BOUNDLESS:
+            return None
     low = high
-    while not settles(low) and low > 1e-12:
+    while not settles(low):
         low /= 2.0
+        if low < 1.0 / _BOUNDLESS:
+            return None
     high = 2.0 * low
     while high - low > 1e-6 * high:
         middle = 0.5 * (low + high)

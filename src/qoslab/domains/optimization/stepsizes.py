@@ -18,7 +18,7 @@ def judged_steps(method: Any, task: Task, own: Own) -> dict[str, float]:
     """`step`, and `step_limit` and `step_certified` where they can be told.
 
     The limit is that of the rounds near the optimum, or near the penalty approximation. A certificate exists for
-    row-stochastic tracking of strongly convex costs.
+    row-stochastic tracking of strongly convex costs with one step for all; of FROST's steps nothing is proved here.
 
     Args:
         method: The method.
@@ -35,7 +35,7 @@ def judged_steps(method: Any, task: Task, own: Own) -> dict[str, float]:
         return {}
     found = _known(step=method.scale(near), step_limit=stability_limit(method, near))
     weakest = float(task.costs.convexity().min())
-    if isinstance(method, RowStochasticTracking) and weakest > 0:
+    if type(method) is RowStochasticTracking and weakest > 0:
         proof = certified_step(task.weights.row.toarray(), weakest, own.data.smoothness)
         found["step_certified"] = proof.step
     return found

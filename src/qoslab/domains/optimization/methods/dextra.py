@@ -48,6 +48,7 @@ class Dextra:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    divisor: ClassVar[str] = "y"
 
     def message(self, own: Own) -> MessageType:
         """U and y: p + 1 numbers."""

@@ -48,7 +48,8 @@ class PenaltyConsensus:
         decay: Rounds after which the step starts to fall.
         power: How fast it falls; above 1/2 up to 1 for convergence with noise.
         measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
-        width: First distance of the two points from the decision; it falls as (1 + k / decay)^-0.2.
+        width: First distance of the two points from their middle, which is the decision, or the nearest point that
+            keeps both in the box; it falls as (1 + k / decay)^-0.2.
         pause: Rounds from one step of the decisions to the next; in between only the estimates travel.
         scaling: `curvature` divides an entry's step by f'' + r c, c being the shared constraints it counts in times
             `lag`; s = 0 then takes 0.5. It needs own second derivatives, which the others do not see.
@@ -98,8 +99,11 @@ class PenaltyConsensus:
     def _slope(self, x: FloatArray, own: Own, k: int) -> FloatArray:
         if self.measure == "first":
             return np.asarray(own.data.own_gradient(x, k))
-        width = falling(self.width, self.decay, 0.2, k)
-        up, down = own.data.own_values(x + width, k), own.data.own_values(x - width, k)
+        # Both points stay in the box: a cost need not be defined beyond it, as 1 / x is not below 0.
+        low, high = own.data.coupled.low, own.data.coupled.high
+        width = np.minimum(falling(self.width, self.decay, 0.2, k), 0.5 * (high - low))
+        middle = np.clip(x, low + width, high - width)
+        up, down = own.data.own_values(middle + width, k), own.data.own_values(middle - width, k)
         return np.asarray((up - down) / (2.0 * width))
 
     def weights_at(self, coupled: Coupled, x: FloatArray, n: int = 0) -> FloatArray:

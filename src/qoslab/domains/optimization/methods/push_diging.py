@@ -52,6 +52,7 @@ class PushDiging:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    divisor: ClassVar[str] = "y"
     averages: ClassVar[tuple[Mixing, ...]] = ("column",)
 
     def message(self, own: Own) -> MessageType:

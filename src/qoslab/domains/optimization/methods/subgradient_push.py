@@ -47,6 +47,7 @@ class SubgradientPush:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    divisor: ClassVar[str] = "y"
 
     def message(self, own: Own) -> MessageType:
         """X and y: p + 1 numbers."""
