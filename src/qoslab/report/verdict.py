@@ -291,7 +291,8 @@ def _certainty(evidence: Evidence, standings: Standings) -> str:
     corrected = f", corrected for {tests}" if standings.comparisons > 1 else ""
     return (
         f"Paired t tests on common seeds{corrected}: the chance that any method is wrongly named best is at most "
-        f"{error}, for a number of seeds chosen in advance. Each interval holds by itself with {level(evidence)}."
+        f"{error}, if the number of seeds was chosen before any result was seen. "
+        f"Each interval holds by itself with {level(evidence)}."
     )
 
 
