@@ -389,6 +389,6 @@ def three_steps(x: int) -> int:
 
 def test_a_kernel_that_is_compiled_once_has_no_copy_for_each_literal():
     assert compiled(three_steps, cache=False)(5) == three_steps(5) == 22
-    copies = {key[0]: len(twin.overloads) for key, twin in compiler._inner.items()}
-    assert copies[stepped_once] == 1
-    assert copies[stepped] == 3
+    twins = {key[0]: twin for key, twin in compiler._inner.items()}  # all that this process has compiled, some intrinsic
+    assert len(twins[stepped_once].overloads) == 1
+    assert len(twins[stepped].overloads) == 3
