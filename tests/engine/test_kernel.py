@@ -389,6 +389,6 @@ def three_steps(x: int) -> int:
 
 def test_a_kernel_that_is_compiled_once_has_no_copy_for_each_literal():
     assert compiled(three_steps, cache=False)(5) == three_steps(5) == 22
-    twins = {key[0]: twin for key, twin in compiler._inner.items()}  # all that this process has compiled, some intrinsic
+    twins = {key[0]: twin for key, twin in compiler._inner.items()}
     assert len(twins[stepped_once].overloads) == 1
     assert len(twins[stepped].overloads) == 3
