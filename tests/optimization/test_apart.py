@@ -241,19 +241,9 @@ def test_a_run_with_processes_gives_the_metrics_of_one_on_arrays():
         assert local[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"channel": {"noise": 0.1}},
-        {"channel": {"delay": 1}},
-        {"link_up": 0.5},
-        {"eavesdropper": {"agent": 0}},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_what_sockets_do_not_do_is_refused(changes):
-    with pytest.raises(BadInput, match=rf"{next(iter(changes))}.*not offered with agents = 'local'"):
-        outcome(world(agents="local", **changes), PushPull())
+def test_a_tap_on_agents_on_their_own_is_refused():
+    with pytest.raises(BadInput, match=r"eavesdropper.*not offered with agents = 'local'"):
+        outcome(world(agents="local", eavesdropper={"agent": 0}), PushPull())
 
 
 def test_a_method_that_no_process_can_import_is_refused():

@@ -6,14 +6,17 @@ Nothing here sends anything; `qoslab.agents.local` and `qoslab.agents.ray` carry
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qoslab.agents.channel import Channel, Inlet
 from qoslab.agents.message import FloatArray, Message, MessageType
 from qoslab.agents.program import Own, Program
+from qoslab.agents.schedule import Schedule
 from qoslab.agents.weights import Weights
 from qoslab.core.errors import BadInput, Problem
 
@@ -28,9 +31,12 @@ class Seat:
         agent: Which one.
         speakers: Whom it hears, rising.
         hearers: Who hears it, rising.
-        taken: By part, the weight on what each speaker, and last it itself, says; shape (speakers + 1,).
-        given: By part, the factor on what it says to each hearer; shape (hearers,). Column-stochastic weights
-            are the speaker's to choose: it sends its value times the hearer's share.
+        taken: By part and round, the weight on what each speaker, and last it itself, says; shape
+            (rounds, speakers + 1), or (1, speakers + 1) where it never changes. 0 where a link is down.
+        given: By part and round, the factor on what it says to each hearer; shape (rounds, hearers) or
+            (1, hearers). Column-stochastic weights are the speaker's to choose: it sends its value times the
+            hearer's share. 0 where a link is down: the frame then holds nothing but zeros.
+        inlet: What happens on the way to it; None where everything arrives at once and unchanged.
     """
 
     agent: int
@@ -38,29 +44,49 @@ class Seat:
     hearers: tuple[int, ...]
     taken: dict[str, FloatArray]
     given: dict[str, FloatArray]
+    inlet: Inlet | None = None
 
 
-def seats(weights: Weights, kind: MessageType) -> list[Seat]:
+def seats(
+    weights: Weights | Callable[[int], Weights],
+    kind: MessageType,
+    count: int = 1,
+    channel: Channel | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[Seat]:
     """The places of all agents of a network.
 
     Args:
-        weights: The weights, the same in every round.
+        weights: The weights of each round; one object where they never change.
         kind: What is said.
+        count: Rounds; matters where weights change.
+        channel: What happens on the way. On one that is not ideal a speaker sends its plain value and the hearer
+            puts the share on it, of column-stochastic weights too: for a message that never came it needs the share.
+        rng: Source of noise and losses.
+
+    Raises:
+        BadInput: The channel is not ideal and the weights change.
     """
-    arcs, n = weights.network.arcs, weights.network.n
+    plain = channel is not None and not channel.ideal
+    if plain and not isinstance(weights, Weights):
+        message = "noise, loss and delay are not offered together with links that come and go"
+        raise BadInput(Problem(field="scenario.channel", message=message))
+    plan = Schedule.of(weights, kind, count)
     found = []
-    for i in range(n):
-        speakers = np.unique(arcs.tails[arcs.heads == i])
-        hearers = np.unique(arcs.heads[arcs.tails == i])
+    for i in range(plan.n):
+        into, out = np.flatnonzero(plan.heads == i), np.flatnonzero(plan.tails == i)
         taken, given = {}, {}
         for part in kind.parts:
-            matrix = weights.of(part.mixing)
-            row = np.asarray([matrix[i, j] for j in speakers], np.float64)
-            column = np.asarray([matrix[j, i] for j in hearers], np.float64)
-            speaks = part.mixing == "column"
-            taken[part.name] = np.append(np.ones(len(row)) if speaks else row, matrix[i, i])
-            given[part.name] = column if speaks else np.ones(len(column))
-        found.append(Seat(i, tuple(map(int, speakers)), tuple(map(int, hearers)), taken, given))
+            share, kept = plan.share[part.name], plan.kept[part.name][:, i : i + 1]
+            speaks = part.mixing == "column" and not plain
+            taken[part.name] = np.hstack([plan.up[:, into] if speaks else share[:, into], kept])
+            given[part.name] = share[:, out] if speaks else plan.up[:, out]
+        speakers, hearers = map(int, plan.tails[into]), map(int, plan.heads[out])
+        inlet = None
+        if plain:
+            assert channel is not None
+            inlet = Inlet(channel, rng or np.random.default_rng(0), plan.arcs, plan.first[into])
+        found.append(Seat(i, tuple(speakers), tuple(hearers), taken, given, inlet))
     return found
 
 
@@ -89,6 +115,7 @@ class Agent:
         self.outbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.hearers}
         self._inbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.speakers}
         self._said: Message = {}
+        self._link = None if seat.inlet is None else seat.inlet.link()
         self.state = program.start(own)
         self._say()
 
@@ -127,7 +154,8 @@ class Agent:
             BadInput: What it would say next is not of the declared type, or its data gave no number.
         """
         k = self.round
-        heard = self._mix([self._parts(self._inbox[j].pop(k)) for j in self.seat.speakers])
+        frames = [self._parts(self._inbox[j].pop(k)) for j in self.seat.speakers]
+        heard = self._mix(self._carried(frames))
         self.state = self._program.hear(self.state, heard, self._own, k)
         self.round += 1
         self._say()
@@ -137,12 +165,10 @@ class Agent:
             return
         self._said = dict(self._program.say(self.state, self._own))
         self._kind.check(self._said, 1, f"round {self.round}, agent {self.seat.agent}")
+        given = {part.name: _turn(self.seat.given[part.name], self.round) for part in self._kind.parts}
         for at, hearer in enumerate(self.seat.hearers):
-            parts = [
-                (self.seat.given[part.name][at] * self._said[part.name][0]).astype("<f8").tobytes()
-                for part in self._kind.parts
-            ]
-            self.outbox[hearer][self.round] = b"".join(parts)
+            parts = [_share(given[part.name][at], self._said[part.name][0]) for part in self._kind.parts]
+            self.outbox[hearer][self.round] = b"".join(one.astype("<f8").tobytes() for one in parts)
 
     def _parts(self, frame: bytes) -> dict[str, FloatArray]:
         numbers, at, found = np.frombuffer(frame, "<f8"), 0, {}
@@ -152,13 +178,21 @@ class Agent:
             at += size
         return found
 
+    def _carried(self, frames: list[dict[str, FloatArray]]) -> list[dict[str, FloatArray]]:
+        """What the links make of the frames, which their speakers have said in this round."""
+        if self._link is None or not frames:
+            return frames
+        said = {name: np.stack([*(one[name] for one in frames), own[0]]) for name, own in self._said.items()}
+        heard = self._link.carry(said)
+        return [{name: value[at] for name, value in heard.items()} for at in range(len(frames))]
+
     def _mix(self, frames: list[dict[str, FloatArray]]) -> Message:
         mixed: dict[str, FloatArray] = {}
         for part in self._kind.parts:
-            weight = self.seat.taken[part.name]
+            weight = _turn(self.seat.taken[part.name], self.round)
             total = weight[-1] * self._said[part.name][0]
             for share, frame in zip(weight, frames, strict=False):
-                total = total + share * frame[part.name]
+                total = total + _share(share, frame[part.name])
             mixed[part.name] = np.asarray(total, np.float64)[None]
         return mixed
 
@@ -168,6 +202,8 @@ class Agent:
         for hearer, box in self.outbox.items():
             for k, frame in box.items():
                 table[f"out/{hearer}/{k}"] = np.frombuffer(frame, np.uint8)
+        if self._link is not None:
+            table |= {f"link/{name}": value for name, value in self._link.table().items()}
         drawn = self._own.data.drawn() if hasattr(self._own.data, "drawn") else 0
         table["at"] = np.array([self.round, drawn])
         part = file.with_suffix(".part")
@@ -188,7 +224,22 @@ class Agent:
                 if name.startswith("out/"):
                     _, hearer, k = name.split("/")
                     self.outbox[int(hearer)][int(k)] = table[name].tobytes()
+            link = {name[5:]: table[name] for name in table.files if name.startswith("link/")}
         self.durable = self.round
         if hasattr(self._own.data, "seek"):
             self._own.data.seek(drawn)
         self._say()
+        if self._link is not None and not self.done:
+            self._link.restore(link)
+            # An agent that hears nobody has never drawn, and never will.
+            self._link.skip(self._said, self.round if self.seat.speakers else 0)
+
+
+def _turn(table: FloatArray, k: int) -> FloatArray:
+    """A round's row of a table that has one for every round, or one for all."""
+    return np.asarray(table[k if len(table) > 1 else 0])
+
+
+def _share(share: float, value: FloatArray) -> FloatArray:
+    """The share of a value; of a link that is down nothing, whatever the value."""
+    return share * value if share != 0 else np.zeros_like(value)

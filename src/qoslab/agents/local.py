@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from qoslab.agents.agent import seats
+from qoslab.agents.agent import Seat, seats
+from qoslab.agents.channel import Channel
 from qoslab.agents.message import FloatArray, MessageType
 from qoslab.agents.process import Work, main
 from qoslab.agents.program import Own, Program
@@ -60,9 +61,11 @@ def work_locally(
     program: Program,
     owns: Sequence[Own],
     kind: MessageType,
-    weights: Weights,
+    weights: Weights | Callable[[int], Weights],
     count: int,
     *,
+    channel: Channel | None = None,
+    rng: np.random.Generator | None = None,
     every: int = 100,
     watch: Watch | None = None,
 ) -> Walk:
@@ -72,35 +75,37 @@ def work_locally(
         program: What agents do.
         owns: What each knows by itself, one row each.
         kind: What may be said.
-        weights: Who hears whom; the same in every round.
+        weights: Who hears whom, in each round; one object where that never changes.
         count: Rounds.
+        channel: What happens on the way; each hearer does it to what it is sent, see `Inlet`.
+        rng: Source of noise and losses.
         every: Rounds between two checkpoints of an agent.
         watch: Sees process ids and progress; may raise to stop all.
 
     Raises:
-        BadInput: The program is not from an installed module.
+        BadInput: The program is not from an installed module, or the channel is not ideal and the weights change.
         AgentsFail: An agent dies again and again.
     """
     require_installed(program)
     with tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
-        works = works_of(program, owns, kind, weights, count, every, folder)
+        places = seats(weights, kind, count, channel, rng)
+        works = works_of(program, owns, places, kind, count, every, folder)
         return _Crew(works, folder).run(count, watch)
 
 
 def works_of(
     program: Program,
     owns: Sequence[Own],
+    places: Sequence[Seat],
     kind: MessageType,
-    weights: Weights,
     count: int,
     every: int,
     folder: Path,
 ) -> list[Work]:
     """What each agent is given; see `work_locally`. Its checkpoints and its trace lie in the folder."""
     return [
-        Work(program, own, seat, kind, count, every, folder)
-        for own, seat in zip(owns, seats(weights, kind), strict=True)
+        Work(program, own, seat, kind, count, every, folder) for own, seat in zip(owns, places, strict=True)
     ]
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from qoslab.agents.agent import Agent
+from qoslab.agents.agent import Agent, seats
+from qoslab.agents.channel import Channel
 from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed, works_of
 from qoslab.agents.message import MessageType
 from qoslab.agents.process import Work
@@ -123,9 +124,11 @@ def work_on_ray(
     program: Program,
     owns: Sequence[Own],
     kind: MessageType,
-    weights: Weights,
+    weights: Weights | Callable[[int], Weights],
     count: int,
     *,
+    channel: Channel | None = None,
+    rng: np.random.Generator | None = None,
     every: int = 100,
     watch: Watch | None = None,
 ) -> Walk:
@@ -135,20 +138,23 @@ def work_on_ray(
         program: What agents do.
         owns: What each knows by itself, one row each.
         kind: What may be said.
-        weights: Who hears whom; the same in every round.
+        weights: Who hears whom, in each round; one object where that never changes.
         count: Rounds.
+        channel: What happens on the way; each hearer does it to what it is sent, see `Inlet`.
+        rng: Source of noise and losses.
         every: Rounds between two checkpoints of an agent.
         watch: Sees process ids and progress; may raise to stop all.
 
     Raises:
         MissingExtra: Ray is not installed.
-        BadInput: The program is not from an installed module.
+        BadInput: The program is not from an installed module, or the channel is not ideal and the weights change.
         AgentsFail: An agent dies again and again.
     """
     require_installed(program)
     with _cluster() as ray, tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
-        works = works_of(program, owns, kind, weights, count, every, folder)
+        places = seats(weights, kind, count, channel, rng)
+        works = works_of(program, owns, places, kind, count, every, folder)
         return _Crew(ray, works, folder).run(count, watch)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
+from qoslab.agents.channel import Channel
 from qoslab.agents.local import Watch, work_locally
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
 from qoslab.agents.ray import work_on_ray
+from qoslab.agents.weights import Weights
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.metrics import error
@@ -26,24 +29,14 @@ def refuse_apart(scenario: OptimizationScenario, agents: int) -> None:
     """Refuse what agents on their own cannot do.
 
     Raises:
-        BadInput: The scenario has a channel, links that come and go, or an eavesdropper; or too many agents.
+        BadInput: The scenario has an eavesdropper, or too many agents.
     """
-    table = scenario.channel
-    wanted = {
-        "channel": table.noise > 0 or table.loss > 0 or table.delay > 0,
-        "link_up": scenario.link_up < 1,
-        "eavesdropper": scenario.eavesdropper is not None,
-    }
     field = f"agents = {scenario.agents!r}"
-    problems = [
-        Problem(
-            field=f"scenario.{name}",
-            message=f"is not offered with {field}: sockets neither lose nor change messages",
-            hint="agents = 'arrays' simulates it",
-        )
-        for name, asked in wanted.items()
-        if asked
-    ]
+    problems = []
+    if scenario.eavesdropper is not None:
+        message = f"is not offered with {field}: nobody taps the wires between agents on their own"
+        hint = "agents = 'arrays' taps them"
+        problems.append(Problem(field="scenario.eavesdropper", message=message, hint=hint))
     if agents > MOST_PROCESSES:
         message = f"{field} starts one process per agent: {agents} are more than {MOST_PROCESSES}"
         problems.append(Problem(field="scenario.agents", message=message, hint="agents = 'arrays'"))
@@ -60,6 +53,9 @@ def follow_apart(
     watch: Watch | None = None,
     *,
     on: Literal["local", "ray"] = "local",
+    weights: Callable[[int], Weights] | None = None,
+    channel: Channel | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Trace:
     """Let agents work in processes or Ray actors of their own; the same trace as on arrays.
 
@@ -71,6 +67,9 @@ def follow_apart(
         context: Its time limit holds.
         watch: Sees process ids and progress.
         on: Processes of this machine, or actors of a Ray cluster.
+        weights: The weights of each round where they change; the task's in all of them otherwise.
+        channel: What happens to messages on the way.
+        rng: Source of noise and losses.
 
     Raises:
         BadInput: What an agent said was not of the declared type, or its data gave no number.
@@ -80,12 +79,22 @@ def follow_apart(
     owns = [Own(np.array([i]), task.n, own.data.rows([i])) for i in range(task.n)]
     kind = program.message(own)
     work = work_on_ray if on == "ray" else work_locally
-    walk = work(program, owns, kind, task.weights, count, watch=_watched(context, watch))
+    arcs: list[int] = []
+
+    def counted(k: int) -> Weights:
+        found = task.weights if weights is None else weights(k)
+        arcs.append(len(found.network.arcs.heads))
+        return found
+
+    over = task.weights if weights is None else counted
+    seen = _watched(context, watch)
+    walk = work(program, owns, kind, over, count, channel=channel, rng=rng, watch=seen)
     errors, diverged = _errors(task, walk.x, program.decision)
     if walk.problems and not diverged:
         raise BadInput(list(walk.problems))
     last = len(errors) - 1
-    messages = last * len(task.weights.network.arcs.heads) if kind.parts else 0
+    carried = last * len(task.weights.network.arcs.heads) if weights is None else sum(arcs[:last])
+    messages = carried if kind.parts else 0
     path = {k: walk.x[k] for k in range(last + 1)} if context.keep_series and task.coupled is not None else {}
     return Trace(walk.x[last], errors, messages, messages * kind.bytes, diverged, path)
 

@@ -151,20 +151,26 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         found |= judged_steps(method, task, own)
     if refuse and hasattr(method, "first_step"):
         require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
+    table = scenario.channel
+    channel = Channel(table.noise, table.loss, table.delay)
+    weights = None if steady else changing(task, scenario.link_up, seed.generator("links"))
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
-        trace = follow_apart(method, task, own, scenario.rounds, context, on=scenario.agents)
-        return _outcome(scenario, task, method, trace, rate, context, found)
+        trace = follow_apart(
+            method,
+            task,
+            own,
+            scenario.rounds,
+            context,
+            on=scenario.agents,
+            weights=weights,
+            channel=channel,
+            rng=seed.generator("channel"),
+        )
+        return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
     kind = method.message(own)
     taps = _taps(scenario, task) if kind.parts else []
-    table = scenario.channel
-    wire = Wire(
-        kind,
-        task.weights if steady else changing(task, scenario.link_up, seed.generator("links")),
-        Channel(table.noise, table.loss, table.delay),
-        seed.generator("channel"),
-        taps,
-    )
+    wire = Wire(kind, weights or task.weights, channel, seed.generator("channel"), taps)
     trace = follow(method, task, own, wire, scenario.rounds, context)
     found |= _leakage(scenario, task, method, taps[0], wire) if taps and not trace.diverged else {}
     found |= _disclosed(scenario, task, method, seed) if taps else {}
