@@ -241,11 +241,6 @@ def test_a_run_with_processes_gives_the_metrics_of_one_on_arrays():
         assert local[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
-def test_a_tap_on_agents_on_their_own_is_refused():
-    with pytest.raises(BadInput, match=r"eavesdropper.*not offered with agents = 'local'"):
-        outcome(world(agents="local", eavesdropper={"agent": 0}), PushPull())
-
-
 def test_a_method_that_no_process_can_import_is_refused():
     @dataclass(frozen=True)
     class Mine(PushPull):

@@ -129,6 +129,12 @@ class Agent:
         """Whether everything that this round needs was heard."""
         return not self.done and all(self.round in box for box in self._inbox.values())
 
+    @property
+    def said(self) -> bytes:
+        """The parts of this round's message as it leaves the agent, before shares for hearers are put on it."""
+        parts = [self._said[part.name][0] for part in self._kind.parts]
+        return b"".join(one.astype("<f8").tobytes() for one in parts)
+
     def receive(self, speaker: int, k: int, frame: bytes) -> None:
         """Take in what a speaker said in round k; what is over already, or came twice, is left.
 

@@ -26,10 +26,11 @@ from qoslab.agents.channel import Channel
 from qoslab.agents.message import FloatArray, MessageType
 from qoslab.agents.process import Work, main
 from qoslab.agents.program import Own, Program
+from qoslab.agents.tap import Tap
 from qoslab.agents.weights import Weights
 from qoslab.core.errors import BadInput, Problem, QoslabError
 
-__all__ = ["AgentsFail", "Walk", "Watch", "require_installed", "work_locally", "works_of"]
+__all__ = ["AgentsFail", "Walk", "Watch", "play_taps", "require_installed", "work_locally", "works_of"]
 
 Watch = Callable[[Mapping[int, int], Sequence[int]], None]
 """Called again and again while agents work, with process ids by agent and the rounds each has done."""
@@ -66,6 +67,7 @@ def work_locally(
     *,
     channel: Channel | None = None,
     rng: np.random.Generator | None = None,
+    taps: Sequence[Tap] = (),
     every: int = 100,
     watch: Watch | None = None,
 ) -> Walk:
@@ -79,6 +81,7 @@ def work_locally(
         count: Rounds.
         channel: What happens on the way; each hearer does it to what it is sent, see `Inlet`.
         rng: Source of noise and losses.
+        taps: Who listens; told when all rounds are worked.
         every: Rounds between two checkpoints of an agent.
         watch: Sees process ids and progress; may raise to stop all.
 
@@ -90,8 +93,19 @@ def work_locally(
     with tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
         places = seats(weights, kind, count, channel, rng)
-        works = works_of(program, owns, places, kind, count, every, folder)
-        return _Crew(works, folder).run(count, watch)
+        works = works_of(program, owns, places, kind, count, every, folder, taps)
+        walk = _Crew(works, folder).run(count, watch)
+        play_taps(works, taps, len(walk.x) - 1)
+        return walk
+
+
+def play_taps(works: Sequence[Work], taps: Sequence[Tap], count: int) -> None:
+    """Give taps what was recorded of the agents that they listen to."""
+    if count < 1:
+        return  # an agent stopped before anything was said
+    for tap in taps:
+        tapes = {i: (works[i].folder / f"{i}.said").read_bytes() for i in tap.agents}
+        tap.play(tapes, works[0].kind, count)
 
 
 def works_of(
@@ -102,10 +116,13 @@ def works_of(
     count: int,
     every: int,
     folder: Path,
+    taps: Sequence[Tap] = (),
 ) -> list[Work]:
     """What each agent is given; see `work_locally`. Its checkpoints and its trace lie in the folder."""
+    tapped = {agent for tap in taps for agent in tap.agents}
     return [
-        Work(program, own, seat, kind, count, every, folder) for own, seat in zip(owns, places, strict=True)
+        Work(program, own, seat, kind, count, every, folder, seat.agent in tapped)
+        for own, seat in zip(owns, places, strict=True)
     ]
 
 

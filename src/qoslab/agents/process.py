@@ -21,7 +21,7 @@ from qoslab.agents.message import MessageType
 from qoslab.agents.program import Own, Program
 from qoslab.core.errors import BadInput
 
-__all__ = ["Work", "main"]
+__all__ = ["Work", "main", "open_tape"]
 
 _HELLO, _NUMBER = struct.Struct("<qqq"), struct.Struct("<q")
 _CHUNK = 1 << 16
@@ -40,6 +40,7 @@ class Work:
         count: Rounds.
         every: Rounds between checkpoints.
         folder: Where sockets, checkpoints and traces lie.
+        tapped: Whether all that it sends is recorded there too.
     """
 
     program: Program
@@ -49,6 +50,14 @@ class Work:
     count: int
     every: int
     folder: Path
+    tapped: bool = False
+
+
+def open_tape(work: Work) -> int | None:
+    """The file on which a tapped agent's messages are recorded; None where nobody taps it."""
+    if not work.tapped:
+        return None
+    return os.open(work.folder / f"{work.seat.agent}.said", os.O_WRONLY | os.O_CREAT, 0o600)
 
 
 @dataclass(eq=False)
@@ -84,6 +93,7 @@ class _Loop:
         self._saved = work.folder / f"{seat.agent}.npz"
         self._agent.load(self._saved)
         self._trace = os.open(work.folder / f"{seat.agent}.trace", os.O_WRONLY | os.O_CREAT, 0o600)
+        self._tape = open_tape(work)
         self._select = selectors.DefaultSelector()
         self._lines: list[_Line] = []
         self._missing = dict.fromkeys(seat.speakers, 0.0)
@@ -123,6 +133,8 @@ class _Loop:
     def _record(self) -> None:
         row = np.ascontiguousarray(self._agent.state["x"][0], np.float64).tobytes()
         os.pwrite(self._trace, row, self._agent.round * len(row))
+        if self._tape is not None and not self._agent.done:
+            os.pwrite(self._tape, self._agent.said, self._agent.round * self._work.kind.bytes)
 
     def _keep(self) -> None:
         """Save, then tell the speakers which rounds they may forget."""

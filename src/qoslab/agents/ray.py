@@ -22,10 +22,11 @@ import numpy as np
 
 from qoslab.agents.agent import Agent, seats
 from qoslab.agents.channel import Channel
-from qoslab.agents.local import AgentsFail, Walk, Watch, require_installed, works_of
+from qoslab.agents.local import AgentsFail, Walk, Watch, play_taps, require_installed, works_of
 from qoslab.agents.message import MessageType
-from qoslab.agents.process import Work
+from qoslab.agents.process import Work, open_tape
 from qoslab.agents.program import Own, Program
+from qoslab.agents.tap import Tap
 from qoslab.agents.weights import Weights
 from qoslab.core.cluster import start_cluster
 from qoslab.core.errors import BadInput, MissingExtra, Problem
@@ -46,6 +47,7 @@ class _Actor:
         self._saved = work.folder / f"{seat.agent}.npz"
         self._agent.load(self._saved)
         self._trace = os.open(work.folder / f"{seat.agent}.trace", os.O_WRONLY | os.O_CREAT, 0o600)
+        self._tape = open_tape(work)
         self._others: dict[int, Any] = {}
         self._sent: dict[int, int] = {}
         self._problems: tuple[Problem, ...] = ()
@@ -118,6 +120,8 @@ class _Actor:
     def _record(self) -> None:
         row = np.ascontiguousarray(self._agent.state["x"][0], np.float64).tobytes()
         os.pwrite(self._trace, row, self._agent.round * len(row))
+        if self._tape is not None and not self._agent.done:
+            os.pwrite(self._tape, self._agent.said, self._agent.round * self._work.kind.bytes)
 
 
 def work_on_ray(
@@ -129,6 +133,7 @@ def work_on_ray(
     *,
     channel: Channel | None = None,
     rng: np.random.Generator | None = None,
+    taps: Sequence[Tap] = (),
     every: int = 100,
     watch: Watch | None = None,
 ) -> Walk:
@@ -142,6 +147,7 @@ def work_on_ray(
         count: Rounds.
         channel: What happens on the way; each hearer does it to what it is sent, see `Inlet`.
         rng: Source of noise and losses.
+        taps: Who listens; told when all rounds are worked.
         every: Rounds between two checkpoints of an agent.
         watch: Sees process ids and progress; may raise to stop all.
 
@@ -154,8 +160,10 @@ def work_on_ray(
     with _cluster() as ray, tempfile.TemporaryDirectory(prefix="qoslab-") as name:
         folder = Path(name)
         places = seats(weights, kind, count, channel, rng)
-        works = works_of(program, owns, places, kind, count, every, folder)
-        return _Crew(ray, works, folder).run(count, watch)
+        works = works_of(program, owns, places, kind, count, every, folder, taps)
+        walk = _Crew(ray, works, folder).run(count, watch)
+        play_taps(works, taps, len(walk.x) - 1)
+        return walk
 
 
 class _Hand:

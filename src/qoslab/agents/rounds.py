@@ -56,11 +56,6 @@ class Wire:
             self._arcs = arcs.heads, arcs.tails
             self._link = Link(arcs.heads, arcs.tails, channel, rng or np.random.default_rng(0))
 
-    @property
-    def first_part(self) -> str:
-        """Name of the part that stands first in the message type."""
-        return self._kind.parts[0].name
-
     def exchange(self, message: Message, k: int) -> Message:
         """Everybody says something, and hears: the weighted sums, row by row.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
-from qoslab.agents.message import FloatArray, Message
+from qoslab.agents.message import FloatArray, Message, MessageType
 
 __all__ = ["Tap"]
 
@@ -27,6 +29,25 @@ class Tap:
         """Record one round."""
         chosen = list(self.agents)
         self.said.append({name: value[chosen].copy() for name, value in message.items()})
+
+    def play(self, records: Mapping[int, bytes], kind: MessageType, count: int) -> None:
+        """Take in what recorders on agents' own wires have: rounds of the declared parts, as in frames.
+
+        Args:
+            records: All that each tapped agent sent, by agent.
+            kind: What may be said.
+            count: Rounds.
+        """
+        size = count * kind.scalars
+        rows = [np.frombuffer(records[i], "<f8", size).reshape(count, -1) for i in self.agents]
+        numbers = np.stack(rows, axis=1)
+        for one in numbers:
+            message, at = {}, 0
+            for part in kind.parts:
+                width = prod(part.shape)
+                message[part.name] = one[:, at : at + width].reshape(len(self.agents), *part.shape).copy()
+                at += width
+            self.said.append(message)
 
     def history(self, part: str) -> FloatArray:
         """All that was said of one part, shape (rounds, agents, ...)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from qoslab.agents.local import Watch, work_locally
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
 from qoslab.agents.ray import work_on_ray
+from qoslab.agents.tap import Tap
 from qoslab.agents.weights import Weights
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
@@ -29,19 +30,12 @@ def refuse_apart(scenario: OptimizationScenario, agents: int) -> None:
     """Refuse what agents on their own cannot do.
 
     Raises:
-        BadInput: The scenario has an eavesdropper, or too many agents.
+        BadInput: There are too many agents.
     """
     field = f"agents = {scenario.agents!r}"
-    problems = []
-    if scenario.eavesdropper is not None:
-        message = f"is not offered with {field}: nobody taps the wires between agents on their own"
-        hint = "agents = 'arrays' taps them"
-        problems.append(Problem(field="scenario.eavesdropper", message=message, hint=hint))
     if agents > MOST_PROCESSES:
         message = f"{field} starts one process per agent: {agents} are more than {MOST_PROCESSES}"
-        problems.append(Problem(field="scenario.agents", message=message, hint="agents = 'arrays'"))
-    if problems:
-        raise BadInput(problems)
+        raise BadInput(Problem(field="scenario.agents", message=message, hint="agents = 'arrays'"))
 
 
 def follow_apart(
@@ -56,6 +50,7 @@ def follow_apart(
     weights: Callable[[int], Weights] | None = None,
     channel: Channel | None = None,
     rng: np.random.Generator | None = None,
+    taps: Sequence[Tap] = (),
 ) -> Trace:
     """Let agents work in processes or Ray actors of their own; the same trace as on arrays.
 
@@ -70,6 +65,7 @@ def follow_apart(
         weights: The weights of each round where they change; the task's in all of them otherwise.
         channel: What happens to messages on the way.
         rng: Source of noise and losses.
+        taps: Who listens.
 
     Raises:
         BadInput: What an agent said was not of the declared type, or its data gave no number.
@@ -88,7 +84,7 @@ def follow_apart(
 
     over = task.weights if weights is None else counted
     seen = _watched(context, watch)
-    walk = work(program, owns, kind, over, count, channel=channel, rng=rng, watch=seen)
+    walk = work(program, owns, kind, over, count, channel=channel, rng=rng, taps=taps, watch=seen)
     errors, diverged = _errors(task, walk.x, program.decision)
     if walk.problems and not diverged:
         raise BadInput(list(walk.problems))

@@ -154,6 +154,8 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     table = scenario.channel
     channel = Channel(table.noise, table.loss, table.delay)
     weights = None if steady else changing(task, scenario.link_up, seed.generator("links"))
+    kind = method.message(own)
+    taps = _taps(scenario, task) if kind.parts else []
     if scenario.agents != "arrays":
         refuse_apart(scenario, task.n)
         trace = follow_apart(
@@ -166,13 +168,14 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
             weights=weights,
             channel=channel,
             rng=seed.generator("channel"),
+            taps=taps,
         )
-        return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
-    kind = method.message(own)
-    taps = _taps(scenario, task) if kind.parts else []
-    wire = Wire(kind, weights or task.weights, channel, seed.generator("channel"), taps)
-    trace = follow(method, task, own, wire, scenario.rounds, context)
-    found |= _leakage(scenario, task, method, taps[0], wire) if taps and not trace.diverged else {}
+    else:
+        wire = Wire(kind, weights or task.weights, channel, seed.generator("channel"), taps)
+        trace = follow(method, task, own, wire, scenario.rounds, context)
+    found |= (
+        _leakage(scenario, task, method, taps[0], kind.parts[0].name) if taps and not trace.diverged else {}
+    )
     found |= _disclosed(scenario, task, method, seed) if taps else {}
     return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
 
@@ -214,12 +217,12 @@ def _taps(scenario: OptimizationScenario, task: Task) -> list[Tap]:
 
 
 def _leakage(
-    scenario: OptimizationScenario, task: Task, method: Any, tap: Tap, wire: Wire
+    scenario: OptimizationScenario, task: Task, method: Any, tap: Tap, first: str
 ) -> dict[str, float]:
     """What is left unknown of the last state; where states are noisy for privacy, of the true optimum."""
     who = scenario.eavesdropper
     assert who is not None
-    path = tap.history(wire.first_part)[:, 0]
+    path = tap.history(first)[:, 0]
     path = path.reshape(len(path), -1)
     states = path if scenario.privacy is None else path / _divisor(method, tap)
     secret = path[-1] if scenario.privacy is None else task.optimum
