@@ -173,7 +173,10 @@ def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArr
 
 
 def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> float | None:
-    """Where stability ends, between a step and the first of its halves, quarters, .. that is stable; to 1e-4.
+    """Where stability ends, between a step and the first of its halves, quarters, .. that is stable.
+
+    By bisection to 1e-4, to 1e-3 where eigenvalues take Arnoldi's iteration, to which a step that is too large by too
+    little counts as stable.
 
     Args:
         method: A method with `step`.
@@ -183,14 +186,14 @@ def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1
         up: The probability that a link is up in a round.
 
     Returns:
-        None where it is not judged, or all or none of 40 halves or doubles are stable, or eigenvalues would need
-        Arnoldi's iteration, which tells no step just inside the limit from one just outside.
+        None where it is not judged, or all or none of 20 halves or doubles are stable.
     """
     if not is_dataclass(method) or not hasattr(method, "step"):
         return None
     first = linear_round(_with_step(method, high), task, own, up)
-    if first is None or first.size > _DENSE:
+    if first is None:
         return None
+    precision = 1e-4 if first.size <= _DENSE else 1e-3
 
     def stable(step: float) -> bool:
         found = replace(first, method=_with_step(method, step))
@@ -198,14 +201,14 @@ def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1
 
     factor = 2.0 if stable(high) else 0.5
     step = high
-    for _ in range(40):
+    for _ in range(20):
         if stable(factor * step) != (factor > 1):
             break
         step *= factor
     else:
         return None
     low, high = (step, 2.0 * step) if factor > 1 else (0.5 * step, step)
-    while high - low > 1e-4 * high:
+    while high - low > precision * high:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if stable(middle) else (low, middle)
     return low
@@ -233,7 +236,7 @@ def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
         return
     step = method.scale(own.data) if hasattr(method, "scale") else getattr(method, "step", 0.0)
     limit = largest_stable(method, task, own, step, up) if step > 0 else None
-    where = "outside of the stable ones" if limit is None else f"past the stability limit {limit:.4g}"
+    where = "outside of the stable ones" if limit is None else f"past the stability limit {limit:.3g}"
     what = "error" if up == 1 else "mean error"
     message = f"the step size {step:.6g} is {where} here: the {what} would grow by {found:.6g} in every round"
     hint = "another step, mostly a smaller one; or unstable = 'run' in the scenario, to watch it"
