@@ -61,6 +61,14 @@ class Asymptotics:
         return self.weights.network.n
 
     @cached_property
+    def flat(self) -> bool:
+        """Whether the second derivative of the sum of the costs is singular to rounding."""
+        n, p = self.n, self.dimension
+        whole = np.einsum("iaib->ab", self.curvature.reshape(n, p, n, p))
+        values = np.linalg.eigvalsh(0.5 * (whole + whole.T))
+        return bool(values[0] <= 1e-12 * max(float(values[-1]), 1e-300))
+
+    @cached_property
     def row(self) -> FloatArray:
         """A (x) I, rows sum to 1."""
         return self._wide(self.weights.row.toarray())
@@ -132,20 +140,28 @@ def stability_limit(method: Any, near: Asymptotics) -> float | None:
     """The step size at which the predicted rate reaches 1, by bisection to 1e-6 relative.
 
     Returns:
-        None where the method has no `step` to change.
+        None where the method has no `step` to change, where the sum of the costs is flat in some direction, so that
+        the rate is 1 at every step, or where all of 40 doubles of 1 / l have a rate below 1, or none of 40 halves.
     """
     if not is_dataclass(method) or isinstance(method, type) or not hasattr(method, "step"):
+        return None
+    if near.flat or not 0.0 < near.smoothness < np.inf:
         return None
 
     def stable(step: float) -> bool:
         return predicted_rate(_with_step(method, step), near) < 1.0
 
     high = 1.0 / near.smoothness
+    most, least = high * 2.0**40, high * 2.0**-40
     while stable(high):
         high *= 2.0
+        if high > most:
+            return None
     low = high
-    while not stable(low) and low > 1e-12 * high:
+    while not stable(low):
         low /= 2.0
+        if low < least:
+            return None
     high = 2.0 * low
     while high - low > 1e-6 * high:
         middle = 0.5 * (low + high)

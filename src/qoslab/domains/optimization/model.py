@@ -30,7 +30,8 @@ from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
-from qoslab.domains.optimization.stepsizes import judged_steps
+from qoslab.domains.optimization.stability import require_stable
+from qoslab.domains.optimization.stepsizes import judged_steps, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -122,7 +123,8 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
     rate = predicted_rate(program, near)
     if refuse and rate > 1.0 + 1e-6:
         limit = stability_limit(program, near)
-        message = f"the step size {program.scale(near):.6g} is past the stability limit {limit:.6g} here"
+        message = f"the step size {program.scale(near):.6g} is past the stability limit"
+        message += " here" if limit is None else f" {limit:.6g} here"
         message += f": the error would grow by {rate:.6g} in every round"
         hint = "a smaller step; or unstable = 'run' in the scenario, to watch it"
         raise BadInput(Problem(field="method.step", message=message, hint=hint))
@@ -148,7 +150,9 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     own = own_of(made_private(task, noise, seed), scenario, seed, method.decision)
     if scenario.judge_steps:
-        found |= judged_steps(method, task, own)
+        found |= judged_steps(method, task, own, scenario)
+    if scenario.unstable == "refuse" and (rate is None or not steady) and round_alike(scenario):
+        require_stable(method, task, own, scenario.link_up)
     if refuse and hasattr(method, "first_step"):
         require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
     table = scenario.channel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -36,7 +36,7 @@ class Dextra:
 
     u+ = u + B u - (t u' + (1 - t) B u') - s (g(x) - g(x')), y+ = B y, x+ = u+ / y+, with the round before in
     dashes; the first round is u+ = B u - s g(x), y(0) = 1. It converges for step sizes in an interval only, which
-    need not begin at 0: no rate is predicted and no step refused before the run.
+    need not begin at 0. No rate is predicted; of quadratic costs a step outside is refused before the run.
 
     Attributes:
         step: s; 0 takes 0.1 / l.
@@ -66,7 +66,11 @@ class Dextra:
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
         u = state["u"]
-        move = natural(self.step, 0.1, own.data.smoothness) * own.data.gradient(state["x"], k)
+        move = self.scale(own.data) * own.data.gradient(state["x"], k)
         past = self.inertia * u + (1.0 - self.inertia) * heard["u"] - move
         fresh = heard["u"] - move if k == 0 else u + heard["u"] - move - state["past"]
         return {"x": fresh / heard["y"][:, None], "u": fresh, "y": heard["y"], "past": past}
+
+    def scale(self, near: Any) -> float:
+        """The step size."""
+        return natural(self.step, 0.1, near.smoothness)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from qoslab.agents.message import Message, MessageType, Part
 from qoslab.agents.program import Own, State
@@ -64,5 +64,9 @@ class Dgd:
 
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:
         """One round."""
-        step = falling(natural(self.step, 0.5, own.data.smoothness), self.decay, self.power, k)
+        step = falling(self.scale(own.data), self.decay, self.power, k)
         return {"x": own.data.costs.project(heard["x"] - step * own.data.gradient(state["x"], k))}
+
+    def scale(self, near: Any) -> float:
+        """The first step size."""
+        return natural(self.step, 0.5, near.smoothness)

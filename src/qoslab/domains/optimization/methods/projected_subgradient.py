@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -72,8 +72,11 @@ class ProjectedSubgradient:
         """One round."""
         estimated = self.eigenvector == "estimated"
         share = own_share(state["y"], own) if estimated else own.data.perron
-        scale = own.data.smoothness if np.isfinite(own.data.smoothness) else 1.0
-        step = falling(natural(self.step, 0.1, scale), self.decay, self.power, k)
+        step = falling(self.scale(own.data), self.decay, self.power, k)
         slope = own.data.gradient(heard["x"] if self.at == "mixed" else state["x"], k)
         x = own.data.costs.project(heard["x"] - step * slope / share[:, None])
         return {"x": x, **(next_estimate(state, heard, own) if estimated else {})}
+
+    def scale(self, near: Any) -> float:
+        """The first step size."""
+        return natural(self.step, 0.1, near.smoothness if np.isfinite(near.smoothness) else 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,5 +65,9 @@ class SubgradientPush:
     def hear(self, state: State, heard: Message, own: Own, k: int) -> State:  # noqa: ARG002
         """One round."""
         x = heard["x"] / heard["y"][:, None]
-        step = falling(natural(self.step, 0.5, own.data.smoothness), self.decay, self.power, k)
+        step = falling(self.scale(own.data), self.decay, self.power, k)
         return {"x": x, "sum": heard["x"] - step * own.data.gradient(x, k), "y": heard["y"]}
+
+    def scale(self, near: Any) -> float:
+        """The first step size."""
+        return natural(self.step, 0.5, near.smoothness)

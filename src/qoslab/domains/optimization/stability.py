@@ -1,0 +1,243 @@
+"""Whether the rounds of any method with a constant step are stable on quadratic costs: its own round as a linear map.
+
+On f_i(x) = q_i ||x - c_i||^2 / 2 a round with a constant step is affine in what agents remember, once the auxiliary
+averages that do not look at the decisions have come to rest, and the p entries do not look at each other. Its linear
+part is what the method's own `hear` does with targets at 0 and without noise; it is stable where no eigenvalue lies
+outside the unit circle. Where links come and go independently, the mean state moves by the same map with mean weights,
+exactly: an eigenvalue outside lets the mean, and so the expected error, grow. The converse does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qoslab.agents.message import FloatArray, Mixing
+from qoslab.agents.program import Own, State
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.meanweights import mean_weights
+from qoslab.domains.optimization.problems.smooth import Quadratic
+from qoslab.domains.optimization.task import Task
+from qoslab.graphs.spectra import perron
+
+__all__ = ["LinearRound", "growth", "largest_stable", "linear_round", "require_stable"]
+
+_DENSE = 400
+"""Up to so many numbers all eigenvalues are found; beyond, those of largest modulus by Arnoldi's iteration."""
+
+_MOST = 2000
+"""More agents are not judged: row-stochastic methods remember n^2 numbers."""
+
+_RESTARTS, _BASIS = 30, 40
+"""At most about a thousand rounds."""
+
+SLACK = 1e-6
+"""Eigenvalues 1 belong to what every round conserves; rounding moves them by less than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearRound:
+    """A round as a linear map on stacks of shape (parts, n, columns), all columns alike.
+
+    Attributes:
+        method: The method.
+        own: What agents know, with quadratic costs around 0 of one entry.
+        moving: Names of what the map acts on.
+        resting: What else agents remember, at rest.
+        mixing: Matrix of each part of the message.
+    """
+
+    method: Any
+    own: Own
+    moving: tuple[str, ...]
+    resting: State
+    mixing: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Numbers that the map acts on."""
+        return len(self.moving) * self.own.n
+
+    def state(self, stack: FloatArray, k: int = 1) -> State:
+        """All that agents remember after a round."""
+        own, columns = self.own, stack.shape[2]
+        costs = replace(own.data.costs, target=np.zeros((own.n, columns)))
+        own = replace(own, data=replace(own.data, costs=costs))
+        state = self.resting | dict(zip(self.moving, stack, strict=True))
+        said = self.method.say(state, own)
+        heard = {
+            name: said[name] if name in self.resting else np.asarray(matrix @ said[name])
+            for name, matrix in self.mixing.items()
+        }
+        return dict(self.method.hear(state, heard, own, k))
+
+    def __call__(self, stack: FloatArray, k: int = 1) -> FloatArray:
+        """The stack after a round, of the same shape."""
+        state = self.state(stack, k)
+        return np.stack([state[name] for name in self.moving])
+
+    def matrix(self) -> FloatArray:
+        """The map as a matrix, shape (size, size)."""
+        stack = np.eye(self.size).reshape(len(self.moving), self.own.n, self.size)
+        return np.asarray(self(stack).reshape(self.size, self.size))
+
+    def holds(self) -> bool:
+        """Whether the rounds are linear, all alike from the second on, and leave at rest what is at rest."""
+        shape = (len(self.moving), self.own.n, 1)
+        one, other = np.random.default_rng(0).standard_normal((2, *shape))
+        first = self(one)
+        near = 1e-9 * max(1.0, float(np.abs(first).max()))
+        both = 2.0 * first - 3.0 * self(other)
+        if np.abs(self(2.0 * one - 3.0 * other) - both).max() > 10.0 * near or self(np.zeros(shape)).any():
+            return False
+        last = self.state(one, 10**9)
+        if np.abs(np.stack([last[name] for name in self.moving]) - first).max() > near:
+            return False
+        return all(np.allclose(last[name], part, rtol=1e-9) for name, part in self.resting.items())
+
+
+def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRound | None:
+    """The linear part of a method's rounds; None where they are not affine, change with the round or are not judged.
+
+    Args:
+        method: Any method of this domain.
+        task: What it works on.
+        own: What all agents know.
+        up: The probability that a link is up in a round; mean rounds are meant where it is below 1.
+    """
+    costs = task.costs
+    plain = task.coupled is None and isinstance(costs, Quadratic) and not costs.constrained
+    if method.decision != "shared" or not plain or task.n > _MOST:
+        return None
+    assert isinstance(costs, Quadratic)
+    around = Quadratic(None, costs.curvature, np.zeros((task.n, 1)))
+    data = replace(own.data, costs=around, start=np.zeros((task.n, 1)), measurements=None, change=None)
+    own = replace(own, data=data)
+    kinds: dict[str, Mixing] = {part.name: part.mixing for part in method.message(own).parts}
+    mixing = {name: _mixing(task, kind, up) for name, kind in kinds.items()}
+    start = method.start(own)
+    moving = tuple(name for name, part in start.items() if part.shape == (task.n, 1) and not part.any())
+    averages = [name for name in kinds if name in start and name not in moving]
+    # Averages that others are divided by make mean rounds unknown: the mean of a ratio is no ratio of means.
+    if any(matrix is None for matrix in mixing.values()) or (up < 1 and averages):
+        return None
+    resting = {name: part for name, part in start.items() if name not in moving}
+    resting |= {name: _rest(start[name], mixing[name], kinds[name]) for name in averages}
+    if "calm" in resting:
+        resting["calm"] = np.ones(task.n)
+    found = LinearRound(method, own, moving, resting, mixing)
+    return found if moving and found.holds() else None
+
+
+def _mixing(task: Task, kind: Mixing, up: float) -> Any:
+    return task.weights.of(kind) if up == 1 else mean_weights(task.weights, kind, up)
+
+
+def _rest(start: FloatArray, matrix: Any, kind: Mixing) -> FloatArray:
+    """Where averaging ends: the limit of W^k y."""
+    if kind == "column":
+        right = perron(matrix.T).reshape(-1, *[1] * (start.ndim - 1))
+        return np.asarray(right * start.sum(axis=0))
+    return np.broadcast_to(perron(matrix) @ start, start.shape).copy()
+
+
+def growth(round_: LinearRound) -> float | None:
+    """The largest modulus of an eigenvalue, 1 for what is conserved included.
+
+    Returns:
+        None where the map is large and Arnoldi's iteration found no eigenvalue outside the unit circle in about a
+        thousand rounds: it may be stable, or unstable by too little to be seen.
+    """
+    if round_.size <= _DENSE:
+        return float(np.abs(np.linalg.eigvals(round_.matrix())).max())
+    values = _outermost(lambda v: round_(v.reshape(len(round_.moving), -1, 1)).ravel(), round_.size)
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest if largest > 1.0 + SLACK else None
+
+
+def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
+    """Eigenvalues of largest modulus, those of them that the iteration found."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+    # A fixed start makes the last digits the same each time.
+    start = np.random.default_rng(0).standard_normal(size)
+    operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
+    more = {"k": 4, "which": "LM", "ncv": _BASIS, "maxiter": _RESTARTS, "tol": 1e-8, "v0": start}
+    try:
+        return np.asarray(eigs(operator, return_eigenvectors=False, **more))
+    except ArpackNoConvergence as error:
+        return np.asarray(error.eigenvalues)
+
+
+def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> float | None:
+    """Where stability ends, between a step and the first of its halves, quarters, .. that is stable.
+
+    By bisection to 1e-4, to 1e-3 where eigenvalues take Arnoldi's iteration, to which a step that is too large by too
+    little counts as stable.
+
+    Args:
+        method: A method with `step`.
+        task: What it works on.
+        own: What all agents know.
+        high: A step; it is doubled while it is stable.
+        up: The probability that a link is up in a round.
+
+    Returns:
+        None where it is not judged, or all or none of 20 halves or doubles are stable.
+    """
+    if not is_dataclass(method) or not hasattr(method, "step"):
+        return None
+    first = linear_round(_with_step(method, high), task, own, up)
+    if first is None:
+        return None
+    precision = 1e-4 if first.size <= _DENSE else 1e-3
+
+    def stable(step: float) -> bool:
+        found = replace(first, method=_with_step(method, step))
+        return (growth(found) or 0.0) <= 1.0 + SLACK
+
+    factor = 2.0 if stable(high) else 0.5
+    step = high
+    for _ in range(20):
+        if stable(factor * step) != (factor > 1):
+            break
+        step *= factor
+    else:
+        return None
+    low, high = (step, 2.0 * step) if factor > 1 else (0.5 * step, step)
+    while high - low > precision * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if stable(middle) else (low, middle)
+    return low
+
+
+def _with_step(method: Any, step: float) -> Any:
+    return replace(method, step=step)
+
+
+def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
+    """Refuse a constant step whose rounds are unstable on quadratic costs.
+
+    Args:
+        method: Any method of this domain.
+        task: What it works on.
+        own: What all agents know.
+        up: The probability that a link is up in a round.
+
+    Raises:
+        BadInput: The error would grow without bound; names the limit where it is found.
+    """
+    round_ = linear_round(method, task, own, up)
+    found = None if round_ is None else growth(round_)
+    if found is None or found <= 1.0 + SLACK:
+        return
+    step = method.scale(own.data) if hasattr(method, "scale") else getattr(method, "step", 0.0)
+    limit = largest_stable(method, task, own, step, up) if step > 0 else None
+    where = "outside of the stable ones" if limit is None else f"past the stability limit {limit:.3g}"
+    what = "error" if up == 1 else "mean error"
+    message = f"the step size {step:.6g} is {where} here: the {what} would grow by {found:.6g} in every round"
+    hint = "another step, mostly a smaller one; or unstable = 'run' in the scenario, to watch it"
+    raise BadInput(Problem(field="method.step", message=message, hint=hint))
