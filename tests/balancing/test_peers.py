@@ -92,7 +92,7 @@ def assert_agree(ours, theirs, most_relative_half):
 
 SIZES = [
     pytest.param(6_000, 12, 0.12, id="small"),
-    pytest.param(60_000, 20, 0.015, id="large", marks=pytest.mark.full),
+    pytest.param(60_000, 40, 0.015, id="large", marks=pytest.mark.full),
 ]
 
 

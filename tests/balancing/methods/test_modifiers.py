@@ -161,7 +161,8 @@ def outcome(name, world):
     run = registry.domain("balancing").run_function()
     from qoslab.core.context import Context
 
-    (got,) = run(BalancingScenario.model_validate(world), make(name), [Seed(1, "modifiers")], Context())
+    policy = make(name, **registry.method("balancing", name).example)  # what learns is made small
+    (got,) = run(BalancingScenario.model_validate(world), policy, [Seed(1, "modifiers")], Context())
     return dict(got.metrics), dict(got.counters)
 
 
