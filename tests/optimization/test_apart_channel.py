@@ -104,7 +104,9 @@ def test_agents_alone_meet_the_channel_that_arrays_meet(method, channel):
 
 
 @pytest.mark.parametrize(
-    ("make", "method"), [*((digraph, one) for one in METHODS), (c1, PenaltyConsensus(step=0.005))], ids=str
+    ("make", "method"),
+    [*((digraph, one) for one in METHODS), (c1, PenaltyConsensus(step=0.005))],
+    ids=lambda one: getattr(one, "__name__", None) or type(one).__name__,
 )
 def test_agents_alone_meet_the_links_that_arrays_meet(make, method):
     task = make()

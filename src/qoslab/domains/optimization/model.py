@@ -141,7 +141,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
 def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Context) -> Outcome:
     task = make_task(scenario, seed, context)
     steady = scenario.link_up == 1.0
-    refuse = scenario.unstable == "refuse" and steady
+    told = steady and round_alike(scenario)  # rates and limits are those of rounds that are all alike
+    refuse = scenario.unstable == "refuse" and told
     rate = prepare(method, task, refuse=refuse)
     if task.later is not None:
         prepare(method, task.later, refuse=refuse)
@@ -181,7 +182,7 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
         _leakage(scenario, task, method, taps[0], kind.parts[0].name) if taps and not trace.diverged else {}
     )
     found |= _disclosed(scenario, task, method, seed) if taps else {}
-    return _outcome(scenario, task, method, trace, rate if steady else None, context, found)
+    return _outcome(scenario, task, method, trace, rate if told else None, context, found)
 
 
 def _outcome(

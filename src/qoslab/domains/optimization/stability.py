@@ -9,6 +9,7 @@ exactly: an eigenvalue outside lets the mean, and so the expected error, grow. T
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
@@ -91,7 +92,9 @@ class LinearRound:
         first = self(one)
         near = 1e-9 * max(1.0, float(np.abs(first).max()))
         both = 2.0 * first - 3.0 * self(other)
-        if np.abs(self(2.0 * one - 3.0 * other) - both).max() > 10.0 * near or self(np.zeros(shape)).any():
+        far = np.abs(self(2.0 * one - 3.0 * other) - both).max()
+        # Asked so that what is not a number, of a step beyond all bounds, is no linear map either.
+        if not far <= 10.0 * near or self(np.zeros(shape)).any():
             return False
         last = self.state(one, 10**9)
         if np.abs(np.stack([last[name] for name in self.moving]) - first).max() > near:
@@ -160,16 +163,27 @@ def growth(round_: LinearRound) -> float | None:
 
 def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
     """Eigenvalues of largest modulus, those of them that the iteration found."""
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
 
-    # A fixed start makes the last digits the same each time.
+    # A fixed start, and fixed draws where the iteration starts anew, make the last digits the same each time.
     start = np.random.default_rng(0).standard_normal(size)
     operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
-    more = {"k": 4, "which": "LM", "ncv": _BASIS, "maxiter": _RESTARTS, "tol": 1e-8, "v0": start}
+    more: dict[str, Any] = {
+        "k": 4,
+        "which": "LM",
+        "ncv": _BASIS,
+        "maxiter": _RESTARTS,
+        "tol": 1e-8,
+        "v0": start,
+    }
+    if "rng" in inspect.signature(eigs).parameters:
+        more["rng"] = np.random.default_rng(0)
     try:
         return np.asarray(eigs(operator, return_eigenvectors=False, **more))
     except ArpackNoConvergence as error:
         return np.asarray(error.eigenvalues)
+    except ArpackError:
+        return np.empty(0)
 
 
 def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> float | None:

@@ -39,6 +39,8 @@ def judged_steps(
         if not hasattr(method, "first_step"):
             return {}
         return _known(step=method.first_step(own), step_limit=largest_step(method, task))
+    if scenario is not None and (scenario.link_up < 1 or not round_alike(scenario)):
+        return _judged_rounds(method, task, own, scenario)
     prices = task.coupled is not None and not getattr(method, "predicts_prices", True)
     near = Asymptotics.at(task.costs, task.optimum, task.weights)
     if near is None or prices or not isinstance(method, Predictable):
