@@ -33,6 +33,20 @@ def test_steps_of_the_reference_instance():
     assert found["step_certified"] == pytest.approx(2.44e-5, rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"link_up": 0.5}, {"channel": {"delay": 1}}, {"channel": {"loss": 0.1}}], ids=str
+)
+@pytest.mark.parametrize("method", [RowStochasticTracking(0.01), PushPull(0.05)], ids=["row", "push_pull"])
+def test_nothing_is_proved_where_messages_are_lost_or_late(method, changes):
+    """The certificate and the limit of the whole network hold for rounds that are all alike."""
+    scenario = OptimizationScenario.model_validate(example().model_dump() | changes)
+    task, whole = a1(), judged(method, a1())
+    found = judged_steps(method, task, own_of(task, scenario, Seed(), method.decision), scenario)
+    assert "step_certified" not in found
+    assert "step_limit" in whole
+    assert found.get("step_limit") != whole["step_limit"]
+
+
 def test_a_penalty_method_is_judged_near_its_own_end():
     method = PenaltyConsensus(penalty=5.0, step=0.005)
     assert judged(method, c1()) == {"step": 0.005, "step_limit": largest_step(method, c1())}
