@@ -87,6 +87,10 @@ class StudyLike(Protocol):
         """How many replications each scenario and method should have."""
 
     @property
+    def seeds_planned(self) -> int:
+        """How many it was to have before a run until a precision added some."""
+
+    @property
     def time_limit_s(self) -> float | None:
         """Wall-clock limit of a trial in seconds."""
 
@@ -210,8 +214,11 @@ def run_command(results: ResultsLike, **changed: str) -> str:
         results: Its results.
         **changed: More values to set, `study__seeds="40"` for `study.seeds`.
     """
+    study = results.study
+    added = {"study.seeds": str(study.seeds)} if study.seeds > study.seeds_planned else {}
     values = {
-        **results.study.overrides,
+        **study.overrides,
+        **added,  # without them the table would go back to the seeds that were planned
         **{name.replace("__", "."): value for name, value in changed.items()},
     }
     words = ["qoslab", "run", study_file(results), *_out(results)]
