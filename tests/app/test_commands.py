@@ -263,6 +263,10 @@ def test_seeds_that_a_precision_added_are_told_everywhere(here, capsys):
     result = Result.open("small.results")
     assert told in str(result.verdict)
     assert result.verdict.as_dict()["seeds"] == {"planned": 2, "asked": 20}
+    assert result.study.report.precision == 0.5
+    asked = (here / "small.toml").read_text() + "[report]\nprecision = 0.5\n"
+    (here / "asked.toml").write_text(asked)
+    assert told in str(qoslab.Study.from_file("asked.toml").run(workers=0).verdict)
     assert main(["show", "small.results"]) == 0
     assert "2 seeds were planned; a run until a precision made them 20." in capsys.readouterr().out
     assert main(["report", "small.results"]) == 0

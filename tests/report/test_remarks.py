@@ -82,6 +82,17 @@ def test_counters_at_0_and_others_are_not_told(lab: SimpleNamespace, columns: An
     assert not verdict(_results(lab, **columns)).of("counted")
 
 
+@pytest.mark.parametrize(
+    ("precision", "option"), [(0.05, "--until-precision 0.05"), (None, "--set study.seeds=30")]
+)
+def test_who_goes_on_does_not_go_back_to_the_seeds_planned(
+    lab: SimpleNamespace, precision: float | None, option: str
+) -> None:
+    values = {name: {(): lab.sample(1.0, 0.01, 20, k)} for k, name in enumerate(("lsq", "sed"))}
+    results = lab.build(values, planned=30, at_first=8, section=lab.Section(precision=precision))
+    assert [line.command for line in verdict(results).of("next")] == [f"qoslab run tails.toml {option}"]
+
+
 def test_seeds_that_were_planned_are_no_added_ones(lab: SimpleNamespace) -> None:
     plain = verdict(_results(lab))
     assert not plain.of("added")

@@ -167,6 +167,14 @@ class Study:
         object.__setattr__(other, "seeds", seeds)
         return other
 
+    def with_precision(self, precision: float | None) -> Study:
+        """The same study with another precision in its `[report]` table."""
+        import copy
+
+        other = copy.copy(self)
+        object.__setattr__(other, "report", self.report.model_copy(update={"precision": precision}))
+        return other
+
     def summary(self) -> dict[str, Any]:
         """What is common to all trials, as it stands in the journal."""
         return {

@@ -67,13 +67,15 @@ def run(
         1 where a trial failed, 130 where the run was interrupted, else 0.
     """
     study = _study(file, overrides(set_), agents)
+    if until_precision is not None:
+        study = study.with_precision(until_precision)
     results = run_study(
         study,
         out,
         workers=workers,
         ray=ray,
         executor=executor,
-        until_precision=until_precision if until_precision is not None else study.report.precision,
+        until_precision=study.report.precision,
         fail_fast=fail_fast,
         data=data,
     )
