@@ -9,13 +9,16 @@ import sys
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 import qoslab
 from qoslab.app.api import Result
 from qoslab.app.main import main
 from qoslab.app.output import duration, short
+from qoslab.app.precision import stopping_rule
 from qoslab.app.progress import study_progress
 from qoslab.app.table_of_commands import COMMANDS
 from qoslab.core.check import Check
@@ -277,6 +280,12 @@ def test_seeds_that_a_precision_added_are_told_everywhere(here, capsys):
     assert "added after looking" not in capsys.readouterr().out
     assert main(["run", "small.toml", "--workers", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seeds"] == {"planned": 2, "asked": 2}
+
+
+def test_a_metric_that_no_trial_gave_asks_for_no_seeds():
+    report = SimpleNamespace(metric="mae[delay]", level=0.95)
+    rule = stopping_rule(SimpleNamespace(domain="prediction", report=report), 0.1)
+    assert rule(pl.DataFrame({"status": ["failed"], "replication": [0]})) == 0
 
 
 def test_cite_says_where_there_is_nothing_to_cite(here, capsys):
