@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qoslab.core.context import Context
-from qoslab.core.errors import BadInput, Problem
+from qoslab.core.errors import BadInput, MissingExtra, Problem
 from qoslab.core.method import method
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
@@ -27,7 +27,6 @@ from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import make_demand
 from qoslab.domains.balancing.view import WEIGHT
 from qoslab.learning.checkpoint import dump_weights, load_weights
-from qoslab.learning.session import deterministic
 
 __all__ = ["RlbSac"]
 
@@ -115,7 +114,7 @@ class RlbSac(Policy):
             The simulation of the trial's seed, at its end.
         """
         numbers = seed.stream("learners")
-        with deterministic(numbers, "balancing/rlb_sac"):
+        with _one_thread():
             simulation = begin(seed)
             if self.weights == "builtin":
                 agents = self._taught(begin, seed, context)
@@ -143,7 +142,7 @@ class RlbSac(Policy):
             message = "is 0: a training needs runs to learn in"
             raise BadInput(Problem(message=message, field="episodes", hint="the published learner had 20"))
         begin = partial(Simulation, scenario, self, context=context, demand=make_demand(scenario, context))
-        with deterministic(seed.stream("learners"), "balancing/rlb_sac"):
+        with _one_thread():
             learned = self._taught(begin, seed, context).weights()
         about = {"method": "balancing/rlb_sac", "episodes": self.episodes}
         about |= {"balancers": scenario.balancers, "servers": scenario.servers.count, "hidden": self.hidden}
@@ -169,6 +168,16 @@ class RlbSac(Policy):
         return load_weights(path)[0]
 
 
+def _one_thread() -> Any:
+    """The order of sums over threads is not fixed, and a study runs one trial on each core."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    except ImportError:
+        who = "balancing/rlb_sac"
+        raise MissingExtra(who, "learn") from None
+    return threadpool_limits(1)
+
+
 class _Agents:
     """The learners of a site, one for each balancer.
 
@@ -183,7 +192,7 @@ class _Agents:
         settings = replace(settings_of(Settings, method), replay=max(method.replay, method.batch))
         self._method, self._eye = method, Eye(m, n)
         features = self._eye.balancers.shape[1] + n * len(_SEEN)
-        self._learners = [Sac(features, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
+        self._learners = [Sac(features, n, settings, child) for child in seed.spawn(m)]
         self._past: list[tuple[Reals, Reals] | None] = [None] * m
 
     def weights(self) -> dict[str, NDArray[Any]]:
