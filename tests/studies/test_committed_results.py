@@ -46,6 +46,7 @@ SMALL_CASES = {
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "blind-1x8": {},
+    "blind-1x8-fresh": {},
     "blind-2x64": {},
     "blind-4x128": {},
     "blind-sizes": {
