@@ -8,15 +8,14 @@ Twin critics with slowly moving targets, a Gaussian actor squashed by tanh, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.learned.perceptron import Adam, Perceptron, moments_of
+from qoslab.domains.balancing.learned.trained import Weights, take_over
 
 __all__ = ["Sac", "Settings"]
 
@@ -138,7 +137,7 @@ class Sac:
         """All that was learned, by name: networks, targets, temperature; no transitions and no moments of Adam."""
         return {name: array.copy() for name, array in self._learned().items()}
 
-    def begin_with(self, weights: Mapping[str, NDArray[Any]]) -> None:
+    def begin_with(self, weights: Weights) -> None:
         """Take over what was learned before.
 
         Args:
@@ -147,13 +146,7 @@ class Sac:
         Raises:
             BadInput: A name is missing, or a shape is another one.
         """
-        mine = self._learned()
-        wrong = [name for name in mine if name not in weights or weights[name].shape != mine[name].shape]
-        if wrong:
-            message = f"were learned for other sizes: {len(wrong)} arrays do not fit, among them {wrong[0]!r}"
-            raise BadInput(Problem(message=message, field="weights"))
-        for name, array in mine.items():
-            array[:] = weights[name]
+        take_over(self._learned(), weights)
 
     def _learned(self) -> dict[str, NDArray[Any]]:
         """The arrays themselves."""
