@@ -49,6 +49,12 @@ registry.add_domain(
             Metric(
                 "step_limit", "", "neither", "step size from which on the error no longer falls, predicted"
             ),
+            Metric(
+                "step_limit_about",
+                "",
+                "neither",
+                "the same past 400 numbers: steps that are too large by too little count as small enough",
+            ),
             Metric("step_certified", "", "neither", "step size below which convergence is proved"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
             Metric(
