@@ -24,7 +24,7 @@ from qoslab.domains.optimization.asymptotics import (
     stability_limit,
 )
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
-from qoslab.domains.optimization.eavesdropping import scaled_quotient, state_leakage
+from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_state_quotient, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
@@ -239,6 +239,7 @@ def _leakage(
         return {}
     return {
         "protection_of_states": state_leakage(states, who.interception, secret) / prior,
+        "protection_of_states_scaled": scaled_state_quotient(states, who.interception, secret),
         "protection_of_innovations": scaled_quotient(path, who.interception, secret),
     }
 
