@@ -62,7 +62,7 @@ class ServerLearning:
         variant: Where the server starts.
         gamma: Weight of the server's learning in the first round; 0 gives the other method, bit for bit.
         schedule: How the weight goes on: constant, or down a half cosine to `gamma_last` in the last round.
-        gamma_last: The weight in the last round, for `cosine`.
+        gamma_last: The weight in the last round, for `cosine`; where it is above `gamma` the weight stays `gamma`.
     """
 
     on: Literal[
@@ -89,16 +89,19 @@ class ServerLearning:
         """The other method's round, then the server's steps."""
         merged, state = self._base().merge(state, seen)
         weight = self.weight(seen.number, seen.rounds)
+        if weight == 0.0:
+            # Asking a server that counts for nothing could only bring in numbers that are not finite.
+            return merged, state
         if self.variant == "incremental":
             return seen.learn(merged, weight), state
         return (merged + weight * seen.learn(seen.model, 1.0)) / (1.0 + weight), state
 
     def weight(self, number: int, rounds: int) -> float:
-        """gamma_t of round t = 0 .. T - 1."""
+        """gamma_t of round t = 0 .. T - 1; it never rises."""
         if self.schedule == "constant":
             return self.gamma
         fallen = 0.5 * (1.0 - math.cos(math.pi * number / max(rounds - 1, 1)))
-        return self.gamma + (self.gamma_last - self.gamma) * fallen
+        return self.gamma + (min(self.gamma_last, self.gamma) - self.gamma) * fallen
 
     def _base(self) -> Strategy:
         base: Strategy = _BASES[self.on]()
