@@ -109,24 +109,6 @@ def test_identities():
     assert models(world(), ServerOnly()) == models(world(faults={"dropout": 1.0}), ServerLearning())
 
 
-@pytest.mark.parametrize(
-    ("name", "base"),
-    [
-        ("fedavg_momentum", FedAvgMomentum()),
-        ("fedprox", FedProx()),
-        ("scaffold", Scaffold()),
-        ("feddyn", FedDyn()),
-        ("median", Median()),
-        ("trimmed_mean", TrimmedMean()),
-        ("krum", Krum()),
-    ],
-)
-def test_server_learning_of_weight_zero_is_the_method_below(name, base):
-    assert models(world(), ServerLearning(on=name, gamma=0.0)) == models(world(), base)
-    assert models(world(), ServerLearning(on=name)) != models(world(), base)
-    assert ServerLearning(on=name).needs() == base.needs()
-
-
 def test_data_sharing_gives_everyone_the_servers_samples():
     task, _ = course(world(), FedAvg())
     clients = Clients.of(task, DataSharing().needs())
