@@ -6,6 +6,7 @@ from tests.federation.worlds import SEED, course, models, world
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.instance import digits_instance
 from qoslab.domains.federation.methods.data_sharing import DataSharing
 from qoslab.domains.federation.methods.fedavg import FedAvg
 from qoslab.domains.federation.methods.fedavg_momentum import FedAvgMomentum
@@ -19,7 +20,6 @@ from qoslab.domains.federation.methods.server_only import ServerOnly
 from qoslab.domains.federation.methods.trimmed_mean import TrimmedMean
 from qoslab.domains.federation.model import run
 from qoslab.domains.federation.strategy import Round, floor_share
-from qoslab.domains.federation.theory import digits_instance
 from qoslab.domains.federation.training import Clients
 
 CURVE = np.array([[1.0], [4.0], [2.0]])
