@@ -8,6 +8,7 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.certificate import certified_step
 from qoslab.domains.optimization.instances import a1, c1, ring
 from qoslab.domains.optimization.methods.admm import Admm
+from qoslab.domains.optimization.methods.dgd import Dgd
 from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
 from qoslab.domains.optimization.methods.frost import Frost
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
@@ -113,3 +114,13 @@ def test_a_run_tells_its_limit_and_keeps_to_it():
     assert metrics(1.1 * limit)["diverged"] == 1
     quiet = world.model_copy(update={"judge_steps": False})
     assert "step" not in next(iter(run(quiet, PushPull(), [Seed()], Context()))).metrics
+
+
+def test_a_limit_that_not_all_eigenvalues_tell_is_named_so():
+    """DGD remembers a number an entry: 401 agents are past 400, 399 are not. 1 - s and -1 / 3 - s: s = 4 / 3 / 2."""
+    found = {}
+    for n in (399, 401):
+        costs = Quadratic(None, np.full(n, 1.0), np.ones((n, 2)))
+        found[n] = judged(Dgd(0.5, power=0.0), task_of(ring(n), costs, optimum=np.ones(2)))
+    assert found[399] == {"step": 0.5, "step_limit": pytest.approx(2.0 / 3.0, rel=1e-3)}
+    assert found[401] == {"step": 0.5, "step_limit_about": pytest.approx(2.0 / 3.0, rel=1e-2)}

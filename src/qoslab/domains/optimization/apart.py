@@ -78,6 +78,7 @@ def follow_apart(
     arcs: list[int] = []
 
     def counted(k: int) -> Weights:
+        context.check_time()  # All rounds' weights are made before an agent starts.
         found = task.weights if weights is None else weights(k)
         arcs.append(len(found.network.arcs.heads))
         return found

@@ -26,17 +26,24 @@ def error(task: Task, x: FloatArray, decision: str) -> float:
 
 
 def judged(task: Task, x: FloatArray, decision: str) -> dict[str, float]:
-    """Metrics of the agents' state x, shape (n, p) or (n, d)."""
+    """Metrics of the agents' state x, shape (n, p) or (n, d).
+
+    `suboptimality` is that of the agent whose decision costs most or least of all, whichever is farther from the
+    optimum; `optimality_gap` is its size. Below 0 a decision is cheaper than any feasible one.
+    """
     taken = decisions(task, x, decision)
     if task.coupled is None:
-        cost = float(task.costs.total(taken).max())
+        costs = task.costs.total(taken)
+        cost = float(costs[np.argmax(np.abs(costs - task.cost))])
         infeasible = float(task.costs.violation(taken).max())
     else:
         cost = float(task.coupled.own.value(taken).sum())
         infeasible = task.coupled.violation(taken)
+    above = (cost - task.cost) / max(1.0, abs(task.cost))
     found = {
         "error": error(task, x, decision),
-        "optimality_gap": abs(cost - task.cost) / max(1.0, abs(task.cost)),
+        "optimality_gap": abs(above),
+        "suboptimality": above,
         "infeasibility": infeasible,
     }
     if decision == "shared":

@@ -24,13 +24,14 @@ from qoslab.domains.optimization.asymptotics import (
     stability_limit,
 )
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
-from qoslab.domains.optimization.eavesdropping import scaled_quotient, state_leakage
+from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_state_quotient, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
 from qoslab.domains.optimization.stability import require_stable
+from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.stepsizes import judged_steps, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
@@ -123,11 +124,13 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
     rate = predicted_rate(program, near)
     if refuse and rate > 1.0 + 1e-6:
         limit = stability_limit(program, near)
-        message = f"the step size {program.scale(near):.6g} is past the stability limit"
+        name = step_field(program)
+        size = "step size" if name == "step" else name
+        message = f"the {size} {program.scale(near):.6g} is past the stability limit"
         message += " here" if limit is None else f" {limit:.6g} here"
         message += f": the error would grow by {rate:.6g} in every round"
-        hint = "a smaller step; or unstable = 'run' in the scenario, to watch it"
-        raise BadInput(Problem(field="method.step", message=message, hint=hint))
+        hint = f"a smaller {name}; or unstable = 'run' in the scenario, to watch it"
+        raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
     return rate
 
 
@@ -236,6 +239,7 @@ def _leakage(
         return {}
     return {
         "protection_of_states": state_leakage(states, who.interception, secret) / prior,
+        "protection_of_states_scaled": scaled_state_quotient(states, who.interception, secret),
         "protection_of_innovations": scaled_quotient(path, who.interception, secret),
     }
 

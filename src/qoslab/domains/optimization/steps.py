@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-__all__ = ["Positive", "Share", "falling", "natural"]
+__all__ = ["Positive", "Share", "falling", "natural", "step_field"]
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0)]
@@ -23,3 +23,8 @@ def natural(step: float, share: float, smoothness: float, n: int = 1) -> float:
 def falling(first: float, decay: float, power: float, k: int) -> float:
     """First / (1 + k / decay)^power."""
     return float(first / (1.0 + k / decay) ** power)
+
+
+def step_field(method: Any) -> str:
+    """The parameter that a method's step size goes by: `step`, or the `penalty` of methods that minimise instead."""
+    return "penalty" if not hasattr(method, "step") and hasattr(method, "penalty") else "step"

@@ -24,9 +24,10 @@ def round_alike(scenario: OptimizationScenario) -> bool:
 def judged_steps(
     method: Any, task: Task, own: Own, scenario: OptimizationScenario | None = None
 ) -> dict[str, float]:
-    """`step`, and `step_limit` and `step_certified` where they can be told.
+    """`step`, and `step_limit` (or `step_limit_about`) and `step_certified` where they can be told.
 
-    The limit is that of the rounds near the optimum, or near the penalty approximation. A certificate exists for
+    The limit is that of the rounds near the optimum, or near the penalty approximation; where Arnoldi's iteration found
+    it, it is told as `step_limit_about`. A certificate exists for
     row-stochastic tracking of strongly convex costs with one step for all; of FROST's steps nothing is proved here.
 
     Args:
@@ -61,7 +62,10 @@ def _judged_rounds(
         return {}
     step, up = method.scale(own.data), 1.0 if scenario is None else scenario.link_up
     judged = step > 0 and (scenario is None or round_alike(scenario))
-    return _known(step=step, step_limit=largest_stable(method, task, own, step, up) if judged else None)
+    limit = largest_stable(method, task, own, step, up) if judged else None
+    if limit is None:
+        return {"step": float(step)}
+    return {"step": float(step), "step_limit" if limit.exact else "step_limit_about": limit.step}
 
 
 def _known(**steps: float | None) -> dict[str, float]:
