@@ -17,7 +17,8 @@ from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
-from qoslab.domains.optimization.problems.userfile import user_costs
+from qoslab.domains.optimization.problems.usercosts import UserCosts
+from qoslab.domains.optimization.problems.userfile import user_file
 from qoslab.domains.optimization.tables import (
     DispatchTable,
     FileTable,
@@ -127,15 +128,8 @@ def _rendezvous(table: RendezvousTable, n: int, rng: np.random.Generator) -> Cos
 
 
 def _file(table: FileTable, n: int, rng: np.random.Generator) -> Costs:
-    return user_costs(
-        table.file,
-        n,
-        table.dimension,
-        rng,
-        autograd=table.gradient == "torch",
-        smoothness=table.smoothness,
-        convexity=table.convexity,
-    )
+    own = user_file(table.file, n, table.dimension, rng, autograd=table.gradient == "torch")
+    return UserCosts(None, own, table.smoothness, table.convexity)
 
 
 def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled:

@@ -152,7 +152,8 @@ class Known:
 
     def costs_in(self, k: int) -> Costs:
         """The costs of the shared decision in round k."""
-        return self.costs if self.change is None or k < self.change.round else self.change.costs
+        costs = self.costs if self.change is None or k < self.change.round else self.change.costs
+        return costs.when(f"round {k}")
 
     def coupled_in(self, k: int) -> Coupled | None:
         """The part of a coupled problem in round k."""

@@ -33,7 +33,7 @@ def judged(task: Task, x: FloatArray, decision: str) -> dict[str, float]:
     """
     taken = decisions(task, x, decision)
     if task.coupled is None:
-        costs = task.costs.total(taken)
+        costs = task.costs.when("after the last round").total(taken)
         cost = float(costs[np.argmax(np.abs(costs - task.cost))])
         infeasible = float(task.costs.violation(taken).max())
     else:

@@ -68,7 +68,7 @@ def _steps(
     """By halving until Armijo's condition holds in each row, shape (rows,)."""
 
     def merit(at: FloatArray) -> FloatArray:
-        return np.asarray(costs.value(at) + (linear * at).sum(axis=1) + 0.5 * weight * (at**2).sum(axis=1))
+        return np.asarray(costs.tried(at) + (linear * at).sum(axis=1) + 0.5 * weight * (at**2).sum(axis=1))
 
     now, step = merit(x), np.ones(len(x))
     # Near the minimum the fall is below rounding; the slack lets full steps through.
