@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -22,6 +23,21 @@ __all__ = [
     "RendezvousTable",
     "SetTable",
 ]
+
+
+def _require_positive(name: str, values: Iterable[float] | None) -> None:
+    """Refuse costs that are not convex, or degenerate."""
+    for at, value in enumerate(values or ()):
+        if value <= 0:
+            message = f"{name} must be positive: entry {at} is {value:g}"
+            raise ValueError(message)
+
+
+def _require_range(name: str, ends: tuple[float, float]) -> None:
+    low, high = ends
+    if low > high:
+        message = f"{name} must be a range from low to high, and is {low:g} to {high:g}"
+        raise ValueError(message)
 
 
 class SetTable(Part):
@@ -47,10 +63,9 @@ class QuadraticTable(Part):
 
     @model_validator(mode="after")
     def _positive(self) -> QuadraticTable:
-        low, high = self.curvature
-        if not 0 < low <= high or any(q <= 0 for q in self.curvatures or ()):
-            message = "curvatures must be positive, the range from low to high"
-            raise ValueError(message)
+        _require_positive("curvature", self.curvature)
+        _require_range("curvature", self.curvature)
+        _require_positive("curvatures", self.curvatures)
         return self
 
 
@@ -85,6 +100,11 @@ class MedianTable(Part):
     points: tuple[tuple[float, ...], ...] | None = Field(None, description="p; normal where not given")
     sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
 
+    @model_validator(mode="after")
+    def _positive(self) -> MedianTable:
+        _require_positive("weights", self.weights)
+        return self
+
 
 class RendezvousTable(Part):
     """Agents that stand somewhere in a square are to meet."""
@@ -100,9 +120,7 @@ class RendezvousTable(Part):
 
     @model_validator(mode="after")
     def _positive(self) -> RendezvousTable:
-        if any(w <= 0 for w in self.weights or ()):
-            message = "weights must be positive"
-            raise ValueError(message)
+        _require_positive("weights", self.weights)
         return self
 
 
@@ -146,8 +164,12 @@ class DispatchTable(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> DispatchTable:
-        if not 0 < self.curvature[0] <= self.curvature[1] or self.box[0] >= self.box[1]:
-            message = "curvatures must be positive, ranges from low to high"
+        _require_positive("curvature", self.curvature)
+        _require_positive("curvatures", self.curvatures)
+        for name in ("curvature", "wishes", "box"):
+            _require_range(name, getattr(self, name))
+        if self.box[0] == self.box[1]:
+            message = f"box is empty inside: least and most are both {self.box[0]:g}"
             raise ValueError(message)
         return self
 
@@ -212,6 +234,9 @@ class QosTable(Part):
         if not 0 < self.box[0] < self.box[1] or min(self.goals) <= 0:
             message = "goals and boxes must be positive, boxes from low to high"
             raise ValueError(message)
+        _require_positive("core", self.core)
+        for path, weights in enumerate(self.access or ()):
+            _require_positive(f"access, network {path},", weights)
         for name, ends in (("losses", self.losses), ("reliabilities", self.reliabilities)):
             if ends is not None and (len(ends) != len(self.goals) or not all(0 < end < 1 for end in ends)):
                 message = f"{name} needs one share between 0 and 1 for each of the {len(self.goals)} classes"
