@@ -157,7 +157,8 @@ class Known:
 
     def coupled_in(self, k: int) -> Coupled | None:
         """The part of a coupled problem in round k."""
-        return self.coupled if self.change is None or k < self.change.round else self.change.coupled
+        coupled = self.coupled if self.change is None or k < self.change.round else self.change.coupled
+        return None if coupled is None else coupled.when(f"round {k}")
 
     def drawn(self) -> int:
         """Noisy measurements so far."""

@@ -16,7 +16,7 @@ def decisions(task: Task, x: FloatArray, decision: str) -> FloatArray:
     """What the agents would do: their copies, their own decisions, or their answers to their prices."""
     if task.coupled is None or decision == "own":
         return x
-    return task.coupled.respond(x)
+    return task.coupled.when("after a round").respond(x)
 
 
 def error(task: Task, x: FloatArray, decision: str) -> float:
@@ -37,7 +37,7 @@ def judged(task: Task, x: FloatArray, decision: str) -> dict[str, float]:
         cost = float(costs[np.argmax(np.abs(costs - task.cost))])
         infeasible = float(task.costs.violation(taken).max())
     else:
-        cost = float(task.coupled.own.value(taken).sum())
+        cost = float(task.coupled.own.when("after the last round").value(taken).sum())
         infeasible = task.coupled.violation(taken)
     above = (cost - task.cost) / max(1.0, abs(task.cost))
     found = {

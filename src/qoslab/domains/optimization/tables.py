@@ -144,8 +144,10 @@ class FileTable(Part):
         0.0, ge=0, description="constant of strong convexity of every cost, as you know it"
     )
     optimum: tuple[float, ...] | None = Field(
-        None, description="where the sum is least, if you know it; found by Newton's method from 0 otherwise"
+        None,
+        description="where the sum is least, if you know it; found by Newton's method from 0, or SLSQP in sets, else",
     )
+    sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
 
 
 class DispatchTable(Part):
@@ -161,6 +163,28 @@ class DispatchTable(Part):
     )
     curvatures: tuple[float, ...] | None = Field(None, description="the q_i themselves")
     targets: tuple[float, ...] | None = Field(None, description="the r_i themselves")
+    file: InputFile | None = Field(
+        None, description="Python file with the agents' own costs instead: cost(x, data) of one number each"
+    )
+    gradient: Literal["given", "torch"] = Field(
+        "given", description="by the file's `gradient`, or of `cost` by torch's automatic differentiation"
+    )
+    convexity: float | None = Field(
+        None, gt=0, description="constant of strong convexity of every cost of the file in the box"
+    )
+
+    @model_validator(mode="after")
+    def _filed(self) -> DispatchTable:
+        if self.file is None and (self.convexity is not None or self.gradient != "given"):
+            message = "convexity and gradient are for costs from a file, and there is none"
+            raise ValueError(message)
+        if self.file is not None and self.convexity is None:
+            message = "costs from a file need convexity: steps along prices go by it"
+            raise ValueError(message)
+        if self.file is not None and (self.curvatures is not None or self.targets is not None):
+            message = "curvatures and targets have no use beside costs from a file"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> DispatchTable:

@@ -75,6 +75,11 @@ class UserFile:
         found = [by(row, np.array(point)) if _finite(point) else nothing for row, point in enumerate(x)]
         return np.array(found, np.float64).reshape(len(x), self.size)
 
+    def slope(self, row: int, x: float) -> float:
+        """One row's gradient of one entry; faults are told as `gradient` does."""
+        by = self._differentiated if self.autograd else self._given
+        return float(by(row, np.array([x]))[0])
+
     def _cost(self, row: int, point: FloatArray) -> float:
         found = self._call("cost", row, point)
         number = _numbers(found)
