@@ -134,7 +134,7 @@ def test_answers_to_prices_are_the_least_in_the_box(tmp_path):
         ),
         (
             DualDecomposition(step=0.05),
-            r"(round \d+|after a round), agent 2: gradient\(x, data\) at x = \[0\.\d+\]",
+            r"(round|after) [1-9]\d*.*, agent 2: gradient\(x, data\) at x = \[0\.\d+\]",
         ),
     ],
     ids=["penalty_consensus", "dual_decomposition"],

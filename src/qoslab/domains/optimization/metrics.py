@@ -12,16 +12,19 @@ __all__ = ["decisions", "error", "judged", "measured_rate"]
 _FLOOR, _CEILING, _POINTS = 1e-10, 1e-3, 20
 
 
-def decisions(task: Task, x: FloatArray, decision: str) -> FloatArray:
-    """What the agents would do: their copies, their own decisions, or their answers to their prices."""
+def decisions(task: Task, x: FloatArray, decision: str, after: str = "the last round") -> FloatArray:
+    """What the agents would do: their copies, their own decisions, or their answers to their prices.
+
+    `after` what a user's functions are asked, for what they may be told to do wrong.
+    """
     if task.coupled is None or decision == "own":
         return x
-    return task.coupled.when("after a round").respond(x)
+    return task.coupled.when(f"after {after}").respond(x)
 
 
-def error(task: Task, x: FloatArray, decision: str) -> float:
-    """Root mean square over the agents of the distance from the optimal decisions."""
-    apart = decisions(task, x, decision) - task.decisions
+def error(task: Task, x: FloatArray, decision: str, after: str = "the last round") -> float:
+    """Root mean square over the agents of the distance from the optimal decisions; `after` as in `decisions`."""
+    apart = decisions(task, x, decision, after) - task.decisions
     return float(np.sqrt((apart**2).sum(axis=1).mean()))
 
 
