@@ -70,7 +70,7 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
             if k % _SLICE == 0:
                 context.check_time()
             x = state["x"]
-            errors.append(error(task.at(k), x, program.decision, f"{k} rounds"))
+            errors.append(error(task.at(k), x, program.decision, f"{k} round{'s' * (k != 1)}"))
             if k in kept:
                 path[k] = x
             if grown(errors[-1], errors[0]):
