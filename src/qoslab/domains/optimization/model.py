@@ -70,7 +70,7 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
             if k % _SLICE == 0:
                 context.check_time()
             x = state["x"]
-            errors.append(error(task.at(k), x, program.decision))
+            errors.append(error(task.at(k), x, program.decision, f"{k} round{'s' * (k != 1)}"))
             if k in kept:
                 path[k] = x
             if grown(errors[-1], errors[0]):
@@ -115,6 +115,8 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         )
         message += " is unbounded, or not the only one"
         raise BadInput(Problem(field="scenario.problem", message=message, hint="admm takes such costs"))
+    if program.decision == "shared" and getattr(program, "needs_smoothness", False):
+        _require_smooth(name, task)
     prices = task.coupled is not None and not getattr(program, "predicts_prices", True)
     if prices or not isinstance(program, Predictable):
         return None
@@ -132,6 +134,17 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         hint = f"a smaller {name}; or unstable = 'run' in the scenario, to watch it"
         raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
     return rate
+
+
+def _require_smooth(name: str, task: Task) -> None:
+    kinked = np.flatnonzero(np.isinf(task.costs.smoothness()))
+    if len(kinked):
+        message = (
+            f"{name} needs smooth costs, and agent {kinked[0]}'s has kinks: with a constant step it ends "
+        )
+        message += "at a distance from the optimum"
+        hint = "dgd, subgradient_push, projected_subgradient and admm take such costs"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint=hint))
 
 
 def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
@@ -274,8 +287,10 @@ def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Tra
     found |= judged(task.at(len(trace.errors) - 1), trace.x, method.decision)
     before = trace.errors if task.later is None else trace.errors[: task.turn]
     for name, errors in (("tolerance", before), ("renegotiate", trace.errors[len(before) :])):
+        # Decisions of which nothing is said are never agreed anew, wherever they happen to be.
+        silent = name == "renegotiate" and trace.messages == 0
         arrived = np.flatnonzero(errors <= scenario.tolerance)
-        if len(arrived):
+        if len(arrived) and not silent:
             found[f"rounds_to_{name}"] = float(arrived[0])
     measured = measured_rate(before)
     if measured is not None:

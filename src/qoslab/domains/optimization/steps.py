@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field
 
-__all__ = ["Positive", "Share", "falling", "natural", "step_field"]
+__all__ = ["Positive", "Share", "falling", "natural", "natural_subgradient", "step_field"]
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0)]
@@ -18,6 +19,11 @@ def natural(step: float, share: float, smoothness: float, n: int = 1) -> float:
     Methods that track the sum of n gradients move by it: 1 / (n l) is their natural scale.
     """
     return step if step > 0 else share / (n * smoothness)
+
+
+def natural_subgradient(step: float, share: float, smoothness: float) -> float:
+    """The same for methods that need no smooth costs: 0.1 where costs are not smooth, for they have no scale."""
+    return natural(step, share, smoothness) if math.isfinite(smoothness) else step or 0.1
 
 
 def falling(first: float, decay: float, power: float, k: int) -> float:
