@@ -135,6 +135,7 @@ class Domain:
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
+        alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
 
     Raises:
         TypeError: A field has a wrong type; all of them are named.
@@ -157,6 +158,7 @@ class Domain:
     next_steps: tuple[tuple[str, str], ...] = ()
     protocol: str | None = None
     check: str | None = None
+    alarms: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type, where the author can still see which line wrote them."""

@@ -31,6 +31,7 @@ class StudySummary:
         name: Its name.
         domain: Name of its domain.
         seeds: Replications of every scenario and method.
+        seeds_planned: How many there were to be before a run until a precision added some.
         seed: Root of all random numbers.
         time_limit_s: Wall seconds that a trial may take.
         report: The `[report]` table.
@@ -45,6 +46,7 @@ class StudySummary:
     name: str
     domain: str
     seeds: int
+    seeds_planned: int
     seed: int
     time_limit_s: float
     report: ReportTable
@@ -132,6 +134,7 @@ class Results:
             name=study["name"],
             domain=study["domain"],
             seeds=study["seeds"],
+            seeds_planned=study.get("seeds_planned", study["seeds"]),
             seed=study["seed"],
             time_limit_s=study["time_limit_s"],
             report=ReportTable.model_validate(study["report"]),
