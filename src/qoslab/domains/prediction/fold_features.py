@@ -15,7 +15,7 @@ from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise
 from qoslab.domains.prediction.variational import Belief, variational
 
-__all__ = ["Recipe", "features", "out_of_fold"]
+__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold"]
 
 Float32Array = NDArray[np.float32]
 
@@ -182,8 +182,29 @@ def _margins(logs: FloatArray, values: FloatArray) -> list[FloatArray]:
         warnings.simplefilter("ignore")  # a service or user without data has NaN here, which trees can read
         for table, raw in zip(logs, values, strict=True):
             for axis in (0, 1):
-                out += [np.nanquantile(table, q, axis=axis, keepdims=True) for q in _QUANTILES]
+                out += known_quantiles(table, _QUANTILES, axis)
                 out.append(np.nanmean(raw, axis=axis, keepdims=True))
     out.append(np.isfinite(logs[0]).sum(axis=0, keepdims=True).astype(np.float64))
     out.append(np.arange(shape[0], dtype=np.float64)[:, None])
     return [np.broadcast_to(quantity, shape) for quantity in out]
+
+
+def known_quantiles(table: FloatArray, shares: Sequence[float], axis: int) -> list[FloatArray]:
+    """Quantiles of what is known along an axis, interpolated linearly, as `np.nanquantile` finds them one by one.
+
+    Args:
+        table: Shape (rows, columns), NaN where unknown.
+        shares: Which quantiles.
+        axis: The axis that is summed up; it is kept with length one.
+
+    Returns:
+        One array for each share, NaN where nothing is known.
+    """
+    ordered = np.sort(table, axis=axis)  # NaN goes last
+    last = np.maximum(np.isfinite(table).sum(axis=axis, keepdims=True) - 1, 0)
+    out = []
+    for share in shares:
+        low = np.floor(share * last).astype(np.int64)
+        below, above = (np.take_along_axis(ordered, k, axis) for k in (low, np.minimum(low + 1, last)))
+        out.append(below + (share * last - low) * (above - below))
+    return out

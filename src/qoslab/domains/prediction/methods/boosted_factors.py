@@ -20,8 +20,8 @@ from qoslab.domains.prediction.methods.robust_factorisation import RobustFactori
 
 __all__ = ["BoostedFactors"]
 
-_SLICE = 50
-"""Trees between two looks at the clock."""
+_SLICE = 500
+"""Trees between two looks at the clock: each slice sorts the features into bins once more."""
 
 _LEAST_LEAVES = 4
 """Known cells, in smallest leaves, below which trees are too coarse to add anything."""
