@@ -85,10 +85,14 @@ def test_a_cell_does_not_speak_for_itself():
     users, services = np.nonzero(np.isfinite(values[0]))
     folds = np.arange(len(users)) % 4
     scale, recipe = scale_of(values), Recipe((2, 4), 5, 7)
-    before = out_of_fold(values, (users, services), folds, scale, recipe, Context())
+
+    def make(table):
+        return features(table, scale, recipe, Context())
+
+    before = out_of_fold(values, (users, services), folds, make, Context())
     changed = values.copy()
     changed[:, users[5], services[5]] *= 50
-    after = out_of_fold(changed, (users, services), folds, scale, recipe, Context())
+    after = out_of_fold(changed, (users, services), folds, make, Context())
     same_fold = folds == folds[5]
     np.testing.assert_array_equal(before[same_fold], after[same_fold])
     assert not np.array_equal(before[~same_fold], after[~same_fold], equal_nan=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,18 +88,29 @@ def out_of_fold(
     values: FloatArray,
     cells: tuple[Codes, Codes],
     folds: Codes,
-    scale: Scale,
-    recipe: Recipe,
+    make: Callable[[FloatArray], Float32Array],
     context: Context,
 ) -> Float32Array:
-    """Features of known cells, each from the table without the cell's fold, shape (cells, features)."""
+    """Features of known cells, each from the table without the cell's fold.
+
+    Args:
+        values: Shape (P, users, services), NaN where unknown.
+        cells: Users and services of the n cells.
+        folds: Fold of each cell, from 0 on; all parameters of a cell share it.
+        make: From a table to features of every cell, shape (features, users, services).
+        context: Its time limit is kept between folds.
+
+    Returns:
+        Shape (n, features).
+    """
     users, services = cells
     out: Float32Array | None = None
     for fold in range(int(folds.max()) + 1):
+        context.check_time()
         hidden = folds == fold
         rest = values.copy()
         rest[:, users[hidden], services[hidden]] = np.nan
-        part = features(rest, scale, recipe, context)[:, users[hidden], services[hidden]].T
+        part = make(rest)[:, users[hidden], services[hidden]].T
         if out is None:
             out = np.empty((len(users), part.shape[1]), np.float32)
         out[hidden] = part
