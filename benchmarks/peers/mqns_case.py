@@ -18,15 +18,15 @@ from mqns.utils import log, rng
 def network_of(case):
     """The network with its requests."""
     channels = [(f"{a}-{b}", km, pairs) for a, b, km, pairs in case["links"]]
-    hardware = {"t_cohere": case["coherence_s"], "p_swap": case["swap_success"]}
+    hardware = {"t_cohere": case["coherence_s"]}
     builder = NetworkBuilder().topo(channels=channels, **hardware)
     if case["phases_s"] is None:
-        builder = builder.proactive_centralized()
+        builder = builder.proactive_centralized(p_swap=case["swap_success"])
         for path in case["paths"]:
             widths = [(width, width) for width in path["width"]]
             builder = builder.request(RoutingPathStatic(path["nodes"], m_v=widths, swap=path["swap"]))
     else:
-        builder = builder.reactive_centralized(timing=case["phases_s"])
+        builder = builder.reactive_centralized(timing=case["phases_s"], p_swap=case["swap_success"])
         for path in case["paths"]:
             builder = builder.request(f"{path['nodes'][0]}-{path['nodes'][-1]}")
     return builder.make_network()
