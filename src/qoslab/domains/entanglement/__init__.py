@@ -51,6 +51,12 @@ registry.add_domain(
                 needs=("deliveries",),
             ),
             FigureEntry(
+                "rate_over_fidelity",
+                _HERE + "figures:rate_over_fidelity",
+                "pairs delivered above a wanted fidelity, over that fidelity, in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
                 "latencies",
                 _HERE + "figures:latency_distribution",
                 "latency of delivered pairs in the last case",
