@@ -118,6 +118,7 @@ class Study:
             "text": text,
             "overrides": dict(overrides or {}),
         }
+        build.fit(given["scenarios"], given["methods"])
         check_report(build, asked, given["methods"])
         build.finish()
         for key, value in given.items():
