@@ -21,6 +21,7 @@ registry.add_domain(
         skeleton="skeleton.py.txt",
         protocol=_HERE + "protocol:Routing",
         check=_HERE + "checking:check",
+        fit=_HERE + "checking:fit",
         commands=(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
