@@ -8,7 +8,7 @@ from qoslab.agents.program import Own
 from qoslab.domains.optimization.asymptotics import Asymptotics, Predictable, stability_limit
 from qoslab.domains.optimization.certificate import Certificate, certified_step
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
-from qoslab.domains.optimization.problems.userfile import UserCosts
+from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import largest_step
 from qoslab.domains.optimization.stability import largest_stable
