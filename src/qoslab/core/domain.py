@@ -323,8 +323,8 @@ def _wrong_fields(domain: Domain) -> Iterator[str]:
             yield f"{name} is {getattr(domain, name)!r}, must be a file name"
     for name, (kind, example) in _LISTS.items():
         yield from _wrong_list(name, getattr(domain, name), kind, example)
-    for name, example in (("next_steps", "(method, command)"), ("alarms", "(counter, meaning)")):
-        yield from _wrong_pairs(name, getattr(domain, name), example)
+    yield from _wrong_rows("next_steps", domain.next_steps, "(method, command)", lengths=(2, 3))
+    yield from _wrong_rows("alarms", domain.alarms, "(counter, meaning)", lengths=(2,))
     for metric in domain.metrics if isinstance(domain.metrics, tuple) else ():
         if isinstance(metric, Metric) and metric.direction not in get_args(Direction):
             yield f"metric {metric.name!r} has direction {metric.direction!r}, must be lower, higher or neither"
@@ -335,13 +335,15 @@ def _wrong_target(name: str, value: object, *, optional: bool = False) -> Iterat
         yield f"{name} is {value!r}, must be an import path `package.module:name`"
 
 
-def _wrong_pairs(name: str, value: Any, example: str) -> Iterator[str]:
+def _wrong_rows(name: str, value: Any, example: str, *, lengths: tuple[int, ...]) -> Iterator[str]:
     if not isinstance(value, tuple):
         yield f"{name} is {value!r}, must be a tuple of {example}"
         return
-    for number, item in enumerate(value):
-        if not (isinstance(item, tuple) and len(item) == 2 and all(isinstance(word, str) for word in item)):
-            yield f"{name}[{number}] is {item!r}, must be {example}"
+    for number, row in enumerate(value):
+        if not (
+            isinstance(row, tuple) and len(row) in lengths and all(isinstance(word, str) for word in row)
+        ):
+            yield f"{name}[{number}] is {row!r}, must be {example}"
 
 
 def _wrong_list(name: str, value: Any, kind: type, example: str) -> Iterator[str]:
