@@ -47,6 +47,7 @@ SMALL_CASES = {
     "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
+    "marllb-7": {},
     "blind-1x8": {},
     "blind-1x8-fresh": {},
     "blind-2x64": {},

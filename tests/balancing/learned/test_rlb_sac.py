@@ -247,6 +247,13 @@ def test_a_learner_takes_over_all_that_was_learned():
     assert np.array_equal(first.act(np.ones(3), explore=False), second.act(np.ones(3), explore=False))
     taken = second.weights()
     assert all(np.array_equal(array, taken[name]) for name, array in first.weights().items())
+    # They learn on alike: with transitions, Adam's moments and what is drawn the same, so are the weights.
+    for learner in (first, second):
+        learner._rng = np.random.default_rng(9)
+        learner.keep(np.ones(3), np.zeros(2), 2.0, np.zeros(3))
+        assert learner.learn()
+    assert all(np.array_equal(array, second.weights()[name]) for name, array in first.weights().items())
+    assert not np.array_equal(taken["actor.first"], first.weights()["actor.first"])
 
 
 @pytest.mark.parametrize(

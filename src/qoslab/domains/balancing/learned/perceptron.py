@@ -194,20 +194,25 @@ class Adam:
     """
 
     def __init__(self, values: Floats, rate: float) -> None:
-        self._values, self._rate, self._count = values, rate, 0
+        self._values, self._rate, self._count = values, rate, np.zeros(1, np.int64)
         self._mean, self._square = np.zeros_like(values), np.zeros_like(values)
+
+    def parts(self) -> dict[str, Floats]:
+        """What it remembers, by name; views, not copies."""
+        return {"count": self._count, "mean": self._mean, "square": self._square}
 
     def step(self, gradient: Floats) -> None:
         """One step against a gradient."""
         self._count += 1
+        count = int(self._count[0])
         self._mean += 0.1 * (gradient - self._mean)
         self._square *= 0.999
         self._square += 0.001 * np.square(gradient)
         scale = np.sqrt(self._square)
-        scale *= (1.0 - 0.999**self._count) ** -0.5
+        scale *= (1.0 - 0.999**count) ** -0.5
         scale += 1e-8
         np.divide(self._mean, scale, out=scale)
-        scale *= self._rate / (1.0 - 0.9**self._count)
+        scale *= self._rate / (1.0 - 0.9**count)
         self._values -= scale
 
 

@@ -106,7 +106,8 @@ class Sac:
         self._settings, self._rng, self._actions = settings, np.random.default_rng(seed), actions
         shapes = [(features,), (actions,), (), (features,), ()]
         self._replay = Transitions(*(np.zeros((settings.replay, *shape), dtype) for shape in shapes))
-        self._kept = self._next = self.updates = 0
+        self._filled = np.zeros(2, np.int64)  # how many there are, and where the next goes
+        self.updates = 0
         first = np.random.default_rng(seed.spawn(1)[0])
 
         def network(inputs: int, out: int, copies: int) -> Perceptron:
@@ -134,7 +135,10 @@ class Sac:
         )
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """All that was learned, by name: networks, targets, temperature; no transitions and no moments of Adam."""
+        """All that learning on needs, by name: networks, targets, temperature, Adam's moments, and the transitions.
+
+        Without its transitions a learner spoils in a hundred steps what it has learned: it fits the few that come.
+        """
         return {name: array.copy() for name, array in self._learned().items()}
 
     def begin_with(self, weights: Weights) -> None:
@@ -155,7 +159,11 @@ class Sac:
         for whose, network in networks.items():
             parts = network.parts | {"mean": network.mean, "variance": network.variance}
             found |= {f"{whose}.{name}": array for name, array in parts.items()}
-        return found | {"log_alpha": self.log_alpha}
+        steps = {"actor": self._actor_step, "critics": self._critics_step, "log_alpha": self._alpha_step}
+        for whose, step in steps.items():
+            found |= {f"adam.{whose}.{name}": array for name, array in step.parts().items()}
+        found |= {f"replay.{name}": column for name, column in self._replay._asdict().items()}
+        return found | {"log_alpha": self.log_alpha, "replay.filled": self._filled}
 
     def act(self, state: Reals, *, explore: bool = True) -> Reals:
         """An action for a state, in (-1, 1)^d; the mean one where `explore` is False."""
@@ -173,16 +181,16 @@ class Sac:
         """Remember a transition; `end` where nothing follows in truth, not where an episode is merely cut off."""
         row = (state, action, reward, following, 0.0 if end else 1.0)
         for column, value in zip(self._replay, row, strict=True):
-            column[self._next] = value
-        self._next = (self._next + 1) % self._settings.replay
-        self._kept = min(self._kept + 1, self._settings.replay)
+            column[self._filled[1]] = value
+        rows = self._settings.replay
+        self._filled[:] = min(self._filled[0] + 1, rows), (self._filled[1] + 1) % rows
 
     def learn(self) -> bool:
         """One update of critics, actor, temperature and targets; False while there are too few transitions."""
         settings = self._settings
-        if self._kept < settings.batch:
+        if self._filled[0] < settings.batch:
             return False
-        rows = self._rng.integers(self._kept, size=settings.batch)
+        rows = self._rng.integers(self._filled[0], size=settings.batch)
         batch = Transitions(*(column[rows] for column in self._replay))
         ahead, here = (self._rng.standard_normal(batch.action.shape) for _ in range(2))
         following, state = self._seen(batch)
