@@ -146,6 +146,7 @@ class Domain:
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
+        alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
         fit: Import path of a function that says what of a method does not fit a scenario (see `FitFunction`).
 
     Raises:
@@ -169,6 +170,7 @@ class Domain:
     next_steps: tuple[tuple[str, str], ...] = ()
     protocol: str | None = None
     check: str | None = None
+    alarms: tuple[tuple[str, str], ...] = ()
     fit: str | None = None
 
     def __post_init__(self) -> None:
