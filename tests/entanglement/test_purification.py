@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.entanglement.werner_formulas import better
 
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
@@ -13,7 +14,6 @@ from qoslab.domains.entanglement.model import physics_of, run
 from qoslab.domains.entanglement.peer import chain_scenario
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification
 from qoslab.domains.entanglement.scenario import EntanglementScenario
-from qoslab.domains.entanglement.states import bbpssw_werner, fidelity_of_werner, werner_of_fidelity
 from qoslab.domains.entanglement.world import chain_of, make_world
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
@@ -52,12 +52,6 @@ def one_link(**changes: Any) -> EntanglementScenario:
 
 def outcome(scenario: EntanglementScenario, **path: Any) -> Outcome:
     return next(iter(run(scenario, Planned(**path), [Seed()], Context(keep_series=True))))
-
-
-def better(kept: float, spent: float, gate: float = 1.0, readout: float = 1.0) -> float:
-    """Fidelity after BBPSSW, from the formula of two Werner pairs."""
-    pair = float(werner_of_fidelity(kept)), float(werner_of_fidelity(spent))
-    return float(fidelity_of_werner(bbpssw_werner(*pair, gate, readout)[1]))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.entanglement.werner_formulas import better, swapped
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
@@ -33,7 +34,6 @@ from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.states import (
     bbpssw_werner,
     compose,
-    fidelity_of_werner,
     memory_errors,
     purify,
     werner_of_fidelity,
@@ -78,16 +78,6 @@ def certain(hops: int, **changes: Any) -> EntanglementScenario:
 
 def outcome(scenario: EntanglementScenario, **path: Any) -> Outcome:
     return next(iter(run(scenario, Planned(**path), [Seed()], Context(keep_series=True))))
-
-
-def better(kept: float, spent: float, gate: float = 1.0, readout: float = 1.0) -> float:
-    pair = float(werner_of_fidelity(kept)), float(werner_of_fidelity(spent))
-    return float(fidelity_of_werner(bbpssw_werner(*pair, gate, readout)[1]))
-
-
-def swapped(first: float, second: float, factor: float = 1.0) -> float:
-    pair = float(werner_of_fidelity(first)), float(werner_of_fidelity(second))
-    return float(fidelity_of_werner(pair[0] * pair[1] * factor))
 
 
 TWO = swapped(F0, F0)

@@ -91,6 +91,45 @@ def test_a_path_alone_runs_as_it_does_with_memories_of_its_own(
             assert found.series["deliveries"][name] == pytest.approx(column, rel=1e-9), name
 
 
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize(("order", "at_once"), [("asap", None), ("balanced", 2)])
+def test_a_path_alone_keeps_to_phases_as_it_does_with_memories_of_its_own(
+    order: Any, at_once: int | None, *, clear: bool
+) -> None:
+    scenario = chain_scenario([12, 8, 15], pairs=3, horizon_s=0.5, compat="none", swap_success=0.8)
+    phases = {"planned": "synchronous", "external_s": 0.003, "internal_s": 0.0005, "clear": clear}
+    raw = scenario.model_dump(exclude_unset=True) | {"phases": phases}
+    raw["links"] |= {"at_once": at_once}
+    scenario = EntanglementScenario.model_validate(raw)
+    method = ShortestPath(order, wait_s=0.006, cutoff_s=0.009)
+    own = replicas(scenario, 1, method)[0]
+    assert own.counters["pairs_delivered"] > 20
+    for multiplexing in ("statistical", "time"):
+        found = replicas(with_memory(scenario, multiplexing=multiplexing), 1, method)[0]
+        assert found.counters == dict(own.counters) | {"pairs_clashed": 0}
+        assert found.metrics == pytest.approx(own.metrics, rel=1e-9)
+        for name, column in own.series["deliveries"].items():
+            assert found.series["deliveries"][name] == pytest.approx(column, rel=1e-9), name
+
+
+def test_phases_that_are_too_short_for_a_shared_path_are_refused() -> None:
+    phases = {"planned": "synchronous", "external_s": 1e-4}
+    with pytest.raises(BadInput, match="external phase is shorter"):
+        replicas(flows(phases=phases))
+
+
+def test_paths_that_share_memories_conserve_pairs_in_phases() -> None:
+    """Every run counts what is left and raises where a pair was lost; emptied memories hold none beyond a slot."""
+    for multiplexing in SHARED:
+        for clear in (False, True):
+            phases = {"planned": "synchronous", "external_s": 0.004, "clear": clear}
+            scenario = with_memory(flows(phases=phases, warm_up_s=0.05), multiplexing=multiplexing)
+            found = replicas(scenario, 1, ShortestPath("asap", wait_s=0.003))[0]
+            assert found.counters["pairs_delivered"] > 5
+            if clear:
+                assert found.series["deliveries"]["age_s"].max() < 0.006
+
+
 @pytest.mark.parametrize("multiplexing", SHARED)
 def test_compiled_and_plain_runs_are_the_same(multiplexing: Any) -> None:
     state = "bell_diagonal" if multiplexing == "time" else "werner"
@@ -337,11 +376,6 @@ def test_what_shared_memories_do_not_have_is_refused() -> None:
     scenario = flows()
     with pytest.raises(BadInput, match="compat = 'mqns'"):
         replicas(with_memory(scenario, compat="mqns"))
-    synchronous = scenario.model_copy(
-        update={"phases": scenario.phases.model_copy(update={"planned": "synchronous"})}
-    )
-    with pytest.raises(BadInput, match="planned = 'synchronous'"):
-        replicas(synchronous)
     with pytest.raises(BadInput, match="purifies"):
         replicas(scenario, 1, ShortestPath(rounds=1))
     with pytest.raises(BadInput, match="one path at a time"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.entanglement.werner_formulas import better, swapped
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
@@ -16,7 +17,6 @@ from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import Fusion, PathPlan, Plan, Purify, Segment, Swap
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.states import (
-    bbpssw_werner,
     compose,
     fidelity_of_werner,
     purify,
@@ -47,15 +47,6 @@ def scenario_of(**changes: Any) -> EntanglementScenario:
 
 def outcome(scenario: EntanglementScenario, method: Any) -> Outcome:
     return next(iter(run(scenario, method, [Seed()], Context(keep_series=True))))
-
-
-def better(kept: float, spent: float) -> float:
-    pair = float(werner_of_fidelity(kept)), float(werner_of_fidelity(spent))
-    return float(fidelity_of_werner(bbpssw_werner(*pair, 1.0, 1.0)[1]))
-
-
-def swapped(fidelity: float) -> float:
-    return float(fidelity_of_werner(float(werner_of_fidelity(fidelity)) ** 2))
 
 
 @pytest.mark.parametrize(
@@ -240,8 +231,7 @@ def test_segments_are_purified_before_they_are_joined() -> None:
     )
     found = outcome(scenario_of(network={"links": links}, horizon_s=3.0), Fixed(path))
     link = better(F0, F0)
-    left = float(fidelity_of_werner(float(werner_of_fidelity(link)) ** 2))
-    left, right = better(left, left), better(swapped(F0), swapped(F0))
-    expected = float(fidelity_of_werner(float(werner_of_fidelity(left)) * float(werner_of_fidelity(right))))
+    left, right = better(swapped(link), swapped(link)), better(swapped(F0), swapped(F0))
+    expected = swapped(left, right)
     assert len(found.series["deliveries"]["fidelity"]) > 5
     assert found.series["deliveries"]["fidelity"] == pytest.approx(expected)

@@ -201,20 +201,17 @@ def _sharing(
     scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
 ) -> tuple[list[PathRun], FloatArray]:
     """The same of paths that share memories; a group's counts and memories stand in its first path."""
-    for field, value in (
-        ("memory.compat", scenario.memory.compat),
-        ("phases.planned", scenario.phases.planned),
-    ):
-        if value not in ("none", "asynchronous"):
-            message = f"paths that share memories do not run with {field.split('.')[1]} = {value!r}"
-            hint = "memory.multiplexing = 'buffer_space'"
-            raise BadInput(Problem(message=message, field=f"scenario.{field}", hint=hint))
+    if scenario.memory.compat != "none":
+        message = f"paths that share memories do not run with compat = {scenario.memory.compat!r}"
+        hint = "memory.multiplexing = 'buffer_space'"
+        raise BadInput(Problem(message=message, field="scenario.memory.compat", hint=hint))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     plan = method.plan(world.view, seed.generator("method"), context)
+    physics = in_phases(physics_of(scenario), scenario.phases, world.view)
     runs, load = [], np.zeros(world.network.m)
     for group in groups_of(world, plan):
         context.check_time()
-        found = run_group(world, group, scenario.memory, seed, span, physics_of(scenario))
+        found = run_group(world, group, scenario.memory, seed, span, physics)
         for place, path in enumerate(group.paths):
             time, fidelity, age = found.delivered[:3, found.delivered[3] == place]
             totals = (found.in_memory, found.held_s, found.memories) if place == 0 else (0, 0.0, 0)

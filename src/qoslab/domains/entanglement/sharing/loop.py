@@ -25,6 +25,7 @@ from qoslab.domains.entanglement.chain import (
     FloatArray,
     Physics,
 )
+from qoslab.domains.entanglement.phases import acting
 from qoslab.domains.entanglement.sharing.memories import (
     EXPIRES,
     HEARD,
@@ -285,6 +286,18 @@ def _too_old(r: SharedRun, end: int, now: float) -> None:
 
 
 @kernel
+def _when(r: SharedRun, end: int, kind: int, now: float) -> float:
+    """When an event is acted upon: at once, or with common phases when the next internal one begins.
+
+    A pair that ends by age meanwhile frees its memory then.
+    """
+    if r.physics.sync == 0 or kind == EXPIRES:
+        return now
+    later = acting(r.physics, now)
+    return min(later, r.s.until[end]) if kind == HEARD else later
+
+
+@kernel
 def _advance(r: SharedRun) -> int:
     """Run from time 0 to the horizon, in an empty store."""
     c, s = r.c, r.s
@@ -300,6 +313,10 @@ def _advance(r: SharedRun) -> int:
         now = first_time(s.heap)
         item = pop(s.heap)
         end, kind = item >> 2, item & 3
+        when = _when(r, end, kind, now)
+        if when > now:
+            push(s.heap, when, item)
+            continue
         status = _DONE
         if kind == HEARD:
             status = _look(r, end, now)
@@ -352,7 +369,7 @@ def simulate_shared(
         lots: Streams that draw the links' paths, shape (m, 4); used up.
         nodes: Streams of the nodes, shape (n, 4); used up.
         span: End of the warm-up and horizon, s, shape (2,).
-        physics: Rules; common phases and another simulator's heralding are not for shared memories.
+        physics: Rules; another simulator's heralding is not for shared memories.
         rule: How pairs are allotted to paths.
         sizes: Records that there may be at once; memories at each end of the widest link, and at the node of most.
 

@@ -15,6 +15,7 @@ from qoslab.domains.entanglement.chain import (
     WAITS,
     FloatArray,
 )
+from qoslab.domains.entanglement.phases import creation, opening, slot_start
 from qoslab.domains.entanglement.sharing.mesh import DYNAMIC, STATISTICAL, Mesh, Pairs, SharedRun
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
@@ -164,8 +165,14 @@ def _created(r: SharedRun, link: int, begin: float) -> float:
             if s.taken_s[link, other] < s.taken_s[link, turn]:
                 turn = other
         begin = max(begin, s.taken_s[link, turn])
-        s.taken_s[link, turn] = begin + (failed + 1.0) * c.interval_s[link]
-    return begin + failed * c.interval_s[link]
+    created, closing = begin + failed * c.interval_s[link], begin + (failed + 1.0) * c.interval_s[link]
+    if r.physics.sync == 1:
+        notice = max(c.notify_s[link, 0], c.notify_s[link, 1])
+        created = creation(r.physics, begin, failed, c.interval_s[link], c.delay_s[link], notice)
+        closing = created + c.interval_s[link]
+    if turns > 0:
+        s.taken_s[link, turn] = closing
+    return created
 
 
 @kernel
@@ -176,7 +183,10 @@ def start_attempts(r: SharedRun, link: int) -> None:
         s.head[0] -= 1
         record = s.spare[s.head[0]]
         slot = _free_memory(s.free_s[0, link], -math.inf)
-        asked = s.free_s[0, link, slot] + c.delay_s[link]
+        asked = s.free_s[0, link, slot]
+        if r.physics.sync == 1:
+            asked = opening(r.physics, asked)
+        asked += c.delay_s[link]
         for side in range(2):
             if side == 1:
                 slot = _free_memory(s.free_s[1, link], asked)
@@ -188,6 +198,8 @@ def start_attempts(r: SharedRun, link: int) -> None:
         s.link[record], s.created[record] = link, created
         s.paths[record] = _allotted(r, link, created)
         s.dies[record] = created + _life(c, link, s.paths[record])
+        if r.physics.clear == 1:
+            s.dies[record] = min(s.dies[record], slot_start(r.physics, created) + r.physics.length_s)
         s.family[record], s.claims[record] = record, 2
         if created <= r.span[1]:
             s.counts[CREATED] += 1

@@ -21,6 +21,7 @@ from qoslab.domains.entanglement.chain import (
     FloatArray,
     Physics,
 )
+from qoslab.domains.entanglement.phases import refuse_short_phases
 from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.scenario import Memory
 from qoslab.domains.entanglement.sharing.loop import simulate_shared
@@ -206,8 +207,12 @@ def run_group(
 
     Raises:
         RuntimeError: Pairs were lost or made from nothing; an error of this program.
-        BadInput: More pairs than 10**6 in flight.
+        BadInput: More pairs than 10**6 in flight, or phases too short for any.
     """
+    if physics.sync:
+        for path, links in zip(group.paths, group.links, strict=True):
+            share = [world.links[link].pairs for link in links]
+            refuse_short_phases(chain_of(world, path, links, share), physics, span)
     mesh = mesh_of(world, group, weighted=memory.multiplexing == "dynamic_weighted")
     rule = rule_of(memory)
     at_node = np.bincount(mesh.ends.ravel(), weights=np.repeat(mesh.width, 2))
