@@ -9,12 +9,16 @@ import sys
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 import qoslab
+from qoslab.app.api import Result
 from qoslab.app.main import main
 from qoslab.app.output import duration, short
+from qoslab.app.precision import stopping_rule
 from qoslab.app.progress import study_progress
 from qoslab.app.table_of_commands import COMMANDS
 from qoslab.core.check import Check
@@ -238,6 +242,50 @@ def test_show_names_metrics_that_the_results_do_not_hold(here, capsys, more):
     assert "did you mean 'distance'" in told.err
     assert main([*words, "--metric", "counter.followers"]) == 0
     assert "counter.followers" in capsys.readouterr().out
+
+
+def test_show_as_json_holds_the_metrics_that_were_asked_for(here, capsys):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    capsys.readouterr()
+    who = ["row", "scenario", "method", "method_id", "replication", "seed_path", "status", "reason"]
+    assert main(["show", "small.results", "--json", "--metric", "distance"]) == 0
+    some = json.loads(capsys.readouterr().out)
+    assert [list(row) for row in some] == [[*who, "distance"]] * 2
+    assert main(["show", "small.results", "--json"]) == 0
+    every = json.loads(capsys.readouterr().out)
+    assert {"cpu_s", "distance", "counter.followers", "fingerprint"} <= set(every[0])
+    assert [{name: row[name] for name in some[0]} for row in every] == some
+
+
+def test_seeds_that_a_precision_added_are_told_everywhere(here, capsys):
+    assert main(["run", "small.toml", "--workers", "0"]) == 0
+    assert "added after looking" not in capsys.readouterr().out
+    assert main(["run", "small.toml", "--workers", "0", "--until-precision", "0.5"]) == 0
+    told = "2 seeds were planned; 18 were added after looking, to make intervals narrow (20 in all)."
+    assert told in capsys.readouterr().out
+    result = Result.open("small.results")
+    assert told in str(result.verdict)
+    assert result.verdict.as_dict()["seeds"] == {"planned": 2, "asked": 20}
+    assert result.study.report.precision == 0.5
+    asked = (here / "small.toml").read_text() + "[report]\nprecision = 0.5\n"
+    (here / "asked.toml").write_text(asked)
+    assert told in str(qoslab.Study.from_file("asked.toml").run(workers=0).verdict)
+    assert main(["show", "small.results"]) == 0
+    assert "2 seeds were planned; a run until a precision made them 20." in capsys.readouterr().out
+    assert main(["report", "small.results"]) == 0
+    assert told in (here / "small.results" / "report.html").read_text()
+    capsys.readouterr()
+    # Who sets the number itself has planned it; the same command without a precision goes back to the plan.
+    assert main(["run", "small.toml", "--workers", "0", "--set", "study.seeds=20"]) == 0
+    assert "added after looking" not in capsys.readouterr().out
+    assert main(["run", "small.toml", "--workers", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds"] == {"planned": 2, "asked": 2}
+
+
+def test_a_metric_that_no_trial_gave_asks_for_no_seeds():
+    report = SimpleNamespace(metric="mae[delay]", level=0.95)
+    rule = stopping_rule(SimpleNamespace(domain="prediction", report=report), 0.1)
+    assert rule(pl.DataFrame({"status": ["failed"], "replication": [0]})) == 0
 
 
 def test_cite_says_where_there_is_nothing_to_cite(here, capsys):

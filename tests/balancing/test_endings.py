@@ -40,6 +40,26 @@ def test_a_loop_ends_when_all_clients_wait_for_what_is_not_repaired(plain, more)
     assert got.metrics["throughput_per_s"] == pytest.approx(2 / 5, rel=1e-12)
 
 
+def test_a_verdict_tells_of_requests_that_nobody_answers(tmp_path):
+    from qoslab import Study
+
+    def told(*changes):
+        study = Study(
+            name="end",
+            domain="balancing",
+            scenario=loop(*changes, **UNNOTICED),
+            methods=["round_robin"],
+            seeds=2,
+            report={"metric": "throughput_per_s"},
+        )
+        return study.run(tmp_path / f"r{len(changes)}", workers=0).verdict.of("counted")
+
+    assert [line.text.partition(":")[0] for line in told(FAILS)] == [
+        "stranded is above 0 in 2 of 2 trials (round_robin; 4 in all)"
+    ]
+    assert not told()
+
+
 @pytest.mark.parametrize(
     ("changes", "more"),
     [

@@ -46,6 +46,34 @@ def test_a_run_finds_all_that_it_needs():
     assert done.returncode == 0, done.stderr
 
 
+LEARNER = """
+from numba.core.dispatcher import Dispatcher
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing.methods.rlb_sac import RlbSac
+from qoslab.domains.balancing.model import run, warm
+from qoslab.domains.balancing.scenario import example
+from qoslab.engine.compiler import _outer
+
+def loaded():
+    return {twin.__qualname__: len(twin.overloads) for twin in _outer.values() if isinstance(twin, Dispatcher)}
+
+method = RlbSac(episodes=0, updates=1, hidden=4, batch=2)
+warm([(example(), method)], Context())
+before = loaded()
+list(run(example(), method, [Seed()], Context()))
+assert loaded() == before, (before, loaded())
+assert sum(name.startswith("look") for name in before) == 1, before
+"""
+
+
+def test_what_learns_in_a_run_compiles_nothing_there():
+    """In a process of its own; not only the event loop, what the learner looks with is there as well."""
+    pytest.importorskip("torch", reason="needs the extra learn")
+    done = subprocess.run([sys.executable, "-c", LEARNER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_cases_that_differ_in_values_alone_are_looked_at_once(monkeypatch):
     looked = []
     monkeypatch.setattr(Simulation, "compile", lambda self: looked.append(self._variant))

@@ -42,4 +42,15 @@ def test_a_domain_without_agents_says_so(here, capsys):
         '[study]\nname = "i"\ndomain = "influence"\n[[method]]\nid = "degree"\n'
     )
     assert main(["run", "influence.toml", "--agents", "local"]) == 2
-    assert "--set scenario.agents=local: there is no such key" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.endswith(
+        "\n--agents local: scenarios of this domain have no agents that could run on their own\n  leave --agents out\n"
+    )
+    assert "--set" not in told
+
+
+def test_what_else_is_wrong_beside_agents_keeps_its_name(here, capsys):
+    assert main(["run", "agents.toml", "--agents", "local", "--set", "scenario.agnets=local"]) == 2
+    told = capsys.readouterr().err
+    assert "--set scenario.agnets=local: there is no such key" in told
+    assert "--agents local" not in told

@@ -42,6 +42,7 @@ class FakeStudy:
     name: str = "tails"
     domain: str = "synthetic"
     seeds: int = 20
+    seeds_planned: int = 20
     time_limit_s: float | None = 60.0
     methods: tuple[Any, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -108,6 +109,7 @@ def build(
     section: Section | None = None,
     status: Callable[[str, tuple[Any, ...], int], tuple[str, str]] = lambda *_: ("done", ""),
     planned: int | None = None,
+    at_first: int | None = None,
     name: str = "tails",
     path: Path = Path("tails.results"),
 ) -> FakeResults:
@@ -141,7 +143,7 @@ def build(
                     }
                 )
     seeds = planned or max(len(samples) for points in values.values() for samples in points.values())
-    study = FakeStudy(name=name, seeds=seeds, report=section or Section())
+    study = FakeStudy(name=name, seeds=seeds, seeds_planned=at_first or seeds, report=section or Section())
     return FakeResults(study, pl.DataFrame(rows, infer_schema_length=None), path)
 
 

@@ -39,6 +39,11 @@ def _lost(*lost: str, below: int) -> Callable[..., tuple[str, str]]:
     return status
 
 
+def _diverged(method: str, point: tuple[Any, ...], replication: int) -> tuple[str, str]:
+    wild = method == "sed" and replication < 3
+    return ("failed", "the training diverged in epoch 2: the loss is nan") if wild else ("done", "")
+
+
 def _timeout(*_: Any) -> tuple[str, str]:
     return "timeout", "the trial took more than its limit of 60 s"
 
@@ -65,6 +70,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "all-failed": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), status=_timeout),
     "some-failed": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), status=_lost("sed", below=3)),
     "unfinished": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), planned=30),
+    "added": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), at_first=8),
+    "added-unfinished": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), planned=30, at_first=8),
+    "diverged": lambda lab: lab.build(_one(lab, lsq=0.016, sed=0.012), status=_diverged),
     "neither": lambda lab: lab.build(
         {"lsq": {(): lab.sample(0.80, 0.01, key=1)}, "sed": {(): lab.sample(0.85, 0.01, key=2)}},
         metric="utilisation_mean",

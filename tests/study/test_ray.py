@@ -31,6 +31,25 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         toy(["plain"]).run(tmp_path / "r", ray="local")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_study_gives_the_same_table_as_one_worker(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    study = toy([("plain", {"shift": {"grid": [0.0, 1.0]}})], seeds=2)
+    try:
+        cluster = study.run(tmp_path / "ray", ray="local")
+    except Exception as error:
+        if "timed out during startup" not in str(error):
+            raise
+        pytest.skip("Ray gives itself 30 s to start, and this machine was too busy for that")
+    finally:
+        ray.shutdown()
+    assert cluster.table["status"].to_list() == ["done"] * 4
+    assert cluster.digest() == study.run(tmp_path / "local", workers=1).digest()
+    # What is compared tells tables apart: another root of random numbers gives another digest.
+    other = toy([("plain", {"shift": {"grid": [0.0, 1.0]}})], seeds=2, seed=1)
+    assert other.run(tmp_path / "other", workers=0).digest() != cluster.digest()
+
+
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 def test_the_same_table(tails: Path, tmp_path: Path, log: Callable[[], list[str]]) -> None:

@@ -78,7 +78,8 @@ class Study(_Study):
         Args:
             out: Folder of results; `NAME.results` by default.
             workers: Worker processes; 0 runs in this process; one per processor by default.
-            until_precision: Add seeds until every interval of the report's metric has this relative half-width.
+            until_precision: Add seeds until every interval of the report's metric has this relative half-width; by
+                default what the study's `[report]` table asks for.
             quiet: Draw no progress.
             events: Hears what happens, besides the progress that is drawn; see `qoslab.study.events`.
             **options: See `qoslab.study.run.run`.
@@ -89,6 +90,7 @@ class Study(_Study):
         from qoslab.app.precision import stopping_rule
         from qoslab.app.progress import study_progress
 
+        study = self if until_precision is None else self.with_precision(until_precision)
         with study_progress(quiet=quiet) as drawn:
 
             def tell(event: Event) -> None:
@@ -96,10 +98,11 @@ class Study(_Study):
                 if events is not None:
                     events(event)
 
-            results = super().run(
+            results = _Study.run(
+                study,
                 Path(out) if out is not None else None,
                 workers=workers,
-                until_precision=stopping_rule(self, until_precision),
+                until_precision=stopping_rule(study, study.report.precision),
                 events=tell,
                 **options,
             )

@@ -41,6 +41,8 @@ def stopping_rule(study: Study, target: float | None) -> StoppingRule | None:
     def rule(table: Any) -> int:
         from qoslab.report.stats.precision import precision
 
+        if metric not in table.columns:  # a metric of one part, such as `mae[delay]`, that no trial gave
+            return 0
         done = table.filter((table["status"] == "done") & table[metric].is_not_null())
         groups = done.partition_by("scenario", "method")
         found = [precision(group[metric].to_numpy(), target, level=level) for group in groups]

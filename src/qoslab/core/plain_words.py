@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["expected", "message_of", "shown"]
+__all__ = ["NO_SUCH_KEY", "expected", "message_of", "shown"]
+
+NO_SUCH_KEY = "there is no such key"
+"""What is said of a key that nothing knows."""
 
 _LONGEST = 60
 
@@ -76,7 +79,7 @@ def message_of(error: Mapping[str, Any]) -> str:
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument", "union_tag_not_found"}:
         return "is missing"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return "there is no such key"
+        return NO_SUCH_KEY
     if kind in {"value_error", "assertion_error"} and "error" in ctx:
         return str(ctx["error"]).rstrip(".") or "is not valid"
     return _translated(str(error["msg"]), given)

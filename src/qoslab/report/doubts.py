@@ -113,6 +113,7 @@ _HAPPENED = {
     "timeout": "ran out of time",
     "crashed": "crashed",
     "failed": "failed",
+    "diverged": "diverged",
     "no value": "ended without it",
 }
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "Case", "Contender", "Evidence", "Loss"]
 
+_DIVERGED = "diverged"
+"""The metric, in any domain, that is 1 for a run whose numbers grew without bound."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -67,7 +70,8 @@ class Loss:
     Attributes:
         case: Index of the case.
         method: Index of the method.
-        status: `failed`, `timeout`, `crashed`, or `no value` for a finished trial without this metric.
+        status: `failed`, `timeout`, `crashed`; `diverged` where the trial or its reason says so; or `no value` for
+            another finished trial without this metric.
         count: How many.
         reason: The most frequent reason, empty where none was recorded.
     """
@@ -95,6 +99,7 @@ class Evidence:
         values: Shape (cases, methods, replications); NaN where a trial gave no value. Paired by replication.
         losses: What gave no value and why.
         planned: Replications the study asks for.
+        planned_first: How many it asked for before a run until a precision added some.
         trials: Number of rows, shape (cases, methods).
     """
 
@@ -109,6 +114,7 @@ class Evidence:
     values: NDArray[np.float64]
     losses: tuple[Loss, ...]
     planned: int
+    planned_first: int
     trials: NDArray[np.int64]
 
     @classmethod
@@ -155,6 +161,7 @@ class Evidence:
             values=values,
             losses=_losses(rows),
             planned=study.seeds,
+            planned_first=study.seeds_planned,
             trials=trials,
         )
 
@@ -218,9 +225,26 @@ def _indexed(table: pl.DataFrame, cases: list[str], methods: list[str], metric: 
         pl.col("method").replace_strict(methods, range(len(methods)), return_dtype=pl.Int64).alias("_method"),
         "replication",
         value.fill_null(float("nan")).alias("_value"),
-        pl.when(done).then(pl.lit("no value")).otherwise(pl.col("status")).alias("_status"),
+        pl.when(_diverged(table))
+        .then(pl.lit("diverged"))
+        .when(done)
+        .then(pl.lit("no value"))
+        .otherwise(pl.col("status"))
+        .alias("_status"),
         pl.col("reason").fill_null("").alias("_reason"),
     ).unique(["_case", "_method", "replication"], keep="last", maintain_order=True)
+
+
+def _diverged(table: pl.DataFrame) -> pl.Expr:
+    """Whether a trial says that it diverged: its metric `diverged` is above 0, or its failure's reason has the word."""
+    import polars as pl
+
+    failed = (pl.col("status") == "failed") & pl.col("reason").str.contains(r"(?i)\bdiverged\b").fill_null(
+        value=False
+    )
+    if _DIVERGED not in table.columns:
+        return failed
+    return failed | ((pl.col("status") == "done") & (pl.col(_DIVERGED).cast(pl.Float64).fill_null(0.0) > 0))
 
 
 def _losses(rows: pl.DataFrame) -> tuple[Loss, ...]:

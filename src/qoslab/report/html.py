@@ -39,7 +39,9 @@ _LABELS: dict[Kind, str] = {
     "oracle": "Out of reach",
     "undecided": "Undecided",
     "lost": "Lost trials",
+    "counted": "Counted",
     "recorded": "What seeds vary",
+    "added": "Added seeds",
     "certainty": "How sure",
     "next": "Next",
 }

@@ -63,6 +63,10 @@ class ReportSection(Protocol):
         """Confidence level of every interval, such as 0.95."""
 
     @property
+    def precision(self) -> float | None:
+        """Relative half-width that seeds are added for; None where none was asked for."""
+
+    @property
     def title(self) -> str | None:
         """Title of the report."""
 
@@ -85,6 +89,10 @@ class StudyLike(Protocol):
     @property
     def seeds(self) -> int:
         """How many replications each scenario and method should have."""
+
+    @property
+    def seeds_planned(self) -> int:
+        """How many it was to have before a run until a precision added some."""
 
     @property
     def time_limit_s(self) -> float | None:
@@ -210,11 +218,18 @@ def run_command(results: ResultsLike, **changed: str) -> str:
         results: Its results.
         **changed: More values to set, `study__seeds="40"` for `study.seeds`.
     """
+    study = results.study
+    # Where a precision added seeds, it is asked for again: without it the table would go back to those planned.
+    added = study.seeds > study.seeds_planned and "study__seeds" not in changed
+    precision = study.report.precision
     values = {
-        **results.study.overrides,
+        **study.overrides,
+        **({"study.seeds": str(study.seeds)} if added and precision is None else {}),
         **{name.replace("__", "."): value for name, value in changed.items()},
     }
     words = ["qoslab", "run", study_file(results), *_out(results)]
+    if added and precision is not None:
+        words += ["--until-precision", f"{precision:g}"]
     for name, value in values.items():
         words += ["--set", f"{name}={value}"]
     return " ".join(shlex.quote(word) for word in words)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from qoslab.core.registry import registry
-from qoslab.report import answers, doubts, takeover
+from qoslab.report import answers, doubts, remarks, takeover
 from qoslab.report.amounts import level, name, superlative
 from qoslab.report.evidence import Evidence
 from qoslab.report.places import places
@@ -19,7 +19,18 @@ from qoslab.report.words import count, enumerate_words, metric_phrase
 __all__ = ["Kind", "Line", "Verdict", "verdict"]
 
 Kind = Literal[
-    "question", "answer", "margin", "crossing", "oracle", "undecided", "lost", "recorded", "certainty", "next"
+    "question",
+    "answer",
+    "margin",
+    "crossing",
+    "oracle",
+    "undecided",
+    "lost",
+    "counted",
+    "recorded",
+    "added",
+    "certainty",
+    "next",
 ]
 _MOST_LINES = 4
 _USUAL_SEEDS = 20
@@ -84,6 +95,7 @@ class Verdict:
             "level": evidence.level,
             "baseline": None if evidence.baseline is None else name(evidence, evidence.baseline),
             "comparisons": self.standings.comparisons,
+            "seeds": {"planned": evidence.planned_first, "asked": evidence.planned},
             "cases": [_case(evidence, standing) for standing in self.standings.cases],
             "crossings": [
                 {
@@ -157,6 +169,7 @@ def verdict(results: ResultsLike, metric: str | None = None, baseline: str | Non
         Line("question", results.study.report.question or _question(evidence)),
         *_answer(evidence, standings),
         *_limits(evidence, standings),
+        *(Line("counted", text) for text in remarks.counted(results, evidence)),
         *_recorded(results, evidence),
         *_next(results, evidence, standings),
     ]
@@ -259,6 +272,8 @@ def _limits(evidence: Evidence, standings: Standings) -> Iterator[Line]:
         yield Line("undecided", f"{where[0].upper()}{where[1:]} only one method can be judged.")
     if evidence.losses:
         yield Line("lost", doubts.losses(evidence))
+    if text := remarks.added_seeds(evidence):
+        yield Line("added", text)
     if (
         evidence.metric.direction != "neither"
         and any(s.contested for s in standings.cases)
@@ -289,9 +304,14 @@ def _certainty(evidence: Evidence, standings: Standings) -> str:
     error = f"{100 * (1 - evidence.level):.3g} %"
     tests = count(standings.comparisons, "comparison")
     corrected = f", corrected for {tests}" if standings.comparisons > 1 else ""
+    chance = f"Paired t tests on common seeds{corrected}: the chance that any method is wrongly named best is"
+    if evidence.planned > evidence.planned_first:
+        return (
+            f"{chance} about {error} where seeds are added until each method's own interval is narrow, as here; at "
+            "most that where their number is chosen before any result is seen."
+        )
     return (
-        f"Paired t tests on common seeds{corrected}: the chance that any method is wrongly named best is at most "
-        f"{error}, if the number of seeds was chosen before any result was seen. "
+        f"{chance} at most {error}, if the number of seeds was chosen before any result was seen. "
         f"Each interval holds by itself with {level(evidence)}."
     )
 
@@ -303,6 +323,12 @@ def _next(results: ResultsLike, evidence: Evidence, standings: Standings) -> Ite
         return
     valued = any(standing.order for standing in standings.cases)
     broken = sorted({loss.method for loss in evidence.losses if loss.status in {"failed", "crashed"}})
+    wild = sorted({loss.method for loss in evidence.losses if loss.status == "diverged"})
+    if wild and not (broken or valued):
+        names = enumerate_words([name(evidence, method) for method in wild], limit=4)
+        text = f"Change what made {names} diverge, such as a step or a rate that is too large; then"
+        yield Line("next", text, run_command(results))
+        return
     if broken and not valued:
         names = enumerate_words([name(evidence, method) for method in broken], limit=4)
         text = f"Repair {names}, for the reason above; then"

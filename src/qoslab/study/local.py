@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -75,6 +75,7 @@ class Local:
         self.workers = workers
         self._boot_failures = 0
         self._warming = warming or None
+        self._warm = True
         self.notes: list[str] = []
         self._pool = [_start() for _ in range(workers)]
 
@@ -85,6 +86,7 @@ class Local:
     def submit(self, batch: Batch) -> None:
         """Hand a batch to a free worker."""
         worker = next(worker for worker in self._pool if _is_free(worker))
+        batch = replace(batch, warm=self._warm)
         worker.batch, worker.begun, worker.since = batch, False, time.monotonic()
         # A worker that died while idle is found by `wait`, which then reports the batch as lost.
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -141,13 +143,18 @@ class Local:
             self.notes.append(not_compiled(problem))
         self._warming = None
 
+    def _lost_warming(self, reason: str) -> None:
+        """What kills or hangs a worker while it compiles is left to the trials that need it."""
+        self._warm = False
+        self._warmed(reason)
+
     def _bury(self, worker: _Worker, reports: list[Report]) -> None:
         """Report a worker that ended by itself, and start another in its place."""
         self._drain(worker, reports)
         _kill(worker)
         reason = _cause(worker.process.returncode)
         if worker.warming:
-            self._warmed(reason)
+            self._lost_warming(reason)
         if not worker.ready:
             self._boot_failed(reason)
         self._replace(worker, "crashed", reason, reports)
@@ -166,7 +173,7 @@ class Local:
         limit = worker.batch.time_limit_s if worker.batch and worker.begun else LOADING_LIMIT_S
         reason = f"{_doing(worker)} took more than its limit of {limit:g} s and was stopped"
         if worker.warming:
-            self._warmed(reason)
+            self._lost_warming(reason)
         if not worker.ready:
             self._boot_failed(reason)
         self._replace(worker, "timeout", reason, reports)

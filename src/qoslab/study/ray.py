@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qoslab import __version__
@@ -96,6 +96,7 @@ class OnRay:
             num_cpus=1, max_restarts=0, max_concurrency=1, runtime_env=environment
         )
         self._warming = self._ray.put(warming) if warming else None
+        self._warm = True
         first = self._start()
         self._first = first if warming else None
         self._pool = [first] if warming else [first, *self._others()]
@@ -108,7 +109,8 @@ class OnRay:
         """Hand a batch to a free actor."""
         slot = next(slot for slot in self._pool if slot.batch is None)
         slot.batch, slot.begun, slot.since = batch, False, time.monotonic()
-        slot.stream = slot.actor.work.options(num_returns="streaming").remote(batch)
+        work = slot.actor.work.options(num_returns="streaming")
+        slot.stream = work.remote(replace(batch, warm=self._warm))
 
     def wait(self, timeout_s: float) -> list[Report]:
         """What happened; an actor that is over its time is killed and replaced."""
@@ -141,7 +143,7 @@ class OnRay:
     def _start(self) -> _Slot:
         slot = _Slot(self._remote.remote(_path(), __version__))
         if self._warming is not None:
-            # Every machine has a cache of its own; where it is warm already, this costs a look.
+            # Every machine has a cache of its own, and every process loads from it: before a trial's time counts.
             slot.warmed = slot.actor.warm.remote(self._warming)
         return slot
 
@@ -158,7 +160,7 @@ class OnRay:
         if lost:
             # Another one in its place, which has nothing to compile before its trials.
             self._kill(first)
-            self._warming = None
+            self._warming, self._warm = None, False
             self._pool = [self._start()]
         problem = problem or lost
         self.notes += [not_compiled(problem)] if problem else []

@@ -31,6 +31,7 @@ class StudySummary:
         name: Its name.
         domain: Name of its domain.
         seeds: Replications of every scenario and method.
+        seeds_planned: How many there were to be before a run until a precision added some.
         seed: Root of all random numbers.
         time_limit_s: Wall seconds that a trial may take.
         report: The `[report]` table.
@@ -45,6 +46,7 @@ class StudySummary:
     name: str
     domain: str
     seeds: int
+    seeds_planned: int
     seed: int
     time_limit_s: float
     report: ReportTable
@@ -87,6 +89,14 @@ class Results:
         self.plan = plan
         self.interrupted = interrupted
         self._kept = store
+
+    def __repr__(self) -> str:
+        """The study's name, how many trials have which status, and the folder."""
+        status = self.table["status"].value_counts().sort("count", descending=True)
+        counts = ", ".join(f"{count} {name}" for name, count in status.iter_rows())
+        return (
+            f"<{type(self).__name__} of {self.study.name!r}: {counts or 'no trial'}; in {str(self.path)!r}>"
+        )
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -132,6 +142,7 @@ class Results:
             name=study["name"],
             domain=study["domain"],
             seeds=study["seeds"],
+            seeds_planned=study.get("seeds_planned", study["seeds"]),
             seed=study["seed"],
             time_limit_s=study["time_limit_s"],
             report=ReportTable.model_validate(study["report"]),

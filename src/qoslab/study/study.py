@@ -32,6 +32,7 @@ class Study:
         scenarios: The scenarios, each under its label.
         methods: The methods, each under its label.
         seeds: Replications of every scenario and method.
+        seeds_planned: How many there were to be before a run until a precision added some.
         seed: Root of all random numbers.
         time_limit_s: Wall seconds that a trial may take.
         train_limit_s: Wall seconds that a training may take.
@@ -47,6 +48,7 @@ class Study:
     scenarios: tuple[ScenarioCase, ...]
     methods: tuple[MethodCase, ...]
     seeds: int
+    seeds_planned: int = field(compare=False)
     seed: int
     time_limit_s: float
     train_limit_s: float
@@ -116,8 +118,10 @@ class Study:
             "report": asked,
             "path": path,
             "text": text,
+            "seeds_planned": table.seeds,
             "overrides": dict(overrides or {}),
         }
+        build.fit(given["scenarios"], given["methods"])
         check_report(build, asked, given["methods"])
         build.finish()
         for key, value in given.items():
@@ -157,11 +161,19 @@ class Study:
         return run(self, out, **options)
 
     def with_seeds(self, seeds: int) -> Study:
-        """The same study with another number of replications."""
+        """The same study with another number of replications; how many were planned stays as it is."""
         import copy
 
         other = copy.copy(self)
         object.__setattr__(other, "seeds", seeds)
+        return other
+
+    def with_precision(self, precision: float | None) -> Study:
+        """The same study with another precision in its `[report]` table."""
+        import copy
+
+        other = copy.copy(self)
+        object.__setattr__(other, "report", self.report.model_copy(update={"precision": precision}))
         return other
 
     def summary(self) -> dict[str, Any]:
@@ -170,6 +182,7 @@ class Study:
             "name": self.name,
             "domain": self.domain,
             "seeds": self.seeds,
+            "seeds_planned": self.seeds_planned,
             "seed": self.seed,
             "time_limit_s": self.time_limit_s,
             "train_limit_s": self.train_limit_s,

@@ -9,11 +9,12 @@ from typing import Any
 
 from qoslab.core.context import Context
 from qoslab.core.domain import Domain, load
+from qoslab.core.errors import BadInput
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
 from qoslab.study.cases import Given, MethodSource
 from qoslab.study.plan import Pair
-from qoslab.study.work import explain
+from qoslab.study.work import explain, mark_loaded
 
 __all__ = ["Warming", "not_compiled", "warming_for"]
 
@@ -50,6 +51,10 @@ class Warming:
                 registry.add_domain(self.domain)
                 given: dict[str, Any] = {} if self.dataset is None else {"dataset": self.dataset}
                 load(self.domain.warm)(list(self._cases()), Context(**given))
+                for scenario, method in self.pairs:
+                    mark_loaded(self.domain, self.scenarios[scenario], self.sources[method])
+        except BadInput:  # a mistake in a method: its trials tell it
+            return ""
         except (Exception, SystemExit) as error:
             return explain(error, Given(None))
         return ""

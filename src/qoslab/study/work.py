@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from qoslab.core.context import Context, TimeLimitExceeded
-from qoslab.core.domain import Domain
+from qoslab.core.domain import Domain, load
 from qoslab.core.errors import QoslabError
 from qoslab.core.outcome import Outcome, Series
 from qoslab.core.registry import registry
@@ -19,7 +20,7 @@ from qoslab.core.seeds import Seed
 from qoslab.study.cases import MethodSource
 from qoslab.study.userfile import frame_in
 
-__all__ = ["Batch", "Failure", "Result", "Success", "Trained", "begin", "perform"]
+__all__ = ["Batch", "Failure", "Result", "Success", "Trained", "begin", "mark_loaded", "perform"]
 
 FailureStatus = Literal["failed", "timeout", "crashed"]
 
@@ -39,6 +40,8 @@ class Batch:
         time_limit_s: Wall seconds that the call may take; None for no limit.
         weights: The file of trained weights.
         dataset: Finds a data file.
+        warm: Whether a process that is new to this scenario and method loads their kernels before its time counts;
+            not where compiling in advance has cost a worker already.
     """
 
     number: int
@@ -51,6 +54,7 @@ class Batch:
     time_limit_s: float | None = None
     weights: Path | None = None
     dataset: Callable[[str], Path] | None = None
+    warm: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,37 @@ def begin(batch: Batch) -> Callable[[], Iterator[Result]]:
     except Exception as error:
         failure = watch.failure("failed", explain(error, batch.source))
         return lambda: iter((failure,))
+    _load_kernels(batch, method)
     return lambda: perform(batch, method, run)
+
+
+_LOADED: set[tuple[str, str, str]] = set()
+"""Scenarios and methods whose kernels this process has loaded."""
+
+
+def mark_loaded(domain: Domain, scenario: Scenario, source: MethodSource) -> bool:
+    """Take note that this process has the kernels of a scenario and a method.
+
+    Returns:
+        Whether that is news.
+    """
+    key = (domain.name, repr(scenario), repr(source))
+    news = key not in _LOADED
+    _LOADED.add(key)
+    return news
+
+
+def _load_kernels(batch: Batch, method: Any) -> None:
+    """Load kernels from the cache on disk: seconds in a new process, and the fault of no trial.
+
+    What goes wrong here goes wrong again in the trial, which tells.
+    """
+    if batch.domain.warm is None or not batch.warm or batch.training:
+        return
+    if mark_loaded(batch.domain, batch.scenario, batch.source):
+        given: dict[str, Any] = {} if batch.dataset is None else {"dataset": batch.dataset}
+        with suppress(Exception, SystemExit):
+            load(batch.domain.warm)([(batch.scenario, method)], Context(weights=batch.weights, **given))
 
 
 def perform(batch: Batch, method: Any, run: Callable[..., Iterator[Outcome]]) -> Iterator[Result]:

@@ -35,7 +35,7 @@ SMALL = {
     "maglev": {"table_size": 31},
     "lard": {"targets": 7, "low": 1.0, "high": 2.0},
     "prequal": {"pool": 3, "window": 4},
-    "wcmp": {"buckets": 16},
+    "wcmp": {"buckets": 40},
     "grpc_wrr": {"blackout_s": 1.0, "expiry_s": 5.0},
 }
 """Parameters that make rare things happen."""

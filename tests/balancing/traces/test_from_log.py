@@ -5,6 +5,7 @@ import pytest
 from qoslab.core.errors import BadInput
 from qoslab.core.located import read_toml, validate
 from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.traces.columns import find_size
 from qoslab.domains.balancing.traces.from_log import from_log
 
 
@@ -42,6 +43,37 @@ def test_a_trace_becomes_a_study(tmp_path, text):
     from_log(tmp_path / "t.csv", out=tmp_path / "s.toml")
     assert scenario_of(tmp_path / "s.toml").arrivals.kind == "trace"
     assert "Put in yours" in " ".join((tmp_path / "s.toml").read_text().replace("# ", "").split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["time_s,service_s\n0,0.25\n1,0.5\n3,1\n", "time_s,bytes\n0,10\n1,20\n3,10\n", "time_s\n0\n1\n3\n"],
+)
+def test_what_was_written_is_read_again_as_it_was(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    from_log(tmp_path / "t.csv", out=tmp_path / "s.toml")
+    from_log(tmp_path / "s.requests.csv", out=tmp_path / "again.toml")
+    assert (tmp_path / "again.requests.csv").read_bytes() == (tmp_path / "s.requests.csv").read_bytes()
+    first, second = scenario_of(tmp_path / "s.toml"), scenario_of(tmp_path / "again.toml")
+    assert first.arrivals.size == second.arrivals.size
+    assert first.sizes == second.sizes
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        (["size_s"], ("size_s", 1.0, "service_s")),
+        (["work_ms"], ("work_ms", 1e-3, "service_s")),
+        (["size", "size_us"], ("size_us", 1e-6, "service_s")),
+        (["size_s", "service_time_ms"], ("service_time_ms", 1e-3, "service_s")),
+        (["size"], ("size", None, "work")),
+        (["size_bytes"], ("size_bytes", None, "work")),
+        (["tokens_s"], ("tokens_s", 1.0, "work")),
+    ],
+)
+def test_a_size_in_a_unit_of_time_is_a_service_time(columns, found):
+    named = find_size(columns)
+    assert (named.column, named.unit_s, named.kind) == found
 
 
 @pytest.mark.parametrize("taken", ["s.toml", "s.requests.csv"])

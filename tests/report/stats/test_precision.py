@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import log_ndtr
+from scipy.stats import ttest_1samp
 
 from qoslab.core.errors import BadInput
 from qoslab.report.stats.intervals import student
@@ -152,3 +154,34 @@ def test_refusals() -> None:
         seeds_to_decide([1.0, 2.0], power=1.0)
     with pytest.raises(BadInput, match="above 0"):
         seeds_to_decide([1.0, 2.0], tests=0)
+
+
+def _stopped(values: np.ndarray, target: float) -> int:
+    """Seeds that the rule of `run --until-precision` ends with; values of two methods, shape (seeds, 2)."""
+    n = 5
+    while True:
+        found = [precision(values[:n, method], target) for method in (0, 1)]
+        wanted = min(max((one.next_n for one in found if not one.reached), default=n), 2 * n, len(values))
+        if wanted <= n:
+            return n
+        n = wanted
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("law", "target"), [("normal", 0.05), ("lognormal", 0.12), ("exponential", 0.2)])
+def test_added_seeds_hardly_touch_the_paired_test(law: str, target: float) -> None:
+    """Equal methods on common seeds are called different about as often as stated; a true 5 % passes with 1 - 6e-5."""
+    rng = np.random.default_rng(1)
+    runs, wrong = 2000, 0
+    for _ in range(runs):
+        common, own = rng.standard_normal((4000, 1)), rng.standard_normal((4000, 2))
+        normal = np.sqrt(0.5) * (common + own)
+        values = {
+            "normal": lambda z: 10 + 2 * z,
+            "lognormal": lambda z: np.exp(0.5 * z),
+            "exponential": lambda z: -log_ndtr(-z),
+        }[law](normal)
+        n = _stopped(values, target)
+        difference = values[:n, 0] - values[:n, 1]
+        wrong += abs(ttest_1samp(difference, 0.0).pvalue) < 0.05
+    assert 0.05 - 4 * np.sqrt(0.05 * 0.95 / runs) < wrong / runs < 0.05 + 4 * np.sqrt(0.05 * 0.95 / runs)

@@ -50,9 +50,17 @@ def warm(cases: Sequence[tuple[Toy, Any]], context: Context) -> None:
     if "TOYLAB_WARM_FAILS" in os.environ:
         raise ValueError("no compiler today")
     log("warm", *(f"{scenario.load:g}/{type(method).__name__}" for scenario, method in cases))
+    _LOADED.append("kernels")
+
+
+_LOADED: list[str] = []
+"""What this process has loaded: as with real kernels, a run that finds nothing here has to wait for it."""
 
 
 def run(scenario: Toy, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
+    if not _LOADED:
+        nap(float(os.environ.get("TOYLAB_LOAD_S", "0")))
+        _LOADED.append("kernels")
     log("run", type(method).__name__, *(str(seed.replication) for seed in seeds))
     for seed in seeds:
         context.check_time()

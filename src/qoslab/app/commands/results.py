@@ -34,13 +34,14 @@ def show(
         results: A folder of results, or the study file that was run.
         metric: Metrics to show; may be repeated. The domain's first ones by default.
         rows: Show every trial instead of means.
-        json: Print every trial as JSON.
+        json: Print every trial as JSON: all columns, or, with `--metric`, those that say which trial it is and these.
     """
     opened = open_results(results)
     table = opened.table
     chosen = _known(opened, metric) or _first_metrics(opened)
     if json:
-        print_json(table.with_row_index("row").to_dicts())
+        numbered = table.with_row_index("row")
+        print_json((numbered.select(*_identity(table), *chosen) if metric else numbered).to_dicts())
         return 0
     if rows:
         shown = table.with_row_index("row").head(_ROWS_SHOWN)
@@ -50,6 +51,11 @@ def show(
             print(f"... and {len(table) - len(shown)} more rows; the whole table is {whole}")
         return 0
     print_table(_means(table, chosen), ["scenario", "method", "done", "failed", *chosen])
+    study = opened.study
+    if study.seeds > study.seeds_planned:
+        print(
+            f"\n{study.seeds_planned:,} seeds were planned; a run until a precision made them {study.seeds:,}."
+        )
     return 0
 
 
@@ -184,6 +190,12 @@ def _known(opened: Any, names: Iterable[str]) -> list[str]:
     if problems:
         raise BadInput(problems)
     return asked
+
+
+def _identity(table: Any) -> list[str]:
+    """The columns that say which trial a row is and what became of it: all from the first up to its reason."""
+    columns = table.columns
+    return ["row", *columns[: columns.index("reason") + 1]]
 
 
 def _first_metrics(opened: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,12 +12,16 @@ from qoslab.app.files import verdict_from_here
 from qoslab.app.output import print_json, short
 from qoslab.app.progress import study_progress
 from qoslab.app.settings import overrides
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.plain_words import NO_SUCH_KEY
 
 if TYPE_CHECKING:
     from qoslab.study.results import Results
     from qoslab.study.study import Study
 
 __all__ = ["conclude", "run", "run_study"]
+
+_AGENTS = "scenario.agents"
 
 
 def run(
@@ -61,22 +66,46 @@ def run(
     Returns:
         1 where a trial failed, 130 where the run was interrupted, else 0.
     """
-    from qoslab.study.study import Study
-
-    if agents is not None:
-        set_ = (*set_, f"scenario.agents={agents}")
-    study = Study.from_file(file, overrides(set_))
+    study = _study(file, overrides(set_), agents)
+    if until_precision is not None:
+        study = study.with_precision(until_precision)
     results = run_study(
         study,
         out,
         workers=workers,
         ray=ray,
         executor=executor,
-        until_precision=until_precision if until_precision is not None else study.report.precision,
+        until_precision=study.report.precision,
         fail_fast=fail_fast,
         data=data,
     )
     return conclude(results, json=json, file=file)
+
+
+def _study(file: Path, values: dict[str, str], agents: str | None) -> Study:
+    """The study with what was set from outside.
+
+    Raises:
+        BadInput: As `Study.from_file`; what is wrong with `--agents` is named so.
+    """
+    from qoslab.study.study import Study
+
+    if agents is None:
+        return Study.from_file(file, values)
+    try:
+        return Study.from_file(file, {**values, _AGENTS: agents})
+    except BadInput as error:
+        raise BadInput([_by_its_option(problem, agents) for problem in error.problems]) from None
+
+
+def _by_its_option(problem: Problem, agents: str) -> Problem:
+    """A problem under the option that was typed, not under the setting it stands for."""
+    if problem.field != f"--set {_AGENTS}={agents}":
+        return problem
+    if problem.message != NO_SUCH_KEY:
+        return replace(problem, field=f"--agents {agents}")
+    message = "scenarios of this domain have no agents that could run on their own"
+    return replace(problem, field=f"--agents {agents}", message=message, hint="leave --agents out")
 
 
 def conclude(

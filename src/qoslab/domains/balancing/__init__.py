@@ -98,6 +98,13 @@ registry.add_domain(
             ("*", "qoslab balancing plan-capacity --help"),
             *((method, f"{_STEER} --policy {policy}") for method, policy in _STEERED.items()),
         ),
+        alarms=(
+            (
+                "stranded",
+                "requests that nobody will ever answer, for their servers failed for good; such a run ends early, and "
+                "its metrics are of what came before",
+            ),
+        ),
         metrics=METRICS,
         figures=_FIGURES,
         commands=(

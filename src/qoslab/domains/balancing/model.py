@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
@@ -71,7 +73,10 @@ def warm(cases: Sequence[tuple[BalancingScenario, Policy]], context: Context) ->
         try:
             if id(scenario) not in demands:
                 demands[id(scenario)] = make_demand(scenario, context)
-            Simulation(scenario, method, Seed(), context, demand=demands[id(scenario)]).compile()
+            simulation = Simulation(scenario, method, Seed(), context, demand=demands[id(scenario)])
+            simulation.compile()
+            if isinstance(method, Playing):
+                simulation.compile_look()
         except Exception as error:
             failed.append(error)
     if failed:
@@ -148,6 +153,13 @@ class Simulation:
         """Compile what `advance` runs, or read it from the cache, and run nothing."""
         compile_for(advance, self._state, self._pointer, math.inf, constants=self._variant, wraparound=False)
         compile_for(fill, *self._requests, 0, 0, 0.0, wraparound=False)
+
+    def compile_look(self) -> None:
+        """Compile what a learner looks at the simulation with, and run nothing."""
+        from qoslab.domains.balancing.learned.seeing import look
+
+        balancers, servers, line = np.zeros((1, 1)), np.zeros((1, 1, 1)), np.zeros(1)
+        compile_for(look, by_reference(self.world.board), 0.0, 0.0, balancers, servers, line, line, line)
 
     def finish(self) -> None:
         """Go on to the end; a policy that waits for decisions keeps the weights it has.

@@ -32,7 +32,7 @@ from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
 from qoslab.domains.optimization.stability import require_stable
 from qoslab.domains.optimization.steps import step_field
-from qoslab.domains.optimization.stepsizes import judged_steps, round_alike
+from qoslab.domains.optimization.stepsizes import judged_steps, quiet, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -157,8 +157,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
 def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Context) -> Outcome:
     task = make_task(scenario, seed, context)
     steady = scenario.link_up == 1.0
-    told = steady and round_alike(scenario)  # rates and limits are those of rounds that are all alike
-    refuse = scenario.unstable == "refuse" and told
+    told = steady and quiet(scenario)  # rates are those of rounds that are all alike
+    refuse = scenario.unstable == "refuse" and steady and round_alike(scenario)
     rate = prepare(method, task, refuse=refuse)
     if task.later is not None:
         prepare(method, task.later, refuse=refuse)

@@ -6,6 +6,10 @@ What is done against it: nothing is believed below `MINIMUM` seeds, and seeds ar
 planned from the spread seen (Stein's 1945 two-step idea), not one by one. Measured at a nominal 95 %: 93.9-95.0 % for
 normal values at any target (starting from 5 seeds and adding one by one: 92.1 %); with relative targets 92.7-94.7 %
 for lognormal values (sigma 0.5) and 91.5-94.5 % for exponential ones, the lower figures where under 50 seeds suffice.
+
+The paired t test between two methods is hardly touched, for the rule looks at each method's own interval and not at
+their difference: two equal methods on common seeds (correlation 0.5) were called different in 4.0-5.6 % of 2,000 runs
+at a nominal 5 %, over the same three laws, relative targets from 0.03 to 0.2 and starts from 5 and 20 seeds.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ _SERVICE = (
 _WORK = (
     "size", "work", "job_size", "cost", "demand", "weight", "bytes", "size_bytes", "tokens", "units", "length",
 )  # fmt: skip
+_COUNTS = frozenset({"bytes", "size_bytes", "tokens", "units"})
 _RESPONSE = (
     "response_time", "responsetime", "latency", "sojourn", "sojourn_time", "elapsed", "request_time",
     "upstream_response_time", "total_time", "time_taken", "rtt", "ttfb",
@@ -63,13 +64,21 @@ def find_time(columns: Sequence[str]) -> Named | None:
 
 
 def find_size(columns: Sequence[str]) -> Named | None:
-    """The column of service times, or else of other sizes, by its name; None where no name is known."""
-    return _find(columns, _SERVICE, "service_s") or _find(columns, _WORK, "work")
+    """The column of service times, or else of other sizes, by its name; None where no name is known.
+
+    A size with a unit of time, such as `size_s` or `work_ms`, is a service time; `tokens_s` is none.
+    """
+    return _find(columns, _SERVICE, "service_s") or _find_timed(columns) or _find(columns, _WORK, "work")
 
 
 def find_response(columns: Sequence[str]) -> Named | None:
     """A column of response times: they contain waiting, so they are no sizes."""
     return _find(columns, _RESPONSE, "service_s")
+
+
+def _find_timed(columns: Sequence[str]) -> Named | None:
+    timed = [column for column in columns if _split(column)[1] is not None]
+    return _find(timed, [stem for stem in _WORK if stem not in _COUNTS], "service_s")
 
 
 def _find(columns: Sequence[str], stems: Sequence[str], kind: SizeKind) -> Named | None:
