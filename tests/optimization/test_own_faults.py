@@ -10,6 +10,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.methods.admm import Admm
 from qoslab.domains.optimization.methods.dgd import Dgd
+from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.model import run
 from qoslab.domains.optimization.scenario import OptimizationScenario
@@ -183,3 +184,31 @@ def test_an_optimum_that_is_one_is_taken_where_gradients_do_not_sum_to_zero(tmp_
     base = {"network": {"generate": {"model": "ring", "nodes": 6}}, "problem": problem, "rounds": 2}
     [outcome] = run(OptimizationScenario.model_validate(base), Dgd(0.1), [Seed()], Context())
     assert outcome.metrics["cost_optimal"] == pytest.approx(2 + 1 + 0 + 1 + 2 + 3)
+
+
+FLAT = """
+import numpy as np
+
+def cost(x, d):
+    return 0.5 * float(((x - d) ** 2).sum()) if d != 3 else BENT
+
+def gradient(x, d):
+    return x - d if d != 3 else SLOPE
+"""
+
+
+def test_a_convexity_that_is_not_there_at_the_optimum_is_refused(tmp_path):
+    """Agent 3's cost is flat; that of the others is least at 2.4."""
+    bad = FLAT.replace("BENT", "0.0").replace("SLOPE", "np.zeros(1)")
+    words = told(tmp_path, bad, DualDecomposition(0.1), problem={"convexity": 1.0})
+    assert "cost.py: scenario.problem.convexity: agent 3: at the optimum, [2.4" in words
+    assert "the second derivative of its cost is 0, less than the convexity 1" in words
+
+
+def test_a_convexity_that_is_not_there_elsewhere_is_told_by_who_looks_for_its_minimum(tmp_path):
+    """Agent 3's cost is a parabola from 2 on, and flat below: its own minimisation starts at 0."""
+    bent, slope = "0.5 * float((np.maximum(x - 2, 0) ** 2).sum())", "np.maximum(x - 2, 0)"
+    bad = FLAT.replace("BENT", bent).replace("SLOPE", slope)
+    words = told(tmp_path, bad, DualDecomposition(0.1), problem={"convexity": 1.0})
+    assert "round 0, agent 3: its own minimisation met no curvature" in words, words
+    assert "costs as convex as problem.convexity says" in words

@@ -99,7 +99,7 @@ def task_of(
         return Task(weights, Dual(None, problem), problem, found.prices, found.x, found.cost)
     optimum = solve(problem) if optimum is None else optimum
     if isinstance(problem, UserCosts):
-        problem = replace(problem, optimum=optimum)
+        problem = problem.with_optimum(optimum)
     decisions = np.broadcast_to(optimum, (network.n, len(optimum)))
     return Task(weights, problem, None, optimum, decisions, float(problem.total(optimum[None])[0]))
 

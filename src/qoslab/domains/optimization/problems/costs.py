@@ -45,6 +45,10 @@ class Costs(ABC):
         """The same costs; a user's tell their faults with this moment, such as `round 7`."""
         return self
 
+    def who(self, row: int) -> str:  # noqa: ARG002
+        """The agent of a row, as messages name it; rows of built-in costs do not know whose they are."""
+        return "an agent"
+
     def hessian(self, x: FloatArray) -> FloatArray | None:  # noqa: ARG002
         """Second derivatives, shape (rows, p, p); None where a cost is not smooth."""
         return None

@@ -59,7 +59,7 @@ def _newton(costs: Costs, linear: FloatArray, weight: float, start: FloatArray) 
         bend = costs.hessian(x)
         if bend is None:
             raise BadInput(Problem(field="method", message="needs smooth costs, or weighted distances"))
-        direction = np.asarray(-np.linalg.solve(bend + weight * eye, slope[:, :, None])[:, :, 0], np.float64)
+        direction = _directions(costs, bend + weight * eye, slope)
         step = _steps(costs, linear, weight, x, direction, (slope * direction).sum(axis=1))
         x = np.where(arrived[:, None], x, x + step[:, None] * direction)
         # A step this short changes nothing but rounding.
@@ -67,10 +67,26 @@ def _newton(costs: Costs, linear: FloatArray, weight: float, start: FloatArray) 
         if arrived.all():
             return x
     # Sums of many terms keep the slope above the bound by rounding alone.
-    if (np.abs(costs.gradient(x) + linear + weight * x).max(axis=1) <= 1e-10 * scale).all():
+    left = np.abs(costs.gradient(x) + linear + weight * x).max(axis=1) > 1e-10 * scale
+    if not left.any():
         return x
-    message = "an agent's own minimisation found no minimum"
+    row = int(np.flatnonzero(left)[0])
+    message = (
+        f"{costs.who(row)}: its own minimisation found no minimum in {_STEPS} steps, to {x[row].tolist()}"
+    )
     raise BadInput(Problem(field="scenario.problem", message=message))
+
+
+def _directions(costs: Costs, bend: FloatArray, slope: FloatArray) -> FloatArray:
+    """Newton's, row by row."""
+    try:
+        return np.asarray(-np.linalg.solve(bend, slope[:, :, None])[:, :, 0], np.float64)
+    except np.linalg.LinAlgError:
+        flat = np.linalg.matrix_rank(bend) < bend.shape[1]
+        row = int(np.argmax(flat))
+        message = f"{costs.who(row)}: its own minimisation met no curvature in some direction"
+        hint = "costs as convex as problem.convexity says"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint=hint)) from None
 
 
 def _steps(

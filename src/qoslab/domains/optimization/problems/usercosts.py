@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qoslab.agents.message import FloatArray
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.userfile import UserFile
@@ -52,6 +54,28 @@ class UserCosts(Costs):
     def when(self, moment: str) -> UserCosts:
         """The same costs, whose faults are told with this moment."""
         return replace(self, own=replace(self.own, moment=moment))
+
+    def with_optimum(self, optimum: FloatArray) -> UserCosts:
+        """The same costs, their optimum known.
+
+        Raises:
+            BadInput: An agent's second derivative there, measured to 0.1 %, is less than the convexity that is told.
+        """
+        if self.convex > 0:
+            bent = self.hessian(np.broadcast_to(optimum, (self.count, self.dimension)))
+            least = np.linalg.eigvalsh(bent)[:, 0]
+            short = np.flatnonzero(least < self.convex * (1.0 - 1e-3))
+            if len(short):
+                i = int(short[0])
+                message = f"agent {self.own.agents[i]}: at the optimum, {optimum.tolist()}, the second derivative of "
+                message += f"its cost is {least[i]:.6g}, less than the convexity {self.convex:g}"
+                path = Path(self.own.path)
+                raise BadInput(Problem(field="scenario.problem.convexity", message=message, path=path))
+        return replace(self, optimum=optimum)
+
+    def who(self, row: int) -> str:
+        """The moment and the agent."""
+        return f"{self.own.moment}, agent {self.own.agents[row]}"
 
     def value(self, x: FloatArray) -> FloatArray:
         """f_i(x_i), shape (rows,); faults are told as `UserFile.value` does."""
