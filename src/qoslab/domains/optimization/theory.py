@@ -6,9 +6,7 @@ separate prototype, and is called our reference instance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,18 +17,26 @@ from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.weights import Weights
 from qoslab.core.check import Check
 from qoslab.core.context import Context
-from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.adversaries import full_knowledge
 from qoslab.domains.optimization.asymptotics import Asymptotics, predicted_rate, stability_limit
 from qoslab.domains.optimization.certificate import certified_step
+from qoslab.domains.optimization.checks import OURS, Noisy
+from qoslab.domains.optimization.checks import near as _near
 from qoslab.domains.optimization.data import make_problem
+from qoslab.domains.optimization.digits import (
+    budget_digits,
+    leakage_digits,
+    penalty_digits,
+    plane_digits,
+    subgradient_digits,
+    tracking_digits,
+)
 from qoslab.domains.optimization.eavesdropping import innovation_leakage
-from qoslab.domains.optimization.instances import a1, b1, b2, c1, d1, known_to, ring, work
+from qoslab.domains.optimization.instances import a1, b1, b2, c1, d1, ring, work
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.methods.projected_subgradient import ProjectedSubgradient
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.metrics import measured_rate
-from qoslab.domains.optimization.noisefloor import Spread, last_state, spread_of
 from qoslab.domains.optimization.oracle import central_checks
 from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.problems.multipliers import penalised, solve_coupled
@@ -38,14 +44,6 @@ from qoslab.domains.optimization.tables import CapacityTable, QosTable
 from qoslab.domains.optimization.task import Task
 
 __all__ = ["series_budgets", "tapped_average", "verify", "worst_gap"]
-
-OURS = "our reference instance"
-
-_PROTOTYPE = 5
-"""Noisy runs that the prototype's digits are the mean of."""
-
-_SHORT, _LONG = 40, 20
-"""Noisy runs of ours, up to a thousand rounds and beyond."""
 
 
 def series_budgets(weight: FloatArray, goal: float) -> FloatArray:
@@ -73,6 +71,11 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     for part in (_tracking, _subgradient, _plane, _penalty, _budgets, _leakage):
         yield from part(context, quick=quick)
         context.check_time()
+    for digits in (tracking_digits(context), subgradient_digits(context), budget_digits()):
+        yield from digits
+    yield from penalty_digits(context, quick=quick)
+    yield from leakage_digits(tapped_average(400), quick=quick)
+    context.check_time()
     yield from central_checks(quick=quick)
 
 
@@ -125,6 +128,7 @@ def _plane(context: Context, *, quick: bool) -> Iterator[Check]:
     for count, gap, half in table[: 2 if quick else 4]:
         trace = work(task, ProjectedSubgradient(step=0.05), count, context, start="own")
         yield _near(f"B2 worst gap after {count} rounds", gap, worst_gap(task, trace.x), half)
+        yield from plane_digits(task, trace.x, count)
 
 
 def _penalty(context: Context, *, quick: bool) -> Iterator[Check]:
@@ -150,7 +154,7 @@ def _penalty(context: Context, *, quick: bool) -> Iterator[Check]:
         trace = work(task, method, count, context)
         got = float(np.linalg.norm(trace.x - target))
         yield _near(f"C1 distance from x_r after {count} rounds", expected, got, half)
-    world = _Noisy("C1", task, method, target, 0.0, lambda off: np.sqrt((off**2).sum(axis=1)))
+    world = Noisy("C1", task, method, target, 0.0, lambda off: np.sqrt((off**2).sum(axis=1)))
     for noise, expected in ((0.5, 0.0236), (1.0, 0.047))[: 0 if quick else 2]:
         yield from world.checks(noise, 10_000, expected, context)
 
@@ -158,9 +162,10 @@ def _penalty(context: Context, *, quick: bool) -> Iterator[Check]:
 def _budgets(context: Context, *, quick: bool) -> Iterator[Check]:
     task = d1()
     assert task.coupled is not None
-    # (sqrt 19 + sqrt 8)^2 + (sqrt 19 + sqrt 12)^2 / 2; a conic solver's 82.2573245 is short of it by 4e-7.
+    # (sqrt 19 + sqrt 8)^2 + (sqrt 19 + sqrt 12)^2 / 2.
     cost = float((np.sqrt(19) + np.sqrt(8)) ** 2 + (np.sqrt(19) + np.sqrt(12)) ** 2 / 2)
-    yield _near("D1 optimal cost", cost, task.cost, 1e-9, "closed form, derived")
+    note = "a conic solver's 82.2573245 is short of it by 4e-7"
+    yield _near("D1 optimal cost", cost, task.cost, 1e-9, "closed form, derived", note)
     sums = np.array([[8.0, 19.0], [12.0, 19.0]])
     budgets = [series_budgets(sums[s], goal) for s, goal in enumerate((1.0, 2.0))]
     solved = solve_coupled(task.coupled).x
@@ -179,7 +184,7 @@ def _budgets(context: Context, *, quick: bool) -> Iterator[Check]:
         got = float(np.abs(trace.x - found.x).max())
         yield _near(f"D1 distance from x_r after {count} rounds", expected, got, half)
     table = ((1.0, 1000, 3.8e-3), (5.0, 1000, 1.7e-2), (1.0, 20_000, 1.6e-3), (5.0, 20_000, 8.1e-3))
-    world = _Noisy("D1", task, method, found.x, 0.4, lambda off: np.abs(off).max(axis=1))
+    world = Noisy("D1", task, method, found.x, 0.4, lambda off: np.abs(off).max(axis=1))
     for noise, count, expected in table[: 2 if quick else 4]:
         yield from world.checks(noise, count, expected, context)
     yield from _capacity()
@@ -203,46 +208,6 @@ def _capacity() -> Iterator[Check]:
     yield _near("D with a capacity: budget of the core", 1 / 3, float(found.x[0, 0]), 1e-8, source)
     yield _near("D with a capacity: price of the goal", 36.0, float(found.prices[0]), 1e-5, source)
     yield _near("D with a capacity: price of the capacity", 3.0, float(found.tolls[0]), 1e-5, source)
-
-
-@dataclass(frozen=True)
-class _Noisy:
-    """Distances from x_r that noise leaves, of an instance whose prototype's five runs we have the means of."""
-
-    name: str
-    task: Task
-    method: PenaltyConsensus
-    target: FloatArray
-    start: float
-    distance: Callable[[FloatArray], FloatArray]
-
-    def checks(self, noise: float, count: int, expected: float, context: Context) -> Iterator[Check]:
-        """The digits against what noise must leave, and our own runs against the same."""
-        name = f"{self.name} distance from x_r after {count} rounds, noise {noise:g}"
-        spread = self._spread(noise, count)
-        # Means of so many runs are nearly normal: 4.4 standard errors are passed by chance once in 10^5.
-        half = 4.4 * spread.std / np.sqrt(_PROTOTYPE)
-        low, high = expected - half, expected + half
-        yield Check.within(name, OURS, expected=expected, got=spread.mean, low=low, high=high)
-        runs = _SHORT if count <= 1000 else _LONG
-        got = np.mean([self._run(noise, count, k, context) for k in range(runs)])
-        # A hundredth for what is not linear.
-        half = 4.4 * spread.std / np.sqrt(runs) + 0.01 * spread.mean
-        low, high = spread.mean - half, spread.mean + half
-        source = "covariance of linear rounds, derived"
-        yield Check.within(
-            f"{name}, {runs} runs", source, expected=spread.mean, got=float(got), low=low, high=high
-        )
-
-    def _spread(self, noise: float, count: int) -> Spread:
-        own = known_to(self.task, self.method, start=self.start)
-        mean, covariance = last_state(self.method, self.task, own, noise, count)
-        return spread_of(self.distance, (mean - self.target).ravel(), covariance)
-
-    def _run(self, noise: float, count: int, seed: int, context: Context) -> float:
-        more: dict[str, Any] = {"start": self.start, "noise": noise, "seed": Seed(replication=seed)}
-        trace = work(self.task, self.method, count, context, **more)
-        return float(self.distance((trace.x - self.target).reshape(1, -1))[0])
 
 
 def _leakage(context: Context, *, quick: bool) -> Iterator[Check]:  # noqa: ARG001
@@ -273,10 +238,3 @@ def _leakage(context: Context, *, quick: bool) -> Iterator[Check]:  # noqa: ARG0
 
 def _first(errors: FloatArray, bound: float) -> float:
     return float(np.argmax(errors <= bound))
-
-
-def _near(name: str, expected: float, got: float, half: float, source: str = OURS) -> Check:
-    # The last digit given was rounded: half a unit of it, and a hair for the rounding of both numbers.
-    hair = 1e-9 * max(1.0, abs(expected))
-    low, high = expected - half - hair, expected + half + hair
-    return Check.within(name, source, expected=expected, got=got, low=low, high=high)
