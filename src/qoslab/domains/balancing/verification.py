@@ -67,7 +67,8 @@ def _figures(exact: Exact, context: Context, *, quick: bool) -> FloatArray:
     requests = exact.quick if quick else exact.full
     if exact.rule == "heavy":
         terms = zip(HEAVY_WEIGHTS, HEAVY_LOADS, strict=True)
-        return np.sum([w * _heavy(exact, load, requests, context, quick=quick) for w, load in terms], axis=0)
+        scaled = [w * _heavy(exact, load, requests, context, quick=quick) for w, load in terms]
+        return np.asarray(np.sum(scaled, axis=0))
     values = _values(exact, exact.scenario, requests, context, quick=quick)
     if exact.rule == "double":
         return 2.0 * _values(exact, _doubled(exact.scenario), 2 * requests, context, quick=quick) - values
@@ -87,9 +88,8 @@ def _heavy(exact: Exact, load: float, requests: int, context: Context, *, quick:
         _values(exact, apart, requests, context, quick=quick)
         - _values(exact, pooled, requests, context, quick=quick)
     )
-    return (1.0 - load) * (
-        excess + theory.mg1_work(load, 1.0, exact.scenario.get("sizes", {}).get("scv", 1.0))
-    )
+    known = theory.mg1_work(load, 1.0, exact.scenario.get("sizes", {}).get("scv", 1.0))
+    return np.asarray((1.0 - load) * (excess + known))
 
 
 def _values(
