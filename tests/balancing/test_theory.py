@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoslab.domains.balancing import delayed, published, theory
+from qoslab.domains.balancing.verification_forms import HEAVY_LOADS, HEAVY_WEIGHTS
 
 
 @pytest.mark.parametrize(("rho", "value"), [(0.8, 1.2860), (0.9, 1.8769)])
@@ -21,6 +22,27 @@ def test_pollaczek_khinchine():
     assert theory.mg1(0.9, 1.0, 4.0) == pytest.approx(23.5)
     assert theory.mg1(0.6, 1.0, 1.0) == pytest.approx(theory.mm1(0.6))
     assert theory.md1(0.5) == pytest.approx(1.5)
+
+
+@given(st.floats(0.05, 0.95), st.floats(0.0, 20.0))
+def test_work_is_the_wait_of_first_come_first_served(rho, scv):
+    """What an arrival finds is what it waits for; in heavy traffic (1 - rho) times it tends to its limit."""
+    assert theory.mg1_work(rho, 1.0, scv) == pytest.approx(theory.mg1(rho, 1.0, scv) - 1.0)
+    near = 1e-7 * theory.mg1_work(1.0 - 1e-7, 1.0, scv)
+    assert near == pytest.approx(theory.heavy_traffic_work(1.0, scv), rel=1e-6)
+
+
+def test_conditional_times_of_sharing_average_to_the_mean():
+    sizes, shares = np.array([0.2, 1.0, 4.0]), np.array([0.5, 0.4, 0.1])
+    conditional = [theory.mg1_ps_conditional(size, 0.6) for size in sizes]
+    assert shares @ conditional == pytest.approx(theory.mg1_ps(0.6 / (shares @ sizes), shares @ sizes))
+
+
+def test_the_extrapolation_to_heavy_traffic_is_right_for_the_exact_chain():
+    """Two servers, exponential sizes: total work is the number present, 2 rho T, and T is known at every load."""
+    scaled = [(1 - rho) * 2 * rho * theory.jsq_two_exact(rho, limit=300) for rho in HEAVY_LOADS]
+    assert abs(scaled[0] - 1.0) > 0.003
+    assert np.dot(HEAVY_WEIGHTS, scaled) == pytest.approx(theory.heavy_traffic_work(1.0, 1.0), rel=1e-3)
 
 
 @pytest.mark.parametrize(

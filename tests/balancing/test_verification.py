@@ -4,6 +4,7 @@ Each interval is at the suite's level (1 % for all checks together); the seeds a
 the simulator, not of luck.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.domains.balancing import delayed_verification, published, verification
 from qoslab.domains.balancing.methods.softmin import Softmin
-from qoslab.domains.balancing.verification import SUITE_ERROR, exact_checks
+from qoslab.domains.balancing.verification import SUITE_ERROR
+from qoslab.domains.balancing.verification_forms import exact_checks
 
 CHEAP = {
     "M/M/1 mean response time, rho = 0.8",
@@ -22,6 +24,8 @@ CHEAP = {
     "round robin over 8 servers, rho = 0.8",
     "JSQ over two servers, rho = 0.8",
     "JSQ(2) as servers grow without bound, rho = 0.7",
+    "JSQ over two servers in heavy traffic, exponential sizes: (1 - rho) total work",
+    "sed over 12 cores in 8 servers, rho = 0.8: no better than pooled cores",
 }
 
 
@@ -38,13 +42,21 @@ def test_the_simulator_meets_the_closed_form(exact):
     assert check.status == "pass", check
 
 
-def test_a_wrong_value_is_found():
-    from dataclasses import replace
-
-    exact = next(e for e in exact_checks() if e.name.startswith("M/M/8"))
-    wrong = replace(exact, expected=exact.expected * 1.06)
+@pytest.mark.parametrize(
+    ("begin", "factor"),
+    [("M/M/8", 1.06), ("JSQ over two servers in heavy", 0.95), ("sed over 12 cores", 1.2)],
+)
+def test_a_wrong_value_is_found(begin, factor):
+    exact = next(e for e in exact_checks() if e.name.startswith(begin))
+    wrong = replace(exact, expected=exact.expected * factor)
     level = 1 - SUITE_ERROR / len(exact_checks())
     assert verification._closed_form(wrong, level, Context(), quick=True).status == "fail"
+
+
+def test_a_quick_run_has_every_form_and_fewer_points():
+    quick, full = exact_checks(quick=True), exact_checks()
+    assert {e.source.split(";")[0] for e in quick} == {e.source.split(";")[0] for e in full}
+    assert len(quick) < len(full)
 
 
 @pytest.fixture

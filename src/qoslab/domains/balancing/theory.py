@@ -16,6 +16,7 @@ __all__ = [
     "erlang_arrivals_m1",
     "erlang_c",
     "finite_source",
+    "heavy_traffic_work",
     "heterogeneous_split",
     "jiq_random",
     "jsq_d_mean_field",
@@ -23,6 +24,8 @@ __all__ = [
     "md1",
     "mg1",
     "mg1_ps",
+    "mg1_ps_conditional",
+    "mg1_work",
     "mm1",
     "mm1k_loss",
     "mmc",
@@ -64,6 +67,28 @@ def md1(lam: float, mean: float = 1.0) -> float:
 def mg1_ps(lam: float, mean: float = 1.0) -> float:
     """Mean response time of M/G/1 processor sharing: insensitive to the law of sizes beyond its mean."""
     return mean / (1.0 - lam * mean)
+
+
+def mg1_ps_conditional(size: float, rho: float) -> float:
+    """Mean response time of a request of this size in M/G/1 processor sharing, size / (1 - rho), for any law."""
+    return size / (1.0 - rho)
+
+
+def mg1_work(rho: float, mean: float, scv: float) -> float:
+    """Mean work in an M/G/1 system under any discipline that never idles, in work, whatever the server's speed.
+
+    The work in the system, in time to finish it, is the wait of M/G/1 FIFO: rho mean (1 + scv) / (2 (1 - rho)) at
+    speed 1. With n times the speed and n times the arrivals the time is n times shorter and the work the same.
+    """
+    return rho * mean * (1.0 + scv) / (2.0 * (1.0 - rho))
+
+
+def heavy_traffic_work(mean: float, scv: float) -> float:
+    """Limit of (1 - rho) times the total work of servers that share the shortest queue, as rho -> 1.
+
+    State-space collapse: the servers together behave as one pooled M/G/1 (Foschini and Salz 1978).
+    """
+    return mean * (1.0 + scv) / 2.0
 
 
 def mm1k_loss(rho: float, places: int) -> float:

@@ -15,6 +15,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["ActiveWcmp"]
 
+CITATION = """@inproceedings{yao2021reinforced,
+  author = {Yao, Zhiyuan and Ding, Zihan and Clausen, Thomas},
+  title = {Reinforced Workload Distribution Fairness},
+  booktitle = {Workshop on Machine Learning for Systems at NeurIPS},
+  year = {2021}
+}"""
+
 NEW = 0
 """Entry of `par`: the share of the new weights."""
 ANSWERS = 0
@@ -48,6 +55,7 @@ def on_reply(view: ProbeView, stream: Stream, server: int, now: float) -> None: 
 @balancer(
     "active_wcmp",
     summary="weighted lot with smoothed weights, longest queue - own queue, polled",
+    citation=CITATION,
     information="probing",
     origin="reference instance",
 )

@@ -12,6 +12,16 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Ecmp", "draw_salt"]
 
+CITATION = """@techreport{rfc2992,
+  author = {Hopps, Christian},
+  title = {Analysis of an Equal-Cost Multi-Path Algorithm},
+  type = {RFC},
+  number = {2992},
+  institution = {RFC Editor},
+  year = {2000},
+  doi = {10.17487/RFC2992}
+}"""
+
 SALT = 0
 """Entry of `par`: which hash function."""
 
@@ -40,6 +50,7 @@ def draw_salt(site: Site) -> float:
 @balancer(
     "ecmp",
     summary="the server that the flow's hash points to, modulo their number",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

@@ -14,6 +14,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["EdfWrr", "earliest", "first_deadlines", "put_back"]
 
+CITATION = """@misc{envoy_lb,
+  author = {{The Envoy project authors}},
+  title = {Supported load balancers},
+  howpublished = {documentation of Envoy},
+  url = {https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/load_balancers}
+}"""
+
 DEADLINE, ORDER = range(2)
 """Rows of `mem`."""
 CLOCK, COUNT = range(2)
@@ -82,6 +89,7 @@ def first_deadlines(site: Site, *, random_start: bool) -> NDArray[np.float64]:
 @balancer(
     "edf_wrr",
     summary="weighted round robin by earliest deadline (Envoy, gRPC)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

@@ -24,6 +24,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["EnvoyLeastRequest"]
 
+CITATION = """@misc{envoy_lb,
+  author = {{The Envoy project authors}},
+  title = {Supported load balancers},
+  howpublished = {documentation of Envoy},
+  url = {https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/load_balancers}
+}"""
+
 CHOICES, BIAS = range(2)
 """Entries of `par`."""
 
@@ -51,6 +58,7 @@ def route_weighted(view: LocalView, stream: Stream, now: float) -> int:  # noqa:
 @balancer(
     "envoy_least_request",
     summary="best of two where weights are equal, else round robin by weight per request in flight (Envoy)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

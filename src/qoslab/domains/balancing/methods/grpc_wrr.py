@@ -18,6 +18,13 @@ from qoslab.engine.streams import Stream, uniform
 
 __all__ = ["GrpcWrr", "reported_weight"]
 
+CITATION = """@misc{grpc_a58,
+  author = {{The gRPC authors}},
+  title = {{A58}: Client-Side Weighted Round Robin {LB} Policy},
+  howpublished = {gRPC proposals},
+  url = {https://github.com/grpc/proposal/blob/master/A58-client-side-weighted-round-robin-lb-policy.md}
+}"""
+
 WEIGHT, SINCE, UPDATED, LOST, ENDED = range(2, 7)
 """Rows of `mem` behind deadline and order: weight by the last report, since when reports are usable, when it came, own
 requests lost and ended since."""
@@ -113,6 +120,7 @@ def on_loss(view: ProbeView, stream: Stream, server: int, now: float) -> None:  
 @balancer(
     "grpc_wrr",
     summary="round robin with weights from the servers' reported rate and utilisation (gRPC A58)",
+    citation=CITATION,
     information="probing",
     origin="reference instance",
 )

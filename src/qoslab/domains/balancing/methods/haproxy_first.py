@@ -15,6 +15,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["HaproxyFirst"]
 
+CITATION = """@manual{haproxy_first,
+  author = {{HAProxy Technologies}},
+  title = {{HAProxy} Configuration Manual},
+  note = {keyword balance, algorithm first},
+  url = {https://docs.haproxy.org/2.6/configuration.html#4.2-balance}
+}"""
+
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
@@ -33,6 +40,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 @balancer(
     "haproxy_first",
     summary="fill the servers in order, each up to its limit (HAProxy first)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

@@ -14,6 +14,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["HaproxyLeastconn"]
 
+CITATION = """@manual{haproxy_leastconn,
+  author = {{HAProxy Technologies}},
+  title = {{HAProxy} Configuration Manual},
+  note = {keyword balance, algorithm leastconn},
+  url = {https://docs.haproxy.org/2.6/configuration.html#4.2-balance}
+}"""
+
 PLACED = 0
 """Row of `mem`: when, in turns, a server was last put into its place in the tree."""
 TURN = 0
@@ -56,6 +63,7 @@ def on_loss(view: LocalView, stream: Stream, server: int, now: float) -> None:  
 @balancer(
     "haproxy_leastconn",
     summary="idle servers in turn, else the least (own requests in flight + 1) / weight (HAProxy leastconn)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

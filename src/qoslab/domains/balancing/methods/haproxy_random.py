@@ -15,6 +15,13 @@ from qoslab.engine.streams import Stream, high_bits
 
 __all__ = ["HaproxyRandom"]
 
+CITATION = """@manual{haproxy_random,
+  author = {{HAProxy Technologies}},
+  title = {{HAProxy} Configuration Manual},
+  note = {keyword balance, algorithm random},
+  url = {https://docs.haproxy.org/2.6/configuration.html#4.2-balance}
+}"""
+
 DRAWS, RING = range(2)
 """Entries of `par`; the ring begins at `RING`."""
 
@@ -49,6 +56,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 @balancer(
     "haproxy_random",
     summary="the less loaded of two servers drawn on a consistent ring (HAProxy random)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

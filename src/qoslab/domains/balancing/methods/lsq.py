@@ -12,6 +12,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Lsq"]
 
+CITATION = r"""@misc{ipvs_lc,
+  author = {{The Linux kernel developers}},
+  title = {{IP} Virtual Server: scheduler lc},
+  howpublished = {source code of the Linux kernel, net/netfilter/ipvs/ip\_vs\_lc.c},
+  url = {https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/netfilter/ipvs/ip_vs_lc.c}
+}"""
+
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
@@ -19,7 +26,12 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
     return least(view.active, view.up, stream)
 
 
-@balancer("lsq", summary="the server with fewest own requests in flight (least connections)", origin="ours")
+@balancer(
+    "lsq",
+    summary="the server with fewest own requests in flight (least connections)",
+    citation=CITATION,
+    origin="ours",
+)
 @dataclass(frozen=True)
 class Lsq(Policy):
     """Local shortest queue, in practice called least connections: argmin of own requests in flight, ties by lot.

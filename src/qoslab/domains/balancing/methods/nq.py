@@ -12,6 +12,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Nq"]
 
+CITATION = r"""@misc{ipvs_nq,
+  author = {{The Linux kernel developers}},
+  title = {{IP} Virtual Server: scheduler nq},
+  howpublished = {source code of the Linux kernel, net/netfilter/ipvs/ip\_vs\_nq.c},
+  url = {https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/netfilter/ipvs/ip_vs_nq.c}
+}"""
+
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
@@ -30,6 +37,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 @balancer(
     "nq",
     summary="the first idle server, else shortest expected delay (never queue)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

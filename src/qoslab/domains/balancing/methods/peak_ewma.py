@@ -17,6 +17,14 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["PeakEwma"]
 
+CITATION = """@misc{linkerd_peak_ewma,
+  author = {{The Linkerd authors}},
+  title = {Beyond Round Robin: Load Balancing for Latency},
+  howpublished = {Linkerd blog},
+  year = {2016},
+  url = {https://linkerd.io/2016/03/16/beyond-round-robin-load-balancing-for-latency}
+}"""
+
 COST, STAMP = range(2)
 """Rows of `mem`: the average, s, and when it was brought up to date, s."""
 TAU, PENALTY = range(2)
@@ -59,6 +67,7 @@ def on_complete(view: LocalView, stream: Stream, server: int, duration: float, n
 @balancer(
     "peak_ewma",
     summary="the lower peak-sensitive latency average times pending requests, of two (Finagle, Linkerd)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

@@ -11,6 +11,16 @@ from qoslab.engine.streams import Stream, integers
 
 __all__ = ["Random"]
 
+CITATION = """@article{mitzenmacher2001power,
+  author = {Mitzenmacher, Michael},
+  title = {The Power of Two Choices in Randomized Load Balancing},
+  journal = {IEEE Transactions on Parallel and Distributed Systems},
+  volume = {12},
+  number = {10},
+  pages = {1094--1104},
+  year = {2001}
+}"""
+
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
@@ -18,7 +28,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
     return integers(stream, view.active.shape[0])
 
 
-@balancer("random", summary="draw the server by lot", origin="ours")
+@balancer("random", summary="draw the server by lot", citation=CITATION, origin="ours")
 @dataclass(frozen=True)
 class Random(Policy):
     """A uniformly drawn server for each request, as equal-cost multipath does per flow. No parameters."""

@@ -16,6 +16,14 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Robinhood", "controlled"]
 
+CITATION = """@misc{dropbox_robinhood,
+  author = {{Dropbox}},
+  title = {What's new with {Robinhood}, our in-house load balancing service},
+  howpublished = {Dropbox engineering blog},
+  year = {2024},
+  url = {https://dropbox.tech/infrastructure/robinhood-in-house-load-balancing-service}
+}"""
+
 SUM, BEFORE, WEIGHT = range(1, 4)
 """Rows of `mem` behind the current weights: integral of the error, error before, weight."""
 ROWS = 4
@@ -66,6 +74,7 @@ def on_tick(view: ProbeView, stream: Stream, now: float) -> None:  # noqa: ARG00
 @balancer(
     "robinhood",
     summary="round robin with weights moved by a PID controller towards equal utilisation (Robinhood)",
+    citation=CITATION,
     information="probing",
     origin="reference instance",
 )

@@ -14,6 +14,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["SmoothWrr", "smooth_pick"]
 
+CITATION = r"""@misc{nginx_upstream,
+  author = {{nginx}},
+  title = {Module ngx\_http\_upstream\_module},
+  howpublished = {documentation of nginx},
+  url = {https://nginx.org/en/docs/http/ngx_http_upstream_module.html}
+}"""
+
 CURRENT = 0
 """Row of `mem`: the current weights."""
 
@@ -43,6 +50,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 @balancer(
     "smooth_wrr",
     summary="servers in turn by weight, the heavy ones spread out (nginx)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)

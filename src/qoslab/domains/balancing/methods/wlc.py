@@ -14,6 +14,13 @@ from qoslab.engine.streams import Stream
 
 __all__ = ["Wlc"]
 
+CITATION = r"""@misc{ipvs_wlc,
+  author = {{The Linux kernel developers}},
+  title = {{IP} Virtual Server: scheduler wlc},
+  howpublished = {source code of the Linux kernel, net/netfilter/ipvs/ip\_vs\_wlc.c},
+  url = {https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/netfilter/ipvs/ip_vs_wlc.c}
+}"""
+
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
@@ -24,6 +31,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 @balancer(
     "wlc",
     summary="the server with the least own requests in flight / weight (weighted least connections)",
+    citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)
