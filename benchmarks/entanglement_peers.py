@@ -9,8 +9,7 @@ not named is left out, and one that cannot be imported is told. The peers run in
 CPU seconds are of building and running, per simulated second: ours the mean over all replicas of one call, with
 compilation and import left out and shown; theirs the mean over their seeds. z is the difference in its standard errors,
 the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. Requests have memories of their own in both, so
-that both do the same. In the last row of planned paths links are short and memories always taken: there MQNS keeps one
-queue per node for all links' requests of a memory, whose head may block the others, and delivers less.
+that both do the same.
 """
 
 import argparse
@@ -99,13 +98,7 @@ def z_of(mine, theirs):
 
 def fidelities_of(lines):
     """Mean fidelity of all pairs of each run that delivered any."""
-    found = []
-    for line in lines:
-        total = sum(line["rates"])
-        if total > 0:
-            pairs = zip(line["rates"], line["fidelities"], strict=True)
-            found.append(sum(rate * fidelity for rate, fidelity in pairs if rate > 0) / total)
-    return found
+    return [line["fidelity"] for line in lines if line["rate"] > 0]
 
 
 def compared(name, scenario, order, args):
@@ -115,7 +108,7 @@ def compared(name, scenario, order, args):
         print(f"{name:34} not run: {lines}", flush=True)
         return
     rates, fidelities, spent = ours(scenario, ShortestPath(order), OURS if scenario.horizon_s > 1 else 50)
-    peer_rates, peer_fidelities = [sum(line["rates"]) for line in lines], fidelities_of(lines)
+    peer_rates, peer_fidelities = [line["rate"] for line in lines], fidelities_of(lines)
     theirs = mean(line["cpu_s"] for line in lines)
     print(
         f"{name:34} {mean(rates):8.1f} {mean(peer_rates):8.1f} {z_of(rates, peer_rates):6.2f} "
@@ -171,7 +164,7 @@ def classes(args):
     if isinstance(lines, str):
         print(f"  reactive       MQNS, centralised: not run: {lines}")
         return
-    rates = [sum(line["rates"]) for line in lines]
+    rates = [line["rate"] for line in lines]
     fidelity = mean(fidelities_of(lines) or [0])
     print(
         f"  reactive       MQNS, centralised      {mean(rates):8.1f} +- {error(rates):5.1f}  F {fidelity:.3f}"

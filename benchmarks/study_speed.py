@@ -6,6 +6,7 @@ python -m benchmarks.study_speed
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -107,6 +108,26 @@ def many_rows(scratch: Path) -> None:
     page = write_report(result)
     show("  their report, figures included", f"{time.process_time() - begun:.2f} s CPU")
     judge("  size of the report's page", spread([page.stat().st_size / 1e6]), ".2f", "MB", at_most=5.0)
+    _opened_in_a_browser(page)
+
+
+def _opened_in_a_browser(page: Path) -> None:
+    """Wall time from the start of a browser to the finished page, less what the same browser takes for an empty one."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    what = "  the page opened in Chromium, over an empty page"
+    if browser is None:
+        show(what, "not run: needs chromium (apt-get install chromium)")
+        return
+    empty = page.with_name("empty.html")
+    empty.write_text("<!doctype html><title>empty</title>", encoding="utf-8")
+
+    def opened(path: Path) -> float:
+        words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
+        return child(words).wall_s
+
+    walls = interleaved({"page": lambda: opened(page), "empty": lambda: opened(empty)}, rounds=5)
+    over = [full - bare for full, bare in zip(walls["page"], walls["empty"], strict=True)]
+    judge(what, spread(over), ".2f", "s wall", at_most=1.0)
 
 
 def _write_rows(folder: Path) -> None:

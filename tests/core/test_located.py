@@ -337,6 +337,46 @@ def test_wrong_parameters_are_rejected_by_name(values, words):
     assert str(problem).startswith(words)
 
 
+@dataclass(frozen=True)
+class Mean:
+    id: Literal["mean"] = "mean"
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    share: Annotated[float, Field(ge=0)] = 0.1
+    id: Literal["trimmed"] = "trimmed"
+
+
+@dataclass(frozen=True)
+class Merge:
+    by: Literal["mean", "trimmed"] | Annotated[Mean | Trimmed, Field(discriminator="id")] = "mean"
+
+
+def test_a_name_may_stand_for_a_table_of_that_name():
+    assert validate_dataclass(Merge, {"by": "trimmed"}) == Merge("trimmed")
+    assert validate_dataclass(Merge, {"by": {"id": "trimmed", "share": 1}}) == Merge(Trimmed(1.0))
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ("trimed", "by: must be 'mean' or 'trimmed' or a table, is 'trimed'\n  did you mean 'trimmed'?"),
+        ({"id": "trimed"}, "by.id: must be 'mean' or 'trimmed', is 'trimed'\n  did you mean 'trimmed'?"),
+        ({"share": 1}, "by.id: is missing"),
+        ({"id": "trimmed", "share": -1}, "by.share: must be at least 0, is -1"),
+        ({"id": "trimmed", "shar": 1}, "by.shar: there is no such key\n  did you mean 'share'?"),
+        ({"id": "mean", "share": 1}, "by.share: there is no such key\n  known: id"),
+        (2, "by: must be 'mean' or 'trimmed' or a table, is 2"),
+    ],
+)
+def test_of_a_name_or_a_table_the_one_that_was_meant_is_told(by, words):
+    with pytest.raises(BadInput) as caught:
+        validate_dataclass(Merge, {"by": by})
+    (problem,) = caught.value.problems
+    assert str(problem) == words
+
+
 def test_parameters_in_a_file_are_located():
     document = parse_toml("[[method]]\nid = 'x'\n[[method]]\nid = 'y'\nalpha = -1\nbeta = 2\n")
     values = {key: value for key, value in document.tree["method"][1].items() if key != "id"}

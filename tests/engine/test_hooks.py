@@ -157,13 +157,15 @@ def test_what_kernels_may_not_use_is_refused_at_the_decorator():
             return int(np.log(now))
 
 
-def refused(function):
+def refused(function, *, within=None):
     with pytest.raises(BadInput) as caught:
         CHOOSE.pointer(CHOOSE.policy(function))
     (problem,) = caught.value.problems
     assert problem.path == Path(__file__)
-    start = function.__code__.co_firstlineno
-    assert start <= problem.line <= start + 3
+    start = (within or function).__code__.co_firstlineno
+    assert start <= problem.line <= start + 4
+    assert "\n" not in problem.message
+    assert "\x1b" not in problem.message
     return problem.message
 
 
@@ -171,7 +173,7 @@ def test_a_float_is_no_index():
     def half(view, s, now):
         return 0.5
 
-    assert refused(half) == "policy 'half' returns float64, the hook needs int64"
+    assert refused(half) == "policy 'half' returns a number that is no integer, where an integer is needed"
 
 
 def test_what_does_not_compile_is_refused():
@@ -185,8 +187,52 @@ def test_what_does_not_compile_is_refused():
         pass
 
     assert "no_such_field" in refused(unknown_field)
-    assert "returns none" in refused(nothing)
-    assert "returns bool" in refused(truth)
+
+    def text(view, s, now):
+        return "first"
+
+    def either(view, s, now):
+        if now > 20.0:
+            return "first"
+        return 0
+
+    def unknown_name(view, s, now):
+        return plcae  # noqa: F821
+
+    assert "returns nothing, where" in refused(nothing)
+    assert "returns a truth value, where" in refused(truth)
+    assert "returns text, where an integer is needed" in refused(text)
+    assert "returns now an integer, now text" in refused(either)
+    assert "the name 'plcae' is not defined" in refused(unknown_name)
+
+
+def test_a_mistake_is_told_in_one_line_without_the_compilers_words():
+    def deep(view, s, now):
+        return int(reach(view))
+
+    told = refused(deep, within=reach)
+    assert told == "policy 'deep' does not compile: View has no attribute 'gone'"
+
+
+@kernel
+def reach(view):
+    return view.gone[0]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"), [("divide", "ZeroDivisionError"), ("look", "IndexError: index")]
+)
+def test_users_divide_and_index_as_in_python(trouble, words):
+    def divide(view, s, now):
+        return 1 // int(view.length[0])
+
+    def look(view, s, now):
+        return view.length[int(now) + 5]
+
+    policy = CHOOSE.policy({"divide": divide, "look": look}[trouble])
+    for form, hand in ((compiled(run), CHOOSE.pointer(policy)), (run, policy)):
+        with pytest.raises(BadInput, match=f"'{trouble}' failed: {words}"), CHOOSE.blame(policy):
+            form(*world(), 5, hand)
 
 
 @pytest.mark.parametrize("choice", [-1, 5, 2**40])

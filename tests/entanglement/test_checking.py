@@ -1,5 +1,6 @@
 """Scenarios that cannot be: each is refused by `check` with its line, before anything runs."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,8 @@ def test_the_file_is_good_as_it_stands(tmp_path: Path) -> None:
         (", length_km = 5.0", "", 7, "network.length_km", "length_km is unknown for X - Y"),
         ("ranks = [1, 0, 1]", "ranks = [0, 1, 2]", 21, "ranks", "not allowed"),
         ("ranks = [1, 0, 1]", "ranks = [1]", 21, "ranks", "not allowed"),
+        ("ranks = [1, 0, 1]", "ranks = [1, 0, 0, 1]", 21, "ranks", "4 ranks do not fit the path A-R-B of request 0"),
+        ("ranks = [1, 0, 1]", "", 18, "ranks", "ranks belong to order"),
     ],
 )  # fmt: skip
 def test_each_fault_has_its_line(
@@ -97,6 +100,18 @@ def scenario(links: list, request: tuple[str, str], **more: object) -> Entanglem
         "requests": [{"source": request[0], "target": request[1]}],
     }
     return EntanglementScenario.model_validate(raw | more)
+
+
+def test_ranks_are_held_against_every_scenario_of_a_study() -> None:
+    short, long = (
+        scenario([(a, b, 10.0) for a, b in pairwise(names)], ("A", "B")) for names in ("ARB", "ARTB")
+    )
+    given = [("shortest_path", {"order": "ranks", "ranks": [1, 0, 1]})]
+    with pytest.raises(BadInput, match="3 ranks do not fit the path A-R-T-B") as caught:
+        Study(name="bad", domain="entanglement", scenario=[short, long], methods=given, seeds=1)
+    assert len(caught.value.problems) == 1
+    assert str(caught.value.problems[0].field).endswith("ranks")
+    Study(name="good", domain="entanglement", scenario=short, methods=given, seeds=1)
 
 
 SQUARE = [("A", "R", 20.0), ("R", "B", 20.0), ("A", "T", 20.0), ("T", "B", 20.0)]

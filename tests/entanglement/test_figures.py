@@ -51,7 +51,14 @@ def drawn(results):
 
 
 def test_every_figure_is_drawn(results):
-    assert set(drawn(results)) == {"rate", "fidelity", "fidelities", "latencies", "flows"}
+    assert set(drawn(results)) == {
+        "rate",
+        "fidelity",
+        "fidelities",
+        "rate-over-fidelity",
+        "latencies",
+        "flows",
+    }
 
 
 @pytest.mark.parametrize(("name", "metric"), [("rate", "rate_per_s"), ("fidelity", "fidelity")])
@@ -68,6 +75,23 @@ def test_lines_are_means_over_seeds(results, name, metric):
         assert row["high"].item() - row["value"].item() == pytest.approx(
             4.302653 * values.std(ddof=1) / np.sqrt(3)
         )
+
+
+def test_the_rate_falls_over_the_wanted_fidelity(results):
+    data = draw.attached(drawn(results)["rate-over-fidelity"])
+    pairs = results.series("deliveries")
+    last = pairs["scenario"][-1]
+    rates = results.table.filter(pl.col("scenario") == last)
+    for method in ("shortest_path", "short"):
+        curve = data.filter(pl.col("label") == method)
+        kept = pairs.filter((pl.col("scenario") == last) & (pl.col("method") == method))[
+            "fidelity"
+        ].to_numpy()
+        rate = rates.filter(pl.col("method") == method)["rate_per_s"].to_numpy().mean()
+        for wanted, value in zip(curve["wanted fidelity"], curve["value"], strict=True):
+            assert value == pytest.approx(rate * sum(kept >= wanted) / len(kept))
+        assert curve["value"][0] == pytest.approx(rate)
+        assert curve["value"][-1] < 0.5 * rate
 
 
 def test_the_map_shows_pairs_where_they_pass(results):
@@ -90,7 +114,7 @@ def test_the_map_shows_pairs_where_they_pass(results):
 
 def test_without_a_varied_number_no_line_is_drawn(tmp_path):
     found = drawn(_ran(tmp_path, "0.05", STUDY.replace("{ grid = [1.0, 0.5] }", "1.0")))
-    assert set(found) == {"fidelities", "latencies", "flows"}
+    assert set(found) == {"fidelities", "rate-over-fidelity", "latencies", "flows"}
 
 
 def test_places_of_a_network_without_positions_keep_distances():

@@ -1,6 +1,7 @@
 """Purification in runs of slots: by the formulas of circuits, its law, and orders that cannot be."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
-from qoslab.domains.entanglement.protocol import Fusion, Plan, Purify, Swap
+from qoslab.domains.entanglement.protocol import Fusion, PathPlan, Plan, Purify, Segment, Swap
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.states import (
     bbpssw_werner,
@@ -196,5 +197,51 @@ def test_plans_that_slots_cannot_keep() -> None:
             scenario_of(requests=[{"source": "S", "target": "D"}, {"source": "R", "target": "D"}]),
             ShortestPath(rounds=1),
         )
-    with pytest.raises(BadInput, match="segments"):
-        outcome(scenario_of(), ShortestPath(end_rounds=1))
+    with pytest.raises(BadInput, match="needs 8 memories on each hop"):
+        outcome(scenario_of(), ShortestPath(end_rounds=3))
+    links = [{"source": a, "target": b, "length_km": 5.0} for a, b in (("S", "R"), ("R", "D"), ("S", "D"))]
+    path = PathPlan(0, (0, 1, 2), segments=(Segment(0, 2, 1),))
+    with pytest.raises(BadInput, match="do not tell them from their link's"):
+        outcome(scenario_of(network={"links": links}), Fixed(path))
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Installs one path."""
+
+    path: PathPlan
+
+    def plan(self, view: Any, rng: Any, context: Any) -> Plan:
+        return Plan((self.path,))
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_users_wait_for_the_rounds_of_their_joined_pairs(rounds: int) -> None:
+    expected = swapped(F0)
+    for _ in range(rounds):
+        expected = better(expected, expected)
+    found = outcome(scenario_of(), ShortestPath(end_rounds=rounds))
+    assert found.metrics["rate_per_s"] > 0
+    assert found.series["deliveries"]["fidelity"] == pytest.approx(expected)
+    assert found.counters["purifications_succeeded"] >= (2**rounds - 1) * len(
+        found.series["deliveries"]["fidelity"]
+    )
+
+
+def test_segments_are_purified_before_they_are_joined() -> None:
+    names = ("S", "A", "R", "B", "D")
+    links = [{"source": a, "target": b, "length_km": 5.0} for a, b in pairwise(names)]
+    path = PathPlan(
+        0,
+        (0, 1, 2, 3, 4),
+        ranks=(2, 0, 1, 0, 2),
+        rounds=(1, 1, 0, 0),
+        segments=(Segment(0, 2, 1), Segment(2, 4, 1)),
+    )
+    found = outcome(scenario_of(network={"links": links}, horizon_s=3.0), Fixed(path))
+    link = better(F0, F0)
+    left = float(fidelity_of_werner(float(werner_of_fidelity(link)) ** 2))
+    left, right = better(left, left), better(swapped(F0), swapped(F0))
+    expected = float(fidelity_of_werner(float(werner_of_fidelity(left)) * float(werner_of_fidelity(right))))
+    assert len(found.series["deliveries"]["fidelity"]) > 5
+    assert found.series["deliveries"]["fidelity"] == pytest.approx(expected)

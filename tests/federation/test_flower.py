@@ -6,6 +6,7 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, MissingExtra
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.bases import OnFedAvgMomentum, OnFedProx
 from qoslab.domains.federation.clients import train
 from qoslab.domains.federation.data import make_task
 from qoslab.domains.federation.flower import Server, flower_strategy
@@ -67,7 +68,13 @@ class Field:
 
 @pytest.mark.parametrize(
     "method",
-    [ServerLearning(), FedAvg(), ServerLearning(schedule="cosine"), ServerLearning(on="fedavg_momentum")],
+    [
+        ServerLearning(),
+        FedAvg(),
+        ServerLearning(schedule="cosine"),
+        ServerLearning(on="fedavg_momentum"),
+        ServerLearning(on=OnFedAvgMomentum(momentum=0.3, server_rate=0.8)),
+    ],
 )
 def test_the_server_gives_the_models_of_our_own_rounds(method):
     field = Field()
@@ -80,7 +87,16 @@ def test_the_server_gives_the_models_of_our_own_rounds(method):
 
 
 @pytest.mark.parametrize(
-    "method", [FedProx(), Scaffold(), Centralised(), DataSharing()], ids=lambda m: type(m).__name__
+    "method",
+    [
+        FedProx(),
+        Scaffold(),
+        Centralised(),
+        DataSharing(),
+        ServerLearning(on="data_sharing"),
+        ServerLearning(on=OnFedProx(mu=0.2)),
+    ],
+    ids=str,
 )
 def test_what_clients_would_have_to_help_with_is_refused(method):
     with pytest.raises(BadInput, match="needs more of clients than the weights they end with"):

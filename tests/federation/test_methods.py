@@ -6,6 +6,7 @@ from tests.federation.worlds import SEED, course, models, world
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.instance import digits_instance
 from qoslab.domains.federation.methods.data_sharing import DataSharing
 from qoslab.domains.federation.methods.fedavg import FedAvg
 from qoslab.domains.federation.methods.fedavg_momentum import FedAvgMomentum
@@ -18,8 +19,7 @@ from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.methods.server_only import ServerOnly
 from qoslab.domains.federation.methods.trimmed_mean import TrimmedMean
 from qoslab.domains.federation.model import run
-from qoslab.domains.federation.strategy import Round
-from qoslab.domains.federation.theory import digits_instance
+from qoslab.domains.federation.strategy import Round, floor_share
 from qoslab.domains.federation.training import Clients
 
 CURVE = np.array([[1.0], [4.0], [2.0]])
@@ -109,24 +109,6 @@ def test_identities():
     assert models(world(), ServerOnly()) == models(world(faults={"dropout": 1.0}), ServerLearning())
 
 
-@pytest.mark.parametrize(
-    ("name", "base"),
-    [
-        ("fedavg_momentum", FedAvgMomentum()),
-        ("fedprox", FedProx()),
-        ("scaffold", Scaffold()),
-        ("feddyn", FedDyn()),
-        ("median", Median()),
-        ("trimmed_mean", TrimmedMean()),
-        ("krum", Krum()),
-    ],
-)
-def test_server_learning_of_weight_zero_is_the_method_below(name, base):
-    assert models(world(), ServerLearning(on=name, gamma=0.0)) == models(world(), base)
-    assert models(world(), ServerLearning(on=name)) != models(world(), base)
-    assert ServerLearning(on=name).needs() == base.needs()
-
-
 def test_data_sharing_gives_everyone_the_servers_samples():
     task, _ = course(world(), FedAvg())
     clients = Clients.of(task, DataSharing().needs())
@@ -192,3 +174,31 @@ def test_flipped_labels_change_what_attackers_send_and_nothing_else():
     assert flipped[0].malicious.sum() == 3
     assert (flipped[0].y == honest[0].y).all()
     assert (flipped[1][0].model != honest[1][0].model).any()
+
+
+@pytest.mark.parametrize("percent", range(50))
+def test_shares_of_a_hundred_are_counted_as_they_are_written(percent):
+    """0.29 * 100 is 28.999...: of 100 updates 29 are cut at each end all the same, and as many are suspected."""
+    assert floor_share(percent / 100, 100) == percent
+    rng = np.random.default_rng(percent)
+    updates = rng.permutation(np.arange(100.0))[:, None] ** 2
+    kept = np.arange(100.0)[percent : 100 - percent] ** 2
+    assert TrimmedMean(trim=percent / 100).merge({}, seen(updates))[0] == pytest.approx([kept.mean()])
+
+
+def test_shares_between_whole_numbers_are_rounded_down():
+    assert [floor_share(0.3, count) for count in (1, 3, 4, 10)] == [0, 0, 1, 3]
+    assert floor_share(0.2999, 10) == 2
+    assert floor_share(0.4999999, 100_000) == 49_999
+
+
+def test_krum_suspects_as_many_as_are_written():
+    """Of 100 updates f = 29 leaves 69 neighbours to count, and f = 28 would leave 70: another one would win."""
+    line = np.arange(100.0)[:, None] ** 2
+
+    def winner(neighbours):
+        apart = np.sort((line - line.T) ** 2, axis=1)[:, 1 : neighbours + 1].sum(axis=1)
+        return line[np.argmin(apart)]
+
+    assert winner(69) != winner(70)
+    assert Krum(malicious=0.29).merge({}, seen(line))[0] == pytest.approx(winner(69))

@@ -7,12 +7,14 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.federation import metrics
+from qoslab.domains.federation.bases import BASES
 from qoslab.domains.federation.figures import accuracy_over_alpha, rounds_over_alpha
+from qoslab.domains.federation.instance import LATER, LINES, baseline, digits_instance, gains, levels
 from qoslab.domains.federation.methods.fedavg import FedAvg
 from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.model import run
 from qoslab.domains.federation.scenario import FederationScenario, example
-from qoslab.domains.federation.theory import digits_instance, verify
+from qoslab.domains.federation.theory import verify
 from qoslab.domains.federation.training import _drift
 
 
@@ -82,8 +84,45 @@ def test_figures_over_alpha_need_a_grid_of_alphas():
 def test_verify_passes():
     pytest.importorskip("sklearn")
     checks = list(verify(quick=True, context=Context()))
-    assert len(checks) == 3
     assert [check.name for check in checks if check.status != "pass"] == []
+    # Every method below; four gains of each of the two lines of the quick form.
+    assert len(checks) == len(BASES) + 8
+
+
+def prototype(line, seeds=20, factor=1.0):
+    """Seeds that all have the prototype's figures, or these times a factor."""
+    return {what: np.full(seeds, factor * value) for what, value in line.found.items()}
+
+
+def test_the_prototypes_own_figures_are_inside_all_margins():
+    for line in LINES:
+        base = baseline(line)
+        checks = list(gains(line, prototype(line), base, prototype(base)))
+        assert [check.status for check in checks] == ["pass"] * len(line.gains)
+        assert [check.got for check in checks] == pytest.approx([check.expected for check in checks])
+
+
+def test_where_server_learning_gains_nothing_checks_fail():
+    """Federated averaging's own figures in server learning's place, with clients that differ much."""
+    for line in LINES:
+        if isinstance(line.method, ServerLearning) and "alpha = 1," not in line.name:
+            base = baseline(line)
+            failed = [one.status for one in gains(line, prototype(base), base, prototype(base))]
+            assert failed[:2] == ["fail", "fail"]
+            assert failed[3] == "fail"
+
+
+def test_levels_are_held_to_the_spread_of_seeds():
+    """With a deviation of a tenth over seeds, ours is off by 5.5 or 6 standard errors of the difference of means."""
+    line, what = LINES[0], LATER
+    values = 0.1 * np.array([1.0, -1.0] * 10)
+    values /= values.std(ddof=1) / 0.1
+    error = 0.1 * np.sqrt(1 / 5 + 1 / 20)
+    for away, status in ((5.5, "pass"), (6.0, "fail"), (-5.5, "pass"), (-6.0, "fail")):
+        ours = prototype(line) | {what: line.found[what] + away * error + values}
+        (check,) = [one for one in levels(line, ours) if what in one.name]
+        assert check.status == status
+    assert {one.status for one in levels(line, prototype(line))} == {"pass"}
 
 
 def test_server_learning_reaches_the_target_sooner():

@@ -10,9 +10,10 @@ from qoslab.agents.ray import hands_on_ray
 from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.bases import OnScaffold
 from qoslab.domains.federation.clients import crew
 from qoslab.domains.federation.data import make_task
-from qoslab.domains.federation.methods.scaffold import Scaffold
+from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.scenario import FederationScenario, example
 from qoslab.domains.federation.training import rounds
 
@@ -33,8 +34,9 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_the_models_are_the_same_bit_for_bit():
     pytest.importorskip("ray")
     alone, spread = world(), world(processes=2, processes_on="ray")
-    one = list(rounds(alone, make_task(alone, Seed()), Scaffold(), Seed(), Context()))
-    other = list(rounds(spread, make_task(spread, Seed()), Scaffold(), Seed(), Context()))
+    method = ServerLearning(on=OnScaffold(server_rate=0.5))
+    one = list(rounds(alone, make_task(alone, Seed()), method, Seed(), Context()))
+    other = list(rounds(spread, make_task(spread, Seed()), method, Seed(), Context()))
     assert len(one) == len(other) == 3
     for first, second in zip(one, other, strict=True):
         np.testing.assert_array_equal(first.model, second.model)

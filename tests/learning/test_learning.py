@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,3 +120,26 @@ def test_anything_but_our_weights_is_refused_unexecuted(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(BadInput, match="these are no weights"):
         load_weights(path)
+
+
+def test_the_step_size_rises_then_falls_to_nothing():
+    schedule = Schedule(100, 8, 0.4, decay=True)
+    sizes = [schedule.step_size(epoch) for epoch in range(101)]
+    assert sizes[:10] == pytest.approx([0.04 * k for k in range(1, 11)])
+    assert sizes[10] == pytest.approx(0.4)
+    assert sizes[55] == pytest.approx(0.2)  # half-way down
+    assert sizes[100] == pytest.approx(0.0)
+    assert all(late < early for early, late in pairwise(sizes[10:]))
+    assert Schedule(100, 8, 0.4).step_size(77) == 0.4
+
+
+def test_the_loop_takes_steps_of_that_size():
+    """Adam moves a weight with a steady gradient by one step size, so that the way is the sum of all sizes."""
+    schedule = Schedule(20, 4, 0.1, patience=20, decay=True)
+    with deterministic(SEED):
+        model, x = torch.nn.Linear(1, 1, bias=False), torch.ones(4, 1)
+        start = model.weight.item()
+        losses = iter(range(20, 0, -1))
+        fit(model, lambda i: model(x[i]).mean(), 4, lambda: next(losses), schedule, Context())
+    way = sum(schedule.step_size(epoch) for epoch in range(20))
+    assert start - model.weight.item() == pytest.approx(way, rel=1e-4)

@@ -13,7 +13,7 @@ from qoslab.agents.agent import Agent, seats
 from qoslab.agents.local import AgentsFail, work_locally
 from qoslab.agents.program import Own
 from qoslab.agents.rounds import Wire, rounds
-from qoslab.core.context import Context
+from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.apart import follow_apart
@@ -248,3 +248,18 @@ def test_a_method_that_no_process_can_import_is_refused():
 
     with pytest.raises(BadInput, match="Mine cannot be imported by a process of its own"):
         outcome(world(agents="local"), Mine())
+
+
+def test_the_time_limit_holds_while_the_weights_of_all_rounds_are_made():
+    """A limit that was over at the beginning: no more than the first round's weights are asked for."""
+    task, method = on_ring(), Dgd()
+    asked = []
+
+    def weights(k):
+        asked.append(k)
+        return task.weights
+
+    late = Context(time_limit_s=0.0)
+    with pytest.raises(TimeLimitExceeded):
+        follow_apart(method, task, own_of(task, example(), Seed(), "shared"), 10**6, late, weights=weights)
+    assert len(asked) <= 1

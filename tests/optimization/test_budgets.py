@@ -153,6 +153,10 @@ def test_a_run_tells_how_long_renegotiation_took_and_keeps_the_budgets():
     assert len(np.unique(optimal)) == 2
     still = outcome(world, StaticBudgets(), Context())
     assert "rounds_to_renegotiate" not in still.metrics
+    # Within any tolerance budgets of which nothing is said have not been renegotiated.
+    wide = outcome(world.model_copy(update={"tolerance": 100.0}), StaticBudgets(), Context())
+    assert wide.metrics["rounds_to_tolerance"] == 0.0
+    assert "rounds_to_renegotiate" not in wide.metrics
 
 
 def test_steps_by_curvature_and_pauses_arrive_where_plain_steps_do():

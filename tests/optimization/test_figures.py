@@ -37,7 +37,7 @@ def test_protection_is_the_mean_over_seeds_at_each_probability():
             "eavesdropper.interception": [0.1, 0.1, 0.9, 0.9],
             "method": ["extra"] * 4,
             "protection_of_innovations": [0.8, 0.6, 0.2, 0.1],
-            "protection_of_states": [0.3, 0.1, 0.0, 0.0],
+            "protection_of_states_scaled": [0.3, 0.1, 0.0, 0.0],
         }
     )
     drawn = [value for value in lines(protection(rows, {})).values() if len(value) == 2]
@@ -46,6 +46,8 @@ def test_protection_is_the_mean_over_seeds_at_each_probability():
     values = pl.Series([*noisy["protection_of_innovations"][:4], 9.0, 9.0, 9.0, 9.0])
     noisy = noisy.with_columns(protection_of_innovations=values)
     assert [9.0, 9.0] not in lines(protection(noisy, {})).values()
+    without = rows.drop("protection_of_states_scaled")
+    assert [v for v in lines(protection(without, {})).values() if len(v) == 2] == [pytest.approx([0.7, 0.15])]
     assert protection(rows.head(2), {}) is None
     assert protection(rows.drop("eavesdropper.interception"), {}) is None
 

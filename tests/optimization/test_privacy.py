@@ -10,7 +10,12 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.disclosure import private_targets
-from qoslab.domains.optimization.eavesdropping import innovation_leakage, scaled_quotient, state_leakage
+from qoslab.domains.optimization.eavesdropping import (
+    innovation_leakage,
+    scaled_quotient,
+    scaled_state_quotient,
+    state_leakage,
+)
 from qoslab.domains.optimization.methods.dextra import Dextra
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
@@ -136,3 +141,29 @@ def test_guesses_of_another_secret_by_simulation():
     last = path[-1]
     assert scaled_quotient(path, g, last) == pytest.approx(innovation_leakage(path, g).quotient, rel=1e-12)
     assert state_leakage(path, g, last) == state_leakage(path, g)
+
+
+@pytest.mark.parametrize("g", [0.2, 0.7])
+def test_the_best_factor_of_the_last_state_caught_is_the_best_of_all(g):
+    """Every outcome of interceptions of six states: least squares of the secret on what was caught last."""
+    path = np.column_stack([np.cos(np.arange(6.0)), 0.3 * np.arange(6.0)])
+    for secret in (path[-1], np.array([2.0, -1.0])):
+        # Nothing caught has no part in either sum.
+        chance = g * (1 - g) ** np.arange(5.0, -1.0, -1.0)
+        factors = np.linspace(-5.0, 5.0, 200_001)
+        square, product = (chance * (path**2).sum(axis=1)).sum(), (chance * (path @ secret)).sum()
+        errors = (secret**2).sum() - 2.0 * factors * product + factors**2 * square
+        found = scaled_state_quotient(path, g, secret)
+        assert found == pytest.approx(errors.min() / (secret**2).sum(), abs=1e-8)
+        unscaled = state_leakage(path, g, secret) / (secret**2).sum()
+        assert found < min(1.0, unscaled)
+        at_one = errors[np.argmin(np.abs(factors - 1.0))] / (secret**2).sum()
+        assert unscaled == pytest.approx(at_one, abs=1e-9)
+
+
+def test_one_state_and_one_innovation_are_the_same_message():
+    """Of a path that never moves the first innovation is the state; all others tell nothing."""
+    still = np.array([[1.0, 2.0]])
+    secret = np.array([1.0, 1.0])
+    assert scaled_state_quotient(still, 0.4, secret) == pytest.approx(scaled_quotient(still, 0.4, secret))
+    assert scaled_state_quotient(np.zeros((3, 2)), 0.4, secret) == 1.0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from scipy.optimize import minimize
 
 from qoslab.core.errors import BadInput
@@ -16,6 +17,7 @@ from qoslab.domains.optimization.tables import (
     HuberTable,
     LogisticTable,
     MedianTable,
+    ProblemTable,
     QosTable,
     QuadraticTable,
     SetTable,
@@ -146,3 +148,39 @@ def test_scale_makes_budgets_dimensionless():
     plain = solve_coupled(problem(QosTable(kind="qos"), 4))
     large = QosTable(kind="qos", goals=(10.0, 20.0), box=(0.5, 30.0), scale=10.0)
     np.testing.assert_allclose(solve_coupled(problem(large, 4)).x, plain.x, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (
+            {"kind": "quadratic", "curvatures": [1.0, 0.0]},
+            "curvatures must be positive: entry 1 is 0",
+        ),
+        (
+            {"kind": "quadratic", "curvature": [-1.0, 2.0]},
+            "curvature must be positive: entry 0 is -1",
+        ),
+        ({"kind": "quadratic", "curvature": [2.0, 1.0]}, "curvature must be a range from low to high"),
+        (
+            {"kind": "dispatch", "curvatures": [0.0, 1.0]},
+            "curvatures must be positive: entry 0 is 0",
+        ),
+        ({"kind": "dispatch", "curvatures": [1.0, -2.5]}, r"entry 1 is -2\.5"),
+        ({"kind": "dispatch", "wishes": [3.0, 1.0]}, "wishes must be a range .* and is 3 to 1"),
+        ({"kind": "dispatch", "box": [5.0, 0.0]}, "box must be a range .* and is 5 to 0"),
+        ({"kind": "dispatch", "box": [1.0, 1.0]}, "least and most are both 1"),
+        ({"kind": "median", "weights": [1.0, -1.0]}, "weights must be positive: entry 1 is -1"),
+        ({"kind": "rendezvous", "weights": [0.0]}, "weights must be positive: entry 0 is 0"),
+        ({"kind": "qos", "core": [-1.0, 2.0]}, "core must be positive: entry 0 is -1"),
+        ({"kind": "qos", "core": [1.0, 0.0]}, "core must be positive: entry 1 is 0"),
+        (
+            {"kind": "qos", "access": [[1.0, 1.0], [2.0, 0.0]]},
+            "access, network 1, must be positive: entry 1 is 0",
+        ),
+    ],
+    ids=str,
+)
+def test_costs_that_are_not_convex_are_refused_by_their_table(table, words):
+    with pytest.raises(ValidationError, match=words):
+        TypeAdapter(ProblemTable).validate_python(table)

@@ -13,6 +13,7 @@ from qoslab.domains.optimization.methods.admm import Admm
 from qoslab.domains.optimization.methods.dextra import Dextra
 from qoslab.domains.optimization.methods.extra import Extra
 from qoslab.domains.optimization.metrics import measured_rate
+from qoslab.domains.optimization.problems.distance import Distance, geometric_median
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.proximal import minimise_with
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
@@ -114,12 +115,33 @@ def test_admm_reaches_a_median_without_smoothness():
     assert work(task, Admm(0.1), 3000, Context()).errors[-1] < 1e-8
 
 
+def test_admm_meets_at_the_geometric_median():
+    """Where its default cost, `rendezvous`, stood refused: straight walks, positions drawn in the square."""
+    costs = Distance(None, np.linspace(0.5, 2.0, 7), np.random.default_rng(4).uniform(0.0, 1.0, (7, 2)))
+    task = task_of(ring(7), costs)
+    trace = work(task, Admm(), 3000, Context(), start="own")
+    np.testing.assert_allclose(trace.x, np.tile(geometric_median(costs), (7, 1)), atol=1e-8)
+
+
+def test_who_stands_where_its_weight_holds_it_stays_there():
+    """At p_i the pull -l - r p_i of length 5 moves no weight of 5 or more."""
+    point, linear = np.zeros((2, 2)), np.tile([3.0, 4.0], (2, 1))
+    costs = Distance(None, np.array([5.0, 4.0]), point)
+    np.testing.assert_allclose(
+        minimise_with(costs, linear, 2.0, point), [[0.0, 0.0], [-0.3, -0.4]], atol=1e-15
+    )
+
+
 @pytest.mark.parametrize(
     "costs",
     [
         quadratics(5),
         logistics(5),
         Median(None, np.linspace(0.5, 1.5, 5), np.random.default_rng(0).standard_normal((5, 3))),
+        # Weights from "walk away" to "stay": the pull at p_i is some 4 in length.
+        Distance(
+            None, np.array([0.5, 2.0, 4.0, 6.0, 60.0]), np.random.default_rng(0).standard_normal((5, 3))
+        ),
         Huber(
             None,
             np.random.default_rng(1).standard_normal((5, 4, 3)),

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from qoslab.agents.weights import Weights
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.certificate import certified_step
 from qoslab.domains.optimization.instances import a1, c1, ring
 from qoslab.domains.optimization.methods.admm import Admm
+from qoslab.domains.optimization.methods.dgd import Dgd
 from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
 from qoslab.domains.optimization.methods.frost import Frost
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
@@ -20,6 +23,7 @@ from qoslab.domains.optimization.scenario import OptimizationScenario, example
 from qoslab.domains.optimization.settling import largest_step, settling_rate
 from qoslab.domains.optimization.stepsizes import judged_steps
 from qoslab.domains.optimization.task import make_task, own_of, task_of
+from qoslab.graphs.random_graphs import k_in
 
 
 def judged(method, task):
@@ -60,6 +64,106 @@ def test_where_no_limit_is_known_none_is_told():
 
 def test_nothing_is_proved_for_steps_of_the_agents_own():
     assert set(judged(Frost(), a1())) == {"step", "step_limit"}
+
+
+NOISY = {
+    "network": {
+        "generate": {"model": "erdos_renyi", "nodes": 10, "mean_degree": 4.0},
+        "connected": "strongly",
+    },
+    "problem": {"kind": "quadratic"},
+    "judge_steps": True,
+    "rounds": 1000,
+}
+
+
+@pytest.mark.parametrize("method", [RowStochasticTracking(0.005), PushPull(), Dgd(power=0.0)], ids=str)
+def test_nothing_is_told_of_rounds_whose_messages_are_noisy(method):
+    """Row-stochastic tracking, at a third of the limit of rounds without noise, is ever farther from the optimum."""
+    still = next(iter(run(OptimizationScenario.model_validate(NOISY), method, [Seed()], Context()))).metrics
+    assert "step_limit" in still
+    noisy = OptimizationScenario.model_validate(NOISY | {"channel": {"noise": 0.05}})
+    found = next(iter(run(noisy, method, [Seed()], Context()))).metrics
+    assert {name for name in found if name.startswith("step")} == {"step"}
+    assert "rate_predicted" not in found
+    if type(method) is RowStochasticTracking:
+        assert found["step"] < 0.4 * still["step_limit"]
+        assert found["error"] > 0.1 > 1e-6 > still["error"]
+
+
+def test_a_step_past_the_limit_is_refused_with_noise_too():
+    noisy = OptimizationScenario.model_validate(NOISY | {"channel": {"noise": 0.05}})
+    with pytest.raises(BadInput, match="past the stability limit"):
+        next(iter(run(noisy, PushPull(50.0), [Seed()], Context())))
+
+
+def test_nothing_is_proved_where_gradients_are_noisy():
+    scenario = OptimizationScenario.model_validate(example().model_dump() | {"measurement_noise": 0.1})
+    task, method = a1(), RowStochasticTracking(0.01)
+    found = judged_steps(method, task, own_of(task, scenario, Seed(), "shared"), scenario)
+    assert "step_certified" not in found
+    assert found["step_limit"] == judged(method, task)["step_limit"]
+
+
+def test_nothing_is_proved_of_costs_whose_smoothness_is_measured(tmp_path):
+    """x^2 / 2 + x^4 / 4 bends the more the farther: with what 0 and the optimum tell, a run from 50 diverges."""
+    file = tmp_path / "quartic.py"
+    file.write_text(
+        "def cost(x, data):\n    return float((0.5 * x**2 + 0.25 * x**4).sum())\n"
+        "def gradient(x, data):\n    return x + x**3\n"
+    )
+    world = {
+        "network": {"generate": {"model": "ring", "nodes": 5}},
+        "problem": {"kind": "file", "file": str(file), "convexity": 1.0},
+        "rounds": 300,
+        "start": 50.0,
+        "judge_steps": True,
+    }
+
+    def metrics(**problem):
+        scenario = OptimizationScenario.model_validate(world | {"problem": world["problem"] | problem})
+        step = RowStochasticTracking(0.0 if problem else 0.0177)
+        return next(iter(run(scenario, step, [Seed()], Context()))).metrics
+
+    measured, given = metrics(), metrics(smoothness=1.0 + 3.0 * 60.0**2)
+    assert measured["diverged"] == 1
+    assert "step_certified" not in measured
+    assert 0 < given["step_certified"] < 1e-4
+    assert given["diverged"] == 0
+
+
+def test_nothing_is_proved_on_a_matrix_that_is_not_diagonalisable():
+    """Of the digraphs where everybody hears two others many have such weights; symmetric ones never do."""
+    values = [np.linalg.cond(np.linalg.eig(weights_of(seed))[1]) for seed in range(12)]
+    proofs = [certified_step(weights_of(seed), 1.0, 1.0) for seed in range(12)]
+    assert 2 <= sum(proof is None for proof in proofs) <= 10
+    assert all((proof is None) == (value > 1e6) for proof, value in zip(proofs, values, strict=True))
+    assert certified_step(np.full((16, 16), 1 / 16), 1.0, 1.0).condition == pytest.approx(1.0)
+
+
+def weights_of(seed):
+    return Weights(k_in(8, 2, np.random.default_rng(seed))).row.toarray()
+
+
+def test_the_limit_that_is_told_is_the_one_that_steps_are_refused_by():
+    """A core fifty times as dear from round 50 on: steps are held to the limit from then on."""
+    world = {
+        "network": {"generate": {"model": "star", "leaves": 3}},
+        "problem": {"kind": "qos", "degraded": {"round": 50, "factor": 50.0}},
+        "start": 0.4,
+        "rounds": 100,
+        "judge_steps": True,
+    }
+    scenario = OptimizationScenario.model_validate(world)
+
+    def outcome(step):
+        method = PenaltyConsensus(penalty=100.0, step=step, power=0.0)
+        return next(iter(run(scenario, method, [Seed()], Context()))).metrics
+
+    limit = outcome(1e-4)["step_limit"]
+    assert outcome(0.999 * limit)["step_limit"] == limit
+    with pytest.raises(BadInput, match=f"past the stability limit {limit:.6g} here"):
+        outcome(1.001 * limit)
 
 
 def test_a_certificate_knows_the_scaling_that_no_round_reaches():
@@ -113,3 +217,13 @@ def test_a_run_tells_its_limit_and_keeps_to_it():
     assert metrics(1.1 * limit)["diverged"] == 1
     quiet = world.model_copy(update={"judge_steps": False})
     assert "step" not in next(iter(run(quiet, PushPull(), [Seed()], Context()))).metrics
+
+
+def test_a_limit_that_not_all_eigenvalues_tell_is_named_so():
+    """DGD remembers a number an entry: 401 agents are past 400, 399 are not. 1 - s and -1 / 3 - s: s = 4 / 3 / 2."""
+    found = {}
+    for n in (399, 401):
+        costs = Quadratic(None, np.full(n, 1.0), np.ones((n, 2)))
+        found[n] = judged(Dgd(0.5, power=0.0), task_of(ring(n), costs, optimum=np.ones(2)))
+    assert found[399] == {"step": 0.5, "step_limit": pytest.approx(2.0 / 3.0, rel=1e-3)}
+    assert found[401] == {"step": 0.5, "step_limit_about": pytest.approx(2.0 / 3.0, rel=1e-2)}

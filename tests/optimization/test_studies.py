@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -74,3 +75,13 @@ def test_one_seed_gives_the_committed_numbers(tmp_path, name, field, value, metr
     for metric in metrics:
         for found, kept in both.select(metric, f"{metric}_kept").iter_rows():
             assert found == kept or found == pytest.approx(kept, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.toml")))
+def test_a_convex_solver_finds_the_optimum_that_every_trial_is_judged_by(name):
+    """The committed column of CVXPY's costs beside our own solvers', in every trial of every study."""
+    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    own, solver = table["cost_optimal"], table["cost_oracle"]
+    assert len(table) >= 50
+    assert own.null_count() == solver.null_count() == 0
+    np.testing.assert_allclose(own.to_numpy(), solver.to_numpy(), rtol=1e-8, atol=1e-8)

@@ -1,6 +1,7 @@
 """Factor analysis against exact Gaussian conditionals; boosting against leakage and against what it must beat."""
 
 import os
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import locate
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
-from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold
+from qoslab.domains.prediction.fold_features import Recipe, features, known_quantiles, out_of_fold
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_mean import ItemMean
@@ -84,10 +85,14 @@ def test_a_cell_does_not_speak_for_itself():
     users, services = np.nonzero(np.isfinite(values[0]))
     folds = np.arange(len(users)) % 4
     scale, recipe = scale_of(values), Recipe((2, 4), 5, 7)
-    before = out_of_fold(values, (users, services), folds, scale, recipe, Context())
+
+    def make(table):
+        return features(table, scale, recipe, Context())
+
+    before = out_of_fold(values, (users, services), folds, make, Context())
     changed = values.copy()
     changed[:, users[5], services[5]] *= 50
-    after = out_of_fold(changed, (users, services), folds, scale, recipe, Context())
+    after = out_of_fold(changed, (users, services), folds, make, Context())
     same_fold = folds == folds[5]
     np.testing.assert_array_equal(before[same_fold], after[same_fold])
     assert not np.array_equal(before[~same_fold], after[~same_fold], equal_nan=True)
@@ -104,6 +109,19 @@ def test_neighbours_are_those_who_are_alike():
     means = found[_PER_RANK * 2 + 1]  # behind the features of two ranks and of roots
     hidden = ~np.isfinite(values[0])
     assert np.abs(means - scale.forward(np.exp(logs)[None])[0])[hidden].mean() < 0.15
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_quantiles_of_what_is_known_are_those_of_numpy(axis):
+    table = np.random.default_rng(4).standard_normal((9, 40))
+    table[np.random.default_rng(5).random(table.shape) < 0.6] = np.nan
+    table[3], table[:, 7] = np.nan, np.nan
+    shares = (0.0, 0.1, 0.5, 0.9, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of rows without data
+        expected = [np.nanquantile(table, q, axis=axis, keepdims=True) for q in shares]
+    found = known_quantiles(table, shares, axis)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
 def step_world(seed=0):

@@ -43,9 +43,12 @@ SMALL_CASES = {
     "flow-sizes": {"scenario.sizes.dataset": '{ grid = ["flow-sizes/FbHdp_distribution.txt"] }'},
     "nasa-rates": {"scenario.load": "{ grid = [0.3] }"},
     "rlb-poster": {"scenario.load": "{ grid = [0.8] }"},
+    "rlb-table-b": {"scenario.servers.count": "{ grid = [4] }", "scenario.balancers": "{ grid = [2] }"},
+    "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "blind-1x8": {},
+    "blind-1x8-fresh": {},
     "blind-2x64": {},
     "blind-4x128": {},
     "blind-sizes": {

@@ -8,6 +8,7 @@ from toylab.studies import toy
 
 from qoslab.core.errors import BadInput
 from qoslab.study.journal import Journal
+from qoslab.study.plan import plan
 from qoslab.study.results import Results, default_results
 from qoslab.study.store import Store
 from qoslab.study.study import Study
@@ -136,3 +137,13 @@ def test_no_results(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no results"):
         Results.open(tmp_path)
     assert default_results("x/tails.toml") == Path("x/tails.results")
+
+
+def test_a_notebook_shows_one_line(tmp_path: Path) -> None:
+    study = toy(["plain"])
+    folder = tmp_path / "r"
+    before = repr(plan(study, folder))
+    results = study.run(folder, workers=1)
+    assert repr(results) == f"<Results of 't': 6 done; in {str(folder)!r}>"
+    assert before == "<Plan of 't': 6 trials (6 new)>"
+    assert repr(plan(study, folder)) == "<Plan of 't': 6 trials (6 cached)>"

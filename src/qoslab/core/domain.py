@@ -25,6 +25,7 @@ __all__ = [
     "Command",
     "Domain",
     "FigureEntry",
+    "FitFunction",
     "RunFunction",
     "VerifyFunction",
     "WarmFunction",
@@ -68,6 +69,16 @@ class CheckFunction(Protocol):
     """
 
     def __call__(self, scenario: Any) -> Iterable[Problem]: ...  # noqa: D102
+
+
+class FitFunction(Protocol):
+    """Says what of a method does not fit a scenario, such as a list that is not as long as something of the network.
+
+    It runs nothing and yields a `Problem` for each; `field` is the dotted place in the method. Only methods that are at
+    hand as instances are looked at, and only with scenarios that nothing is wrong with.
+    """
+
+    def __call__(self, scenario: Any, method: Any) -> Iterable[Problem]: ...  # noqa: D102
 
 
 def load(target: str) -> Any:
@@ -136,6 +147,7 @@ class Domain:
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
         alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
+        fit: Import path of a function that says what of a method does not fit a scenario (see `FitFunction`).
 
     Raises:
         TypeError: A field has a wrong type; all of them are named.
@@ -159,6 +171,7 @@ class Domain:
     protocol: str | None = None
     check: str | None = None
     alarms: tuple[tuple[str, str], ...] = ()
+    fit: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type, where the author can still see which line wrote them."""
@@ -186,6 +199,10 @@ class Domain:
     def check_function(self) -> CheckFunction | None:
         """The domain's check function, or None."""
         return cast("CheckFunction", self.loaded("check")) if self.check else None
+
+    def fit_function(self) -> FitFunction | None:
+        """The domain's function for what does not fit, or None."""
+        return cast("FitFunction", self.loaded("fit")) if self.fit else None
 
     def example_scenario(self) -> Scenario:
         """The small scenario of the contract tests."""
@@ -295,8 +312,8 @@ _LISTS: dict[str, tuple[type, str]] = {
 def _wrong_fields(domain: Domain) -> Iterator[str]:
     if not isinstance(domain.name, str) or not _NAME.fullmatch(domain.name):
         yield "name must be lower-case letters, digits and underscores, beginning with a letter"
-    for name in ("scenario", "run", "example", "warm", "verify", "protocol", "check"):
-        optional = name in {"warm", "verify", "protocol", "check"}
+    for name in ("scenario", "run", "example", "warm", "verify", "protocol", "check", "fit"):
+        optional = name in {"warm", "verify", "protocol", "check", "fit"}
         yield from _wrong_target(name, getattr(domain, name), optional=optional)
     for name in ("summary", "methods", "baseline"):
         if not isinstance(getattr(domain, name), str) or not getattr(domain, name):

@@ -20,6 +20,7 @@ __all__ = ["Shape", "Step", "Trail"]
 Loc = tuple[str | int, ...]
 _Schema = Mapping[str, Any]
 _TABLES = frozenset({"model-fields", "typed-dict", "dataclass-args"})
+_LEAVES = frozenset({"literal", "str", "int", "float", "bool", "none"})
 _ARRAYS = frozenset({"list", "tuple", "set", "frozenset", "generator"})
 
 
@@ -118,6 +119,8 @@ class Shape:
         # A branch is told by its class where it has one, and otherwise by being able to hold the rest.
         named = [choice for choice in choices if self._name(choice) == loc[0]]
         for choice in named or choices:
+            if self._unwrapped(choice)[0]["type"] in _LEAVES:
+                continue
             found = self._walk(choice, loc[1:], data)
             if found is not None:
                 return _after(step, found)

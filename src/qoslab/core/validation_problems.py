@@ -102,7 +102,9 @@ def _distance(errors: Sequence[_Error], depth: int) -> int:
     total = 0
     for error in errors:
         at = error.branch(depth)
-        if at is not None and len(error.trail.path) == len(at[0]) and expected(error.detail) is not None:
+        whole = at is not None and len(error.trail.path) == len(at[0])
+        # A table with an unknown name in it is a table all the same.
+        if whole and error.kind != "union_tag_invalid" and expected(error.detail) is not None:
             return _WRONG_KIND
         if error.kind == "literal_error":
             total += 10
@@ -149,7 +151,9 @@ def _either(group: Sequence[_Error]) -> Finding:
     kinds = list(dict.fromkeys(expected(error.detail) or "something else" for error in group))
     if "a number" in kinds and "a whole number" in kinds:
         kinds.remove("a whole number")
-    return Finding(path, f"must be {' or '.join(kinds)}, is {shown(first.detail['input'])}")
+    words = (error.detail["ctx"]["expected"] for error in group if error.kind == "literal_error")
+    hint = next((found for one in words if (found := _close(first.detail["input"], str(one)))), None)
+    return Finding(path, f"must be {' or '.join(kinds)}, is {shown(first.detail['input'])}", hint)
 
 
 def _close(given: Any, expected_words: str) -> str | None:

@@ -180,7 +180,9 @@ def fingerprint(function: Function, constants: Mapping[str, Constant]) -> str:
         mark = mark_of(member)
         assert mark is not None
         text = mark.build or text_of(member)
-        digest.update(f"\n{text.__module__}.{text.__qualname__} {mark.inline}".encode())
+        digest.update(
+            f"\n{text.__module__}.{text.__qualname__} {mark.inline}{' checked' if mark.checked else ''}".encode()
+        )
         if mark.build:  # what it builds may stand in functions beside it
             digest.update(_module_digest(text.__module__))
         _digest_function(digest, text, {} if mark.build else constants)

@@ -64,7 +64,9 @@ def _outer_twin(key: Key, signature: object, *, cache: bool) -> Any:
     # kept by two processes could have one name in a third, which would then run the one for the other.
     mark = fingerprint(function, constants) + ("" if wraparound else "n")
     text.__qualname__ = f"{text.__qualname__}_{mark}"
-    twin = dispatcher(text, inline=False, wraparound=wraparound)
+    own = mark_of(function)
+    assert own is not None
+    twin = dispatcher(text, inline=False, checked=own.checked, wraparound=wraparound)
     if cache and not numba.config.BOUNDSCHECK:  # code with bounds checks is for debugging and not kept
         disk = disk_cache(text, mark)
         twin._cache = disk if disk is not None else twin._cache
@@ -90,6 +92,7 @@ def _inner_twin(function: Callable[..., Any], constants: Mapping[str, Constant],
                 _bound_clone(function, mine, wraparound=wraparound),
                 inline=mark.inline,
                 once=mark.once,
+                checked=mark.checked,
                 inner=True,
                 wraparound=wraparound,
             )

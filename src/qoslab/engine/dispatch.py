@@ -46,18 +46,24 @@ class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
 
 
 def dispatcher(
-    text: FunctionType, *, inline: bool, inner: bool = False, once: bool = False, wraparound: bool = True
+    text: FunctionType,
+    *,
+    inline: bool,
+    inner: bool = False,
+    once: bool = False,
+    checked: bool = False,
+    wraparound: bool = True,
 ) -> KernelDispatcher:
     """A dispatcher for a cloned kernel; an inner one is called by other kernels only, and spared Python's wrappers.
 
-    There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model: a check
-    before each division would cost speed and block vector code, and kernels guard their own divisions.
+    There is no fast-math, so that the order of operations is Python's. Division follows the numpy error model where
+    a kernel is not `checked`: a check before each division would cost speed and block vector code.
     """
     options = {
         "nopython": True,
         "nogil": True,
-        "boundscheck": None,
-        "error_model": "numpy",
+        "boundscheck": True if checked else None,
+        "error_model": "python" if checked else "numpy",
         "forceinline": inline,
         "no_cpython_wrapper": inner,
         "no_cfunc_wrapper": inner,

@@ -20,6 +20,7 @@ import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.engine.kernel import compiled, kernel, mark_of
+from qoslab.engine.mistakes import explained, in_words, text_behind
 from qoslab.engine.reference import reference_type
 
 __all__ = ["Hook", "check_index", "check_number", "hook_of", "policies_in"]
@@ -38,13 +39,14 @@ class Hook(Generic[F]):
 
     Args:
         prototype: A function whose body is never run; it may stand as the default policy.
+        hint: What is told to somebody whose policy does not compile: what a policy may see, and where that stands.
 
     Raises:
         TypeError: An annotation is missing or none of the above.
     """
 
-    def __init__(self, prototype: F) -> None:
-        self.prototype = prototype
+    def __init__(self, prototype: F, *, hint: str | None = None) -> None:
+        self.prototype, self._hint = prototype, hint
         self.name = prototype.__name__
         self.__doc__ = prototype.__doc__
         self.parameters = tuple(inspect.signature(prototype).parameters)
@@ -57,7 +59,9 @@ class Hook(Generic[F]):
         return f"<Hook {self.name}({', '.join(self.parameters)})>"
 
     def policy(self, function: F) -> F:
-        """Decorator: check a user's function against this hook and mark it as a policy and a kernel.
+        """Decorator: check a user's function against this hook and mark it as a policy.
+
+        Unmarked so far, it becomes a kernel that divides and indexes as Python does.
 
         Args:
             function: A plain function with the prototype's parameters, in its order, under any names.
@@ -69,7 +73,7 @@ class Hook(Generic[F]):
             BadInput: Wrong number of parameters, or it uses what kernels must not use; with file and line.
         """
         if mark_of(function) is None:
-            kernel(function)
+            kernel(checked=True)(function)
         problems = list(self._arity_problems(function))
         if problems:
             raise BadInput(problems)
@@ -120,7 +124,7 @@ class Hook(Generic[F]):
                 self._check_return(function, returned)
                 twin = compiled(function, signature=self.signature)
         except NumbaError as error:
-            raise BadInput(self._compile_problem(function, error)) from None
+            raise BadInput(self._problem(function, *explained(function, error), hint=self._hint)) from None
         return cast("F", twin)
 
     def _check_return(self, function: F, returned: Any) -> None:
@@ -130,22 +134,24 @@ class Hook(Generic[F]):
         wanted = self.signature.return_type
         fitting = types.Integer | types.Float if isinstance(wanted, types.Float) else types.Integer
         if isinstance(wanted, types.Boolean) or not isinstance(returned, fitting):
-            problem = Problem(
-                message=f"policy '{function.__name__}' returns {returned}, the hook needs {wanted}",
-                path=Path(function.__code__.co_filename),
-                line=function.__code__.co_firstlineno,
-                field=self.name,
-            )
-            raise BadInput(problem)
+            message = f"returns {in_words(str(returned))}, where {in_words(str(wanted))} is needed"
+            raise BadInput(self._problem(function, message))
 
-    def _compile_problem(self, function: F, error: Exception) -> Problem:
-        words = [line.strip() for line in str(error).splitlines() if line.strip()]
-        line = getattr(getattr(error, "loc", None), "line", None) or function.__code__.co_firstlineno
+    def _problem(
+        self,
+        function: F,
+        message: str,
+        path: Path | None = None,
+        line: int | None = None,
+        hint: str | None = None,
+    ) -> Problem:
+        """What is wrong with a policy, at a place in it or at its first line."""
+        code = text_behind(function).__code__
         return Problem(
-            message=f"policy '{function.__name__}' does not compile: {' '.join(words[:4])}",
-            path=Path(function.__code__.co_filename),
-            line=line,
-            field=self.name,
+            message=f"policy '{function.__name__}' {message}",
+            path=path or Path(code.co_filename),
+            line=line or code.co_firstlineno,
+            hint=hint,
         )
 
     @contextmanager
@@ -154,13 +160,8 @@ class Hook(Generic[F]):
         try:
             yield
         except (ArithmeticError, LookupError, ValueError, AssertionError, RuntimeError) as error:
-            problem = Problem(
-                message=f"policy '{function.__name__}' failed: {type(error).__name__}: {error}",
-                path=Path(function.__code__.co_filename),
-                line=function.__code__.co_firstlineno,
-                field=self.name,
-            )
-            raise BadInput(problem) from error
+            message = f"failed: {type(error).__name__}: {error}"
+            raise BadInput(self._problem(function, message)) from error
 
 
 def hook_of(function: object) -> Hook[Any] | None:

@@ -34,12 +34,15 @@ class Kernel:
         twin: Text for the compiler where Python and the compiler need different words, such as arithmetic modulo
             2**64; a plain function of the same signature, itself compiled as a kernel.
         build: Gives a compiled-only callable (an intrinsic) when it is first needed; may import the compiler.
+        checked: A division by zero and an index out of range raise, as in plain runs. Elsewhere kernels guard their
+            own divisions and indices, which is faster; text that users write is checked.
     """
 
     inline: bool = False
     once: bool = False
     twin: Callable[..., Any] | None = None
     build: Callable[[], Any] | None = None
+    checked: bool = False
 
 
 @overload
@@ -51,6 +54,7 @@ def kernel(
     once: bool = False,
     twin: Callable[..., Any] | None = None,
     build: Callable[[], Any] | None = None,
+    checked: bool = False,
 ) -> Callable[[F], F]: ...
 def kernel(
     function: F | None = None,
@@ -60,6 +64,7 @@ def kernel(
     once: bool = False,
     twin: Callable[..., Any] | None = None,
     build: Callable[[], Any] | None = None,
+    checked: bool = False,
 ) -> F | Callable[[F], F]:
     """Mark a plain function as a kernel and return it unchanged.
 
@@ -73,10 +78,11 @@ def kernel(
         once: See `Kernel`.
         twin: See `Kernel`.
         build: See `Kernel`.
+        checked: See `Kernel`.
     """
 
     def marked(plain: F) -> F:
-        setattr(plain, _MARK, Kernel(inline=inline, once=once, twin=twin, build=build))
+        setattr(plain, _MARK, Kernel(inline=inline, once=once, twin=twin, build=build, checked=checked))
         return plain
 
     return marked if function is None else marked(function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import cos, pi
 from typing import Any
 
 from qoslab.core.context import Context
@@ -29,6 +30,8 @@ class Schedule:
         learning_rate: Step size of Adam.
         weight_decay: Decoupled decay of the weights, per step relative to the learning rate.
         patience: Epochs without a better validation loss before training stops.
+        decay: Whether the step size falls to nothing along half a cosine, after a tenth of the epochs in which it
+            rises (Loshchilov and Hutter, ICLR 2017, without restarts).
     """
 
     epochs: int
@@ -36,6 +39,16 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.0
     patience: int = 10
+    decay: bool = False
+
+    def step_size(self, epoch: int) -> float:
+        """The step size of an epoch, counted from zero."""
+        if not self.decay:
+            return self.learning_rate
+        rising = max(1, self.epochs // 10)
+        if epoch < rising:
+            return self.learning_rate * (epoch + 1) / rising
+        return self.learning_rate * 0.5 * (1 + cos(pi * (epoch - rising) / max(1, self.epochs - rising)))
 
 
 @dataclass
@@ -81,6 +94,8 @@ def fit(
     )
     history, kept = History(), _copy(model)
     for epoch in range(schedule.epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.step_size(epoch)
         history.training.append(_epoch(model, optimiser, loss, examples, schedule.batch, context))
         model.eval()
         with torch.no_grad():

@@ -41,6 +41,7 @@ class Builder:
     base: Path
     located: Located | None = None
     problems: list[Problem] = field(default_factory=list)
+    _places: dict[str, KeyPath] = field(default_factory=dict)
 
     def finish(self) -> None:
         """End the building.
@@ -89,7 +90,25 @@ class Builder:
                 self.blame(
                     at, f"method {case.label!r} is the same as {twin.label!r}, with the same parameters"
                 )
+        self._places = {case.label: at for case, at in found}
         return tuple(case for case, _ in found)
+
+    def fit(self, scenarios: Iterable[ScenarioCase], methods: Iterable[MethodCase]) -> None:
+        """Take note of what the domain finds in methods that does not fit a scenario, once for each method."""
+        look = self.domain.fit_function()
+        if look is None or self.problems:
+            return
+        scenarios = list(scenarios)
+        for method in methods:
+            if not isinstance(method.source, Given):
+                continue
+            for case in scenarios:
+                found = list(look(case.scenario, method.source.method))
+                for one in found:
+                    place = (*self._places.get(method.label, ("method",)), *(one.field or "").split("."))
+                    self.blame(place, one.message, one.hint)
+                if found:
+                    break
 
     def _scenarios(self, given: Any, at: KeyPath, prefix: dict[str, Any]) -> Iterator[ScenarioCase]:
         kind = self.domain.scenario_type()

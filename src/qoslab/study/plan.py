@@ -112,6 +112,14 @@ class Plan:
         """The trials that a run would run."""
         return [trial for trial in self.trials if trial.state != "cached"]
 
+    def __repr__(self) -> str:
+        """The study's name, how many trials are in which state, and how long the rest takes, where that is known."""
+        states = dict.fromkeys(trial.state for trial in self.trials)
+        counts = ", ".join(f"{self.count(state)} {state}" for state in states)
+        seconds = self.seconds() if self.todo else None
+        time = "" if seconds is None else f"; about {seconds:.3g} s with one worker"
+        return f"<Plan of {self.study.name!r}: {len(self.trials)} trials ({counts}){time}>"
+
     def count(self, state: State) -> int:
         """How many trials are in a state."""
         return sum(trial.state == state for trial in self.trials)

@@ -65,6 +65,7 @@ class _Reader:
             self._build.domain = domain
             scenarios = self._build.scenarios(self._tree.get("scenario", {}))
             methods = self._methods()
+            self._build.fit(scenarios, methods)
             check_datasets(self._build, scenarios)
             # A label can be judged only where every method could be read.
             if report is not None:

@@ -90,6 +90,14 @@ class Results:
         self.interrupted = interrupted
         self._kept = store
 
+    def __repr__(self) -> str:
+        """The study's name, how many trials have which status, and the folder."""
+        status = self.table["status"].value_counts().sort("count", descending=True)
+        counts = ", ".join(f"{count} {name}" for name, count in status.iter_rows())
+        return (
+            f"<{type(self).__name__} of {self.study.name!r}: {counts or 'no trial'}; in {str(self.path)!r}>"
+        )
+
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open a results folder; it is only read, even while a run adds to it.

@@ -121,6 +121,7 @@ class Study:
             "seeds_planned": table.seeds,
             "overrides": dict(overrides or {}),
         }
+        build.fit(given["scenarios"], given["methods"])
         check_report(build, asked, given["methods"])
         build.finish()
         for key, value in given.items():

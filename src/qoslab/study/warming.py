@@ -9,6 +9,7 @@ from typing import Any
 
 from qoslab.core.context import Context
 from qoslab.core.domain import Domain, load
+from qoslab.core.errors import BadInput
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
 from qoslab.study.cases import Given, MethodSource
@@ -52,6 +53,8 @@ class Warming:
                 load(self.domain.warm)(list(self._cases()), Context(**given))
                 for scenario, method in self.pairs:
                     mark_loaded(self.domain, self.scenarios[scenario], self.sources[method])
+        except BadInput:  # a mistake in a method: its trials tell it
+            return ""
         except (Exception, SystemExit) as error:
             return explain(error, Given(None))
         return ""

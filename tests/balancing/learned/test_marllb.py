@@ -1,15 +1,17 @@
 """MARLLB: both learners on problems with known answers, monotonic mixing, returns by hand, the game on a site."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned import discrete_sac, qmix
 from qoslab.domains.balancing.learned.potential_game import Course, potential, together
-from qoslab.domains.balancing.learned.recurrent import Episode, Standard, drawn, told
+from qoslab.domains.balancing.learned.recurrent import Episode, Standard, Task, drawn, told
 from qoslab.domains.balancing.methods.marllb_qmix import MarllbQmix
 from qoslab.domains.balancing.methods.marllb_sac import MarllbSac
 from qoslab.domains.balancing.model import run
@@ -94,7 +96,7 @@ def test_policies_become_the_softmax_of_values():
     settings = discrete_sac.Settings(
         hidden=16, learning_rate=1e-2, discount=0.9, tau=0.1, batch=64, entropy=0.0, alpha=alpha
     )
-    learner = discrete_sac.DiscreteSac(1, 2, 3, settings, np.random.SeedSequence(2))
+    learner = discrete_sac.DiscreteSac(Task(1, 2, 3), settings, np.random.SeedSequence(2))
     for first, second in itertools.product(range(3), repeat=2):
         reward = worth[0, first] + worth[1, second]
         learner.keep(Episode(np.zeros((2, 1)), np.array([[first, second]]), np.array([reward]), end=True))
@@ -111,7 +113,7 @@ def test_the_memory_serves():
     settings = discrete_sac.Settings(
         hidden=24, learning_rate=5e-3, discount=0.9, tau=0.05, batch=32, entropy=0.0, alpha=0.02
     )
-    learner = discrete_sac.DiscreteSac(2, 1, 2, settings, np.random.SeedSequence(4))
+    learner = discrete_sac.DiscreteSac(Task(2, 1, 2), settings, np.random.SeedSequence(4))
 
     def play(cue, *, explore):
         states = np.zeros((4, 2))
@@ -133,7 +135,7 @@ def test_the_temperature_keeps_the_entropy():
     settings = discrete_sac.Settings(
         hidden=16, learning_rate=1e-2, discount=0.0, tau=0.1, batch=32, entropy=0.5
     )
-    learner = discrete_sac.DiscreteSac(1, 1, 3, settings, np.random.SeedSequence(5))
+    learner = discrete_sac.DiscreteSac(Task(1, 1, 3), settings, np.random.SeedSequence(5))
     for level, reward in enumerate((0.0, 1.0, 0.9)):
         learner.keep(Episode(np.zeros((2, 1)), np.array([[level]]), np.array([reward]), end=True))
     for _ in range(300):
@@ -222,7 +224,7 @@ def two_step_game(team, epsilon):
 def test_the_two_step_game_is_solved():
     """The optimum is 8; a team whose values only add up takes 7, because the other game looks worth 6.5 to it."""
     settings = qmix.Settings(hidden=16, hyper=16, learning_rate=5e-3, td_lambda=0.0, tau=0.05, batch=64)
-    team = qmix.Qmix(2, 3, 1, 2, settings, np.random.SeedSequence(1))
+    team = qmix.Qmix(2, Task(3, 1, 2), settings, np.random.SeedSequence(1))
     for _ in range(200):
         team.keep(two_step_game(team, 1.0))
     for _ in range(600):
@@ -280,3 +282,21 @@ def test_a_run_without_two_decisions_teaches_nothing():
     method = MarllbSac(**SMALL | {"period_s": 1000.0})
     outcome = next(run(site(), method, [Seed(0, "test", "", 0)], Context()))
     assert outcome.metrics["response_time_mean_s"] > 0.0
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+def test_a_run_plays_what_was_trained(method, tmp_path):
+    """Trained apart and played from the file is learned and played in one go: same seed, same speeds."""
+    path = tmp_path / "w.safetensors"
+    seed = Seed(0, "test", "", 0)
+    path.write_bytes(method.train(site(), seed, Context()))
+    learned = next(run(site(), method, [seed], Context())).metrics
+    played = next(run(site(), replace(method, weights="train"), [seed], Context(weights=path))).metrics
+    assert played == learned
+    assert next(run(site(), replace(method, weights=str(path)), [seed], Context())).metrics == learned
+    assert next(run(site(), replace(method, episodes=0), [seed], Context())).metrics != learned
+    other = replace(method, weights="train", hidden=4)
+    with pytest.raises(BadInput, match="other sizes"):
+        next(run(site(), other, [seed], Context(weights=path)))
+    with pytest.raises(BadInput, match="a training needs runs"):
+        replace(method, episodes=0).train(site(), seed, Context())

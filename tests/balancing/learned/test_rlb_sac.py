@@ -6,13 +6,14 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.learned.sac import Sac, Settings
+from qoslab.domains.balancing.learned.perceptron import Adam, Perceptron, moments_of
+from qoslab.domains.balancing.learned.sac import Sac, Settings, Transitions
 from qoslab.domains.balancing.methods.rlb_sac import RlbSac
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.study.study import Study
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
 
 SMALL = {"episodes": 0, "updates": 1, "hidden": 16, "batch": 8}
 
@@ -29,15 +30,6 @@ def site(balancers=1, duration_s=20.0):
     )
 
 
-@pytest.fixture
-def quiet_torch():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("quiet_torch")
 @pytest.mark.parametrize("normalise", [True, False])
 def test_the_learner_finds_the_best_action_of_a_bandit(normalise):
     """Reward -(a - target(x))^2: the actor must follow the state; the mean error of acting at random is 0.45."""
@@ -58,7 +50,6 @@ def test_the_learner_finds_the_best_action_of_a_bandit(normalise):
     assert np.mean(errors) < 0.25
 
 
-@pytest.mark.usefixtures("quiet_torch")
 def test_what_follows_counts_unless_it_is_the_end():
     """Reward 1 for ever is worth 1 / (1 - discount), reward 1 at the end is worth 1."""
     state, action = np.zeros(2), np.zeros(1)
@@ -66,14 +57,14 @@ def test_what_follows_counts_unless_it_is_the_end():
     for end in (False, True):
         settings = Settings(hidden=16, learning_rate=1e-2, discount=0.5, tau=0.2, batch=16, normalise=False)
         learner = Sac(2, 1, settings, np.random.SeedSequence(3))
-        learner._log_alpha.data.fill_(-20.0)  # entropy is worth nothing
+        learner.log_alpha[:] = -20.0  # entropy is worth nothing
         for _ in range(16):
             learner.keep(state, action, 1.0, state, end=end)
         for _ in range(300):
-            learner._log_alpha.data.fill_(-20.0)
+            learner.log_alpha[:] = -20.0
             learner.learn()
-        x, a = torch.zeros(1, 2), torch.zeros(1, 1)
-        worth.append(float(learner._critics(x, a)[0, 0, 0].detach()))
+        said, _ = learner.critics.forward(np.zeros((1, 2)), np.zeros((1, 1)))
+        worth.append(float(said[0, 0, 0]))
     # The actor's own actions are judged by extrapolation from one action, so the first is not exact.
     assert worth[1] == pytest.approx(1.0, abs=0.1)
     assert worth[0] == pytest.approx(2.0, abs=0.4)
@@ -87,6 +78,110 @@ def test_nothing_is_learned_from_too_few_transitions():
     learner.keep(np.zeros(2), np.zeros(1), 0.0, np.zeros(2))
     assert learner.learn()
     assert learner.updates == 1
+
+
+def numerical(loss, values):
+    """Central differences of a loss by each of an array's numbers."""
+    slopes = np.zeros_like(values)
+    for k, value in enumerate(values.copy()):
+        ends = []
+        for step in (1e-6, -1e-6):
+            values[k] = value + step
+            ends.append(loss())
+        values[k] = value
+        slopes[k] = (ends[0] - ends[1]) / 2e-6
+    return slopes
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_gradients_are_those_of_the_losses(normalise):
+    """Against central differences in double precision, critics' and actor's, with half of the temperature at work."""
+    rng = np.random.default_rng(5)
+    settings = Settings(hidden=5, batch=6, normalise=normalise)
+    learner = Sac(3, 2, settings, np.random.SeedSequence(5), dtype=np.float64)
+    learner.log_alpha[:] = np.log(0.5)
+    for network in (learner.actor, learner.critics):
+        network.values += 0.3 * rng.standard_normal(network.values.size)
+    state, noise = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    batch = Transitions(state, rng.uniform(-1, 1, (6, 2)), rng.random(6), state, np.ones(6))
+    goal = rng.standard_normal(6)
+
+    learner.lower_critics(batch, state, goal)
+    found = learner.critics.gradient.copy()
+    expected = numerical(lambda: learner.lower_critics(batch, state, goal), learner.critics.values)
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+    assert np.abs(found).max() > 0.1
+
+    def loss():
+        """Written apart from the code: densities of a = tanh(u) by the derivative of tanh."""
+        out = learner.actor.forward(state)[0][0]
+        std = np.exp(np.clip(out[:, 2:], -10, 2))
+        u = out[:, :2] + std * noise
+        density = np.exp(-0.5 * noise**2) / (np.sqrt(2 * np.pi) * std) / (1 - np.tanh(u) ** 2)
+        worth = learner.critics.forward(state, np.tanh(u))[0][..., 0].min(axis=0)
+        return float((0.5 * np.log(density).sum(axis=1) - worth).mean())
+
+    learner.lower_actor(state, noise)
+    found = learner.actor.gradient.copy()
+    np.testing.assert_allclose(found, numerical(loss, learner.actor.values), atol=1e-7)
+    assert np.abs(found).max() > 0.01
+
+
+def test_goals_are_rewards_and_what_follows():
+    """With a discount of 0, or at the end, the reward alone; else the targets' lesser worth and the entropy's."""
+    rng = np.random.default_rng(6)
+    learner = Sac(3, 2, Settings(hidden=4, normalise=False), np.random.SeedSequence(6), dtype=np.float64)
+    rows = Transitions(
+        rng.random((4, 3)),
+        rng.random((4, 2)),
+        rng.random(4),
+        rng.random((4, 3)),
+        np.array([1.0, 1.0, 0.0, 0.0]),
+    )
+    noise = np.zeros((4, 2))
+    goal = learner.goals(rows, rows.following, noise)
+    np.testing.assert_array_equal(goal[2:], rows.reward[2:])
+    out = learner.actor.forward(rows.following)[0][0]
+    action = np.tanh(out[:, :2])
+    chance = (-out[:, 2:] - 0.5 * np.log(2 * np.pi) - np.log(1 - action**2)).sum(axis=1)
+    worth = learner.targets.forward(rows.following, action)[0][..., 0].min(axis=0)
+    np.testing.assert_allclose(goal[:2], (rows.reward + 0.99 * (worth - chance))[:2], rtol=1e-12)
+
+
+def test_networks_are_those_of_torch():
+    """Batch normalisation, layers, layer normalisation and ELU, and ten steps of Adam, as torch computes them."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(7)
+    network = Perceptron(3, 2, 4, 2, 1, rng, dtype=np.float64)
+    network.values += 0.2 * rng.standard_normal(network.values.size)
+    states, action = rng.normal(2.0, 3.0, (5, 3)), rng.random((5, 2))
+    steps = Adam(network.values, 0.01)
+    parts = {name: torch.tensor(part[0].copy(), requires_grad=True) for name, part in network.parts.items()}
+    mean, variance = torch.zeros(3).double(), torch.ones(3).double()
+    peer = torch.optim.Adam(parts.values(), lr=0.01)
+    functional = torch.nn.functional
+    for _ in range(10):
+        moments = moments_of(states)
+        network.follow(moments)
+        out, trace = network.forward(moments.standardised(states), action)
+        network.backward(trace, 2.0 * out)
+        steps.step(network.gradient)
+        x = (
+            functional.batch_norm(torch.tensor(states), mean, variance, training=True) * parts["gain"]
+            + parts["shift"]
+        )
+        x = torch.cat([x, torch.tensor(action)], dim=1) @ parts["first"] + parts["first_bias"]
+        x = functional.layer_norm(x, (4,)) * parts["layer_gain"] + parts["layer_shift"]
+        x = functional.elu(functional.elu(x) @ parts["second"] + parts["second_bias"])
+        x = x @ parts["last"] + parts["last_bias"]
+        np.testing.assert_allclose(out[0], x.detach().numpy(), rtol=1e-9)
+        peer.zero_grad()
+        x.square().sum().backward()
+        peer.step()
+    np.testing.assert_allclose(network.mean, mean.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(network.variance, variance.numpy(), rtol=1e-12)
+    for name, part in network.parts.items():
+        np.testing.assert_allclose(part[0], parts[name].detach().numpy(), rtol=1e-7, atol=1e-9)
 
 
 def test_the_same_seed_learns_the_same():
@@ -195,7 +290,6 @@ def test_a_study_trains_it_once_for_all_seeds(tmp_path):
 
 
 @pytest.mark.full
-@pytest.mark.usefixtures("quiet_torch")
 @pytest.mark.filterwarnings("ignore")
 def test_on_a_standard_task_it_does_what_stable_baselines_does():
     """Pendulum, equal steps and settings: mean returns of the greedy action, ours no worse by more than 60.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,17 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.deploy import example_controller
 from qoslab.domains.entanglement.deploy.control import MOST_BYTES, control, serve
+from qoslab.domains.entanglement.deploy.messages import state_message
 from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
+from qoslab.domains.entanglement.protocol import Plan, Purify, Swap
 from qoslab.domains.entanglement.scenario import example
 
 SEEDS = [Seed(0, "control", "", k) for k in range(2)]
 
 
-def served(controller, budget_s=20.0):
+def served(controller, budget_s=20.0, scenario=None):
     """What the laboratory gives under a controller, a function of a connection that runs in a thread."""
     ours, theirs = socket.socketpair()
     failures = []
@@ -42,7 +45,7 @@ def served(controller, budget_s=20.0):
     thread.start()
     try:
         with ours:
-            return serve(example(), ours, SEEDS, budget_s=budget_s)
+            return serve(scenario or example(), ours, SEEDS, budget_s=budget_s)
     finally:
         thread.join(20)
         assert not thread.is_alive()
@@ -88,6 +91,56 @@ def test_a_controller_gives_the_run_that_a_method_gives():
     network = next(message for message in told if message["type"] == "plan")
     assert {node["name"] for node in network["nodes"]} == {"S", "R", "D"}
     assert {(link["length_km"], link["pairs"]) for link in network["links"]} == {(32.0, 1), (18.0, 1)}
+
+
+def purified_once(message):
+    """A round for every two fresh pairs of a link; pairs that have had one are swapped, two at R."""
+    pairs = {}
+    for pair in message["live"]:
+        pairs.setdefault((pair["rounds"], frozenset(pair["ends"])), []).append(pair["pair"])
+    rounds, better = [], []
+    for (had, _), idents in pairs.items():
+        if had == 0:
+            rounds += [{"kept": a, "spent": b} for a, b in zip(idents[::2], idents[1::2], strict=False)]
+    for ends in ({"S", "R"}, {"R", "D"}):
+        better.append(pairs.get((1, frozenset(ends)), []))
+    swaps = [{"node": "R", "pairs": two, "request": 0} for two in zip(*better, strict=False)]
+    return {"purify": rounds, "swaps": swaps}
+
+
+@dataclass(frozen=True)
+class PurifiedOnce:
+    def plan(self, view, rng, context):
+        return Plan(())
+
+    def decide(self, view, rng, context):
+        orders = purified_once(state_message(view, 0))
+        rounds = [Purify(each["kept"], each["spent"]) for each in orders["purify"]]
+        return [*rounds, *(Swap(1, *each["pairs"], 0) for each in orders["swaps"])]
+
+
+def test_a_controller_purifies():
+    raw = example().model_dump(exclude_unset=True)
+    raw |= {
+        "links": {"pairs": 4, "initial_fidelity": 0.93},
+        "nodes": {"coherence_s": 10.0, "swap_success": 1.0},
+        "memory": {"noise": "perfect"},
+        "horizon_s": 1.0,
+    }
+    scenario = type(example()).model_validate(raw)
+
+    def answers(message):
+        more = purified_once(message) if message["type"] == "decide" else {}
+        return {"seq": message["seq"]} | more if message["type"] in ("plan", "decide") else None
+
+    outcomes, _ = served(talking(answers)[0], scenario=scenario)
+    expected = list(run(scenario, PurifiedOnce(), SEEDS, Context()))
+    assert [each.metrics for each in outcomes] == [each.metrics for each in expected]
+    # Two pairs of F in a round of BBPSSW, two such in a swap.
+    f, e = 0.93, 0.07 / 3
+    w = (4 * (f * f + e * e) / (f * f + 2 * f * e + 5 * e * e) - 1) / 3
+    assert outcomes[0].metrics["rate_per_s"] > 0
+    assert outcomes[0].metrics["fidelity"] == pytest.approx((3 * w * w + 1) / 4)
 
 
 def test_a_controller_may_plan_alone():
@@ -142,6 +195,9 @@ def test_late_answers_are_thrown_away():
         ('{"seq": SEQ, "swaps": [{"node": "R", "pairs": [0]}]}\n', "pairs"),
         ('{"seq": SEQ, "swaps": [{"node": "R", "pairs": [7, 8]}]}\n', "does not live"),
         ('{"seq": SEQ, "swap": []}\n', "swap"),
+        ('{"seq": SEQ, "purify": [{"kept": 7, "spent": 8}]}\n', "does not live"),
+        ('{"seq": SEQ, "purify": [{"kept": 7, "spent": 8, "scheme": "x"}]}\n', "scheme"),
+        ('{"seq": SEQ, "purify": [{"kept": 7}]}\n', "spent"),
     ],
 )
 def test_what_cannot_be_is_named_and_told(answer, words):

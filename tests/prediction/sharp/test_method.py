@@ -66,6 +66,12 @@ def test_balance_matters_once_losses_differ():
     assert not np.array_equal(tables[1], tables[2])
 
 
+def test_a_falling_step_size_is_another_training():
+    known = _world()
+    falling, constant = (_fit(known, decay=decay, steps=20).values for decay in (True, False))
+    assert not np.array_equal(falling, constant)
+
+
 def test_merged_context_differs_from_separate_graphs():
     known = _world()
     rng = np.random.default_rng(1)
@@ -84,14 +90,16 @@ def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
 
 
 def test_a_strong_l0_shuts_gates():
-    strong = _fit(_world(), steps=100, l0=10.0, learning_rate=0.05, patience=100).series["training"]
+    """100 steps of 0.05 lead from 2 beyond -2.4, where a gate shuts."""
+    how = {"steps": 100, "learning_rate": 0.05, "decay": False, "patience": 100}
+    strong = _fit(_world(), l0=10.0, **how).series["training"]
     assert strong["open[q0]"][-1] < strong["open[q0]"][0]
 
 
 def test_a_gates_speed_decides_how_many_steps_it_takes_to_shut():
     """Adam moves a location by its step size: 80 steps of 0.003 from 2 do not reach -2.4, whatever the penalty."""
     known = _world(users=12, services=15)
-    few = {"encoder": "gcn", "steps": 80, "learning_rate": 3e-3, "patience": 80, "l0": 100.0}
+    few = {"encoder": "gcn", "steps": 80, "learning_rate": 3e-3, "decay": False, "patience": 80, "l0": 100.0}
     for speed, still_open in ((1.0, 1.0), (30.0, 0.0)):
         training = _fit(known, gate_speed=speed, **few).series["training"]
         assert training["open[q0]"][-1] == still_open

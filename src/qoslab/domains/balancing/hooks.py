@@ -45,6 +45,7 @@ from qoslab.domains.balancing.view import (
 from qoslab.engine.clone import family
 from qoslab.engine.hooks import Hook
 from qoslab.engine.kernel import kernel, mark_of
+from qoslab.engine.mistakes import stands_for
 from qoslab.engine.reference import BY_REFERENCE
 from qoslab.engine.streams import Stream
 
@@ -70,7 +71,10 @@ def decide(
     return 0
 
 
-DECIDE = Hook(decide)
+DECIDE = Hook(
+    decide,
+    hint="what a blind, a probing and an oracle policy may see stands in qoslab.domains.balancing.view",
+)
 
 
 @dataclass(frozen=True)
@@ -186,8 +190,8 @@ class Wiring:
 
 
 def _marked(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """A hook, marked as a kernel."""
-    return hook if mark_of(hook) else kernel(hook)
+    """A hook, marked as a kernel; what its author left unmarked divides as Python does."""
+    return hook if mark_of(hook) else kernel(checked=True)(hook)
 
 
 class Policy:
@@ -291,7 +295,7 @@ def policy(
                 probing=probing or Probing(),
             )
 
-        kernel(route)
+        _marked(route)
         words = (summary or route.__doc__ or f"the policy '{name}'").strip().splitlines()[0].rstrip(".")
         fields = [(each, float, dataclasses.field(default=value)) for each, value in names.items()]
         cls = dataclasses.make_dataclass(
@@ -379,6 +383,7 @@ def _adapted(
     on_reply: Callable[..., Any] = reply or _nothing
     on_loss: Callable[..., Any] = loss or _nothing
 
+    @kernel
     def decide(
         board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
     ) -> int:
@@ -451,4 +456,5 @@ def _adapted(
         return 0
 
     decide.__name__ = decide.__qualname__ = route.__name__
+    stands_for(decide, route)
     return DECIDE.policy(decide)

@@ -20,6 +20,7 @@ from qoslab.core.scenario import Part
 from qoslab.domains.balancing.hooks import COMPLETE, DECIDE, LOSS, ROUTE, Site, Wiring, adapted
 from qoslab.domains.balancing.view import MEMBER, UP, Board
 from qoslab.engine.kernel import kernel
+from qoslab.engine.mistakes import stands_for
 from qoslab.engine.streams import Stream, uniform
 
 __all__ = ["Ejection", "SlowStart", "modified"]
@@ -186,6 +187,7 @@ def _nothing_done(view: object, stream: Stream, server: int, duration: float, no
 
 @functools.cache
 def _around(inner: Callable[..., int]) -> Callable[..., int]:
+    @kernel
     def decide(
         board: Board, balancer: int, stream: Stream, event: int, server: int, value: float, now: float
     ) -> int:
@@ -198,4 +200,5 @@ def _around(inner: Callable[..., int]) -> Callable[..., int]:
         return inner(board, balancer, stream, event, server, value, now)
 
     decide.__name__ = decide.__qualname__ = inner.__name__
+    stands_for(decide, inner)
     return DECIDE.policy(decide)

@@ -18,7 +18,7 @@ from qoslab.core.context import Context
 from qoslab.core.method import MethodEntry
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing import delayed_verification, published, theory
+from qoslab.domains.balancing import delayed_verification, published, theory, verification_simlb
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.world import is_general
@@ -77,8 +77,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     yield from delayed_verification.controlled(context, quick=quick)
     for row in published.FAIRNESS:
         yield _fairness(row, context, quick=quick)
-    for figure in published.SIMLB:
-        yield _simlb(figure, context, quick=quick)
+    yield from verification_simlb.simlb(context, quick=quick)
 
 
 def _closed_form(exact: Exact, level: float, context: Context, *, quick: bool) -> Check:
@@ -315,21 +314,6 @@ def _fairness(row: published.Fairness, context: Context, *, quick: bool) -> Chec
     )
 
 
-def _simlb(row: published.SimLb, context: Context, *, quick: bool) -> Check:
-    """Sojourn times that SimLB gave for the same system, a few seeds of 6 000 to 10 000 flows each."""
-    raw = dict(row.scenario) | {"requests": row.flows}
-    seeds = 10 if quick else 40
-    got = _mean(raw, row.policy, row.metric, f"simlb {row.name}", context, seeds=seeds)
-    return Check.within(
-        f"{row.name}: {row.metric.removeprefix('response_time_').removesuffix('_s')} of {row.policy}",
-        "SimLB, run by us, seeds of its own",
-        expected=row.value,
-        got=got,
-        low=row.value * (1 - row.tolerance),
-        high=row.value * (1 + row.tolerance),
-    )
-
-
 def _mean(
     raw: Mapping[str, Any],
     policy: str,
@@ -337,10 +321,9 @@ def _mean(
     name: str,
     context: Context,
     *,
-    seeds: int = 10,
     parameters: Mapping[str, Any] | None = None,
 ) -> float:
     world = BalancingScenario.model_validate(dict(raw))
     method = registry.method("balancing", policy).cls(**(parameters or {}))
-    outcomes = run(world, method, [Seed(0, "verify", name, k) for k in range(seeds)], context)
+    outcomes = run(world, method, [Seed(0, "verify", name, k) for k in range(10)], context)
     return float(np.mean([outcome.metrics[metric] for outcome in outcomes]))

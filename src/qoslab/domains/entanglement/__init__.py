@@ -21,6 +21,7 @@ registry.add_domain(
         skeleton="skeleton.py.txt",
         protocol=_HERE + "protocol:Routing",
         check=_HERE + "checking:check",
+        fit=_HERE + "checking:fit",
         commands=(
             Command(
                 "plan-swaps", _HERE + "swaporder.command:plan_swaps", "the swap order of a path of repeaters"
@@ -48,6 +49,12 @@ registry.add_domain(
                 "fidelities",
                 _HERE + "figures:fidelity_distribution",
                 "fidelity of delivered pairs in the last case",
+                needs=("deliveries",),
+            ),
+            FigureEntry(
+                "rate_over_fidelity",
+                _HERE + "figures:rate_over_fidelity",
+                "pairs delivered above a wanted fidelity, over that fidelity, in the last case",
                 needs=("deliveries",),
             ),
             FigureEntry(

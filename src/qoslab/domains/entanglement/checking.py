@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.links import LinkTiming, link_timing
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
+from qoslab.domains.entanglement.world import make_world
 from qoslab.graphs.network import Network
 from qoslab.graphs.shortest import Search, all_pairs
 from qoslab.graphs.spec import NetworkTable, build
 
-__all__ = ["check"]
+__all__ = ["check", "fit"]
 
 _SEPARABLE = 0.5
 """Werner pairs of this fidelity or less are not entangled, and nothing that users can do makes them so."""
@@ -62,6 +64,37 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
         problem = _hopeless(scenario, world, place)
         if problem is not None:
             yield problem
+
+
+def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
+    """What of a method does not fit a scenario: ranks that are given for more or fewer nodes than a path has.
+
+    Networks that every replication draws anew, or that come from a dataset, are not looked at.
+
+    Args:
+        scenario: The scenario.
+        method: The method; only one that is given `ranks`, or wants them, is looked at.
+    """
+    table = scenario.network
+    wants = getattr(method, "ranks", ()) or getattr(method, "order", "") == "ranks"
+    if not wants or table.random or table.dataset is not None:
+        return
+    view = make_world(scenario, Seed(), Context()).view
+    try:
+        paths = method.plan(view, Seed().generator("method"), Context()).paths
+    except BadInput as error:
+        for problem in error.problems:
+            name = (problem.field or "").removeprefix("method.")
+            yield Problem(message=problem.message, field=name, hint=problem.hint)
+        return
+    for path in paths:
+        if len(path.ranks) != len(path.nodes):
+            names = "-".join(view.network.nodes[node] for node in path.nodes)
+            message = (
+                f"{len(path.ranks)} ranks do not fit the path {names} of request {path.request}: one each"
+            )
+            yield Problem(message=message, field="ranks")
+            return
 
 
 @lru_cache(maxsize=64)

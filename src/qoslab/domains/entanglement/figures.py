@@ -17,7 +17,11 @@ __all__ = [
     "flow_map",
     "latency_distribution",
     "rate_over_axis",
+    "rate_over_fidelity",
 ]
+
+_POINTS = 200
+"""Wanted fidelities at which a curve is drawn."""
 
 _FIXED = "method"
 """Column of the table before which the varied values of the scenario stand."""
@@ -47,6 +51,31 @@ def latency_distribution(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame])
 
     samples = _last_case(series["deliveries"], "age_s")
     return distribution(samples, tail=True, xlabel="latency (s)") if samples else None
+
+
+def rate_over_fidelity(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:
+    """Pairs per second of at least a wanted fidelity, over that fidelity, one line per method, in the last case.
+
+    The mean rate of all seeds times the share of the kept pairs that are good enough.
+    """
+    import polars as pl
+
+    from qoslab.draw.curves import Band, lines
+
+    samples = _last_case(series["deliveries"], "fidelity")
+    if not samples:
+        return None
+    done = rows.filter(
+        (pl.col("status") == "done") & (pl.col("scenario") == series["deliveries"]["scenario"][-1])
+    )
+    ends = [end for values in samples.values() for end in (values.min(), values.max())]
+    wanted = np.linspace(min(ends), max(ends), _POINTS)
+    bands = {}
+    for method, values in samples.items():
+        rate = float(done.filter(pl.col("method") == method)["rate_per_s"].to_numpy().mean())
+        enough = 1.0 - np.searchsorted(np.sort(values), wanted, side="left") / len(values)
+        bands[method] = Band(rate * enough)
+    return lines(wanted, bands, xlabel="wanted fidelity", ylabel="pairs of that fidelity or more (1/s)")
 
 
 def flow_map(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001

@@ -231,9 +231,6 @@ def _decided(
     if scenario.memory.compat != "none":
         message = f"methods that decide do not run with compat = {scenario.memory.compat!r}"
         raise BadInput(Problem(message=message, field="scenario.memory.compat"))
-    if any(link.at_once is not None for link in world.links):
-        message = "methods that decide do not run where links limit the memories that try at once"
-        raise BadInput(Problem(message=message, field="scenario.links.at_once"))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
     found = run_slots(world.view, method, physics, seed, span, scenario.phases, context)

@@ -7,9 +7,9 @@ then the swaps, all at once; then that of the results (see `talk`). Pairs that n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,12 @@ from qoslab.domains.entanglement.chain import (
     MESSAGES,
     PURIFIED,
     SPOILED,
+    TRIMMED,
     WASTED,
 )
 from qoslab.domains.entanglement.fusion import Component, components, fused_state, way_between
-from qoslab.domains.entanglement.protocol import Fusion, LivePair, Plan, Purify, Swap, View
+from qoslab.domains.entanglement.protocol import Fusion, LivePair, PathPlan, Plan, Purify, Swap, View
+from qoslab.domains.entanglement.routing.pieces import Ends, Piece, key_of
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
 from qoslab.domains.entanglement.talk import Talk, talk_of
@@ -49,6 +51,13 @@ class Decider(Protocol):
     def decide(  # noqa: D102
         self, view: View, rng: np.random.Generator, context: Context
     ) -> Sequence[Swap | Fusion | Purify]: ...
+
+
+@runtime_checkable
+class _Keeping(Protocol):
+    """A decider whose installed paths want something of pairs, which the memories see to; see `Piece`."""
+
+    def pieces(self, paths: Sequence[PathPlan]) -> Mapping[Ends, Piece]: ...
 
 
 class Delivery(NamedTuple):
@@ -111,6 +120,12 @@ class _Pair:
     until_s: float
     links: tuple[int, ...]
     rounds: int = 0
+    cut_s: float = math.inf
+
+    @property
+    def over_s(self) -> float:
+        """When it is given up, by its age or because a repeater has waited long enough."""
+        return min(self.until_s, self.cut_s)
 
     @property
     def oldest_s(self) -> float:
@@ -139,6 +154,7 @@ class _Slots:
         self.pairs: dict[int, _Pair] = {}
         self.ends_of: dict[int, tuple[int, ...]] = {}
         self.made = 0
+        self.pieces: Mapping[Ends, Piece] = {}
         self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
 
     def generate(self, now: float) -> None:
@@ -148,11 +164,16 @@ class _Slots:
         draws = self.attempts.random((network.m, most))
         for link, timing in enumerate(self.view.timings):
             notice = max(timing.notify_first_s, timing.notify_second_s)
-            for memory in range(int(self.free[link].min())):
+            free, begin = int(self.free[link].min()), now + 2.0 * timing.delay_s
+            # When each turn of the link's fibre is next free; memories take turns where they may not all try at once.
+            turns = [begin] * min(free, self.view.links[link].at_once or free)
+            for memory in range(free):
                 failed = 0.0
                 if timing.success < 1.0:
                     failed = math.floor(math.log1p(-draws[link, memory]) / math.log1p(-timing.success))
-                created = now + 2.0 * timing.delay_s + failed * timing.interval_s
+                turn = turns.index(min(turns))
+                created = turns[turn] + failed * timing.interval_s
+                turns[turn] = created + timing.interval_s
                 if created + notice <= now + self.external_s:
                     self._create(link, created)
 
@@ -161,6 +182,7 @@ class _Slots:
         nodes = int(network.tail[link]), int(network.head[link])
         ends = _End(nodes[0], link, 0, created), _End(nodes[1], link, 1, created)
         life = min(view.hardware[node].coherence_s for node in nodes)
+        life = min(life, self.pieces.get(key_of(*nodes), Piece()).life_s)
         fidelity = view.timings[link].fidelity
         state = np.array([fidelity, *[(1.0 - fidelity) / 3.0] * 3])
         self.pairs[self.made] = _Pair(self.made, ends, state, created + life, (link,))
@@ -169,10 +191,22 @@ class _Slots:
         self.run.counts[CREATED] += 1
 
     def expire(self, now: float) -> None:
-        """Pairs beyond their coherence time are given up."""
-        for pair in [each for each in self.pairs.values() if each.until_s <= now]:
-            self.run.counts[DECOHERED] += 1
-            self._end(pair, pair.until_s)
+        """Pairs beyond their age, or that a repeater has waited for long enough, are given up."""
+        for pair in [each for each in self.pairs.values() if each.over_s <= now]:
+            self.run.counts[TRIMMED if pair.cut_s < pair.until_s else DECOHERED] += 1
+            self._end(pair, pair.over_s)
+
+    def lose_patience(self, now: float) -> None:
+        """Repeaters begin to wait for a swap of the pairs that could have been swapped now."""
+        if all(piece.wait_s == math.inf for piece in self.pieces.values()):
+            return
+        for pair in self.pairs.values():
+            piece = self._wanted(pair)
+            if pair.cut_s == math.inf and piece.is_pure(pair.rounds, self.fidelity(pair, now)):
+                pair.cut_s = now + piece.wait_s
+
+    def _wanted(self, pair: _Pair) -> Piece:
+        return self.pieces.get(key_of(pair.ends[0].node, pair.ends[1].node), Piece())
 
     def clear(self, now: float) -> None:
         """All memories are emptied."""
@@ -192,7 +226,7 @@ class _Slots:
                 pair.rounds,
             )
             for pair in self.pairs.values()
-            if pair.until_s > until
+            if pair.over_s > until
         )
 
     def fidelity(self, pair: _Pair, now: float) -> float:
@@ -447,7 +481,7 @@ class _Slots:
         """Pairs that join two users are theirs; of several requests of theirs the one that got least."""
         for pair in list(self.pairs.values()):
             places = self.users.get(frozenset(end.node for end in pair.ends))
-            if places is None:
+            if places is None or not self._wanted(pair).is_pure(pair.rounds, 0.0):
                 continue
             place = min(places, key=lambda each: self.got[each])
             self.got[place] += 1
@@ -498,6 +532,8 @@ def run_slots(
     noise, werner = physics
     talk = _stretched(talk_of(view, phases, method), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    if isinstance(method, _Keeping):
+        slots.pieces = method.pieces(installed)
     length = phases.external_s + talk.total_s
     if length > span[1]:
         message = f"one slot takes {length:g} s, more than the run"
@@ -516,6 +552,7 @@ def run_slots(
         now += talk.orders_s
         slots.expire(now)
         slots.obey(orders, now)
+        slots.lose_patience(now)
         now += talk.word_s
         slots.expire(now)
         slots.deliver(now)
@@ -545,7 +582,7 @@ def _finished(slots: _Slots) -> SlotRun:
     for pair in list(slots.pairs.values()):
         slots._end(pair, float(slots.span[1]))
     ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
-    ended += counts[PURIFIED] + 2 * counts[SPOILED]
+    ended += counts[PURIFIED] + 2 * counts[SPOILED] + counts[TRIMMED]
     if counts[CREATED] != ended + run.in_memory:
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {run.in_memory} are left"
         raise RuntimeError(message)

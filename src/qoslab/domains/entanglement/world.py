@@ -19,7 +19,7 @@ from qoslab.domains.entanglement.states import BBPSSW, DEJMPS
 from qoslab.graphs.network import Network
 from qoslab.graphs.spec import build
 
-__all__ = ["World", "chain_of", "links_of", "make_world", "widths"]
+__all__ = ["World", "chain_of", "links_of", "make_world", "widths", "world_of"]
 
 _SCHEMES = {"bbpssw": BBPSSW, "dejmps": DEJMPS}
 _SCHEDULES = {"nested": NESTED, "pumping": PUMPING}
@@ -59,9 +59,8 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
         msg = "pairs have no direction, but the network is directed"
         raise _refuse(msg, "scenario.network.directed")
     lengths = network.require("length_km")
+    index = _index(network)
     places = {name: place for place, name in enumerate(network.nodes)}
-    pairs = zip(network.tail, network.head, strict=True)
-    index = {(int(tail), int(head)): link for link, (tail, head) in enumerate(pairs)}
     nodes = [scenario.nodes] * network.n
     for node in scenario.node_overrides:
         nodes[_place(places, node.node, "scenario.node_overrides")] = node.hardware
@@ -82,6 +81,16 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
     widths = tuple(link.pairs for link in links)
     view = View(network, timings, widths, tuple(nodes), scenario.requests, links=tuple(links))
     return World(network, tuple(links), tuple(nodes), index, view)
+
+
+def world_of(view: View) -> World:
+    """The world that a view shows."""
+    return World(view.network, view.links, view.hardware, _index(view.network), view)
+
+
+def _index(network: Network) -> dict[tuple[int, int], int]:
+    pairs = zip(network.tail, network.head, strict=True)
+    return {(int(tail), int(head)): link for link, (tail, head) in enumerate(pairs)}
 
 
 def _place(places: dict[str, int], name: str, field: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qoslab.domains.federation.network import FloatArray, IntArray
 
-__all__ = ["Guide", "Needs", "Plain", "Round", "State", "Strategy", "weighted_mean"]
+__all__ = ["Guide", "Needs", "Plain", "Round", "State", "Strategy", "floor_share", "weighted_mean"]
 
 State = dict[str, FloatArray]
 """What the server (and, for SCAFFOLD and FedDyn, the clients) remember between rounds."""
@@ -118,3 +118,13 @@ def weighted_mean(seen: Round) -> FloatArray:
     if not len(seen.clients):
         return np.zeros_like(seen.model)
     return np.asarray(seen.sizes / seen.sizes.sum() @ seen.updates)
+
+
+def floor_share(share: float, count: int) -> int:
+    """floor(share count) of the numbers as they are written: 0.29 of 100 is 29, though their product rounds below.
+
+    Args:
+        share: In [0, 1].
+        count: How many there are.
+    """
+    return int(share * count * (1.0 + 1e-12))

@@ -29,6 +29,12 @@ registry.add_domain(
                 "optimality_gap", "", "lower", "distance of the cost from the optimum, relative, worst agent"
             ),
             Metric(
+                "suboptimality",
+                "",
+                "neither",
+                "the same with its sign: below 0, but for rounding, is cheaper than any feasible decision",
+            ),
+            Metric(
                 "cost_optimal", "", "neither", "cost of the central optimum that the gap is measured from"
             ),
             Metric(
@@ -49,6 +55,12 @@ registry.add_domain(
             Metric(
                 "step_limit", "", "neither", "step size from which on the error no longer falls, predicted"
             ),
+            Metric(
+                "step_limit_about",
+                "",
+                "neither",
+                "the same past 400 numbers: steps that are too large by too little count as small enough",
+            ),
             Metric("step_certified", "", "neither", "step size below which convergence is proved"),
             Metric("messages", "", "lower", "messages sent: one per arc and round"),
             Metric(
@@ -56,13 +68,22 @@ registry.add_domain(
             ),
             Metric("diverged", "", "lower", "1 where the error grew without bound, else 0"),
             Metric(
-                "protection_of_states", "", "higher", "error of an eavesdropper's guess where states are sent"
+                "protection_of_states",
+                "",
+                "higher",
+                "mean square error of an eavesdropper's guess over that of no guess, states sent, the last one caught",
+            ),
+            Metric(
+                "protection_of_states_scaled",
+                "",
+                "higher",
+                "the same, that state times the best factor; to be compared with protection_of_innovations",
             ),
             Metric(
                 "protection_of_innovations",
                 "",
                 "higher",
-                "the same where innovations are sent, best scaled guess",
+                "the same where innovations are sent, the sum of those caught times the best factor",
             ),
             Metric(
                 "protection_of_target",

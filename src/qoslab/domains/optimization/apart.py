@@ -78,6 +78,7 @@ def follow_apart(
     arcs: list[int] = []
 
     def counted(k: int) -> Weights:
+        context.check_time()  # All rounds' weights are made before an agent starts.
         found = task.weights if weights is None else weights(k)
         arcs.append(len(found.network.arcs.heads))
         return found
@@ -109,7 +110,7 @@ def _errors(task: Task, walk: FloatArray, decision: str) -> tuple[FloatArray, bo
     errors: list[float] = []
     with np.errstate(over="ignore", invalid="ignore"):
         for k, x in enumerate(walk):
-            errors.append(error(task.at(k), x, decision))
+            errors.append(error(task.at(k), x, decision, f"{k} round{'s' * (k != 1)}"))
             if grown(errors[-1], errors[0]):
                 return np.array(errors), True
     return np.array(errors), False

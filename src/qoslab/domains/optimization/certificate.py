@@ -11,6 +11,9 @@ from qoslab.graphs.spectra import perron
 
 __all__ = ["Certificate", "certified_step"]
 
+_ILL = 1e6
+"""Eigenvectors of a condition beyond this one are those of a matrix that is not diagonalisable, but for rounding."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -31,7 +34,7 @@ class Certificate:
 
 def certified_step(
     matrix: FloatArray, convexity: float, smoothness: float, *, rounds: int = 2000
-) -> Certificate:
+) -> Certificate | None:
     """The step size below which the linear system of errors of row-stochastic tracking is stable.
 
     With A = V D V^-1, c = ||V^-1||, d = ||V||, s = |l_2|, t = ||A - I||, K = c ||I - A_oo|| l max 1 / y_ii, the
@@ -41,13 +44,20 @@ def certified_step(
     undirected networks (`studies/optimization/steps.toml`).
 
     Args:
-        matrix: A, row-stochastic and diagonalisable, shape (n, n).
+        matrix: A, row-stochastic, shape (n, n).
         convexity: Smallest m of the costs.
         smoothness: Largest l of the costs.
         rounds: Over which the largest 1 / y_ii is taken, beside its limit.
+
+    Returns:
+        None where A is not diagonalisable, or so nearly that its eigenvectors are rounding.
     """
     n = len(matrix)
-    values, vectors = np.linalg.eig(matrix)
+    # Of a symmetric matrix an eigenvalue may be there several times, and its eigenvectors be chosen badly.
+    symmetric = np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-15)
+    values, vectors = np.linalg.eigh(matrix) if symmetric else np.linalg.eig(matrix)
+    if not np.linalg.cond(vectors) <= _ILL:
+        return None
     s = float(np.sort(np.abs(values))[-2])
     c, d = float(np.linalg.norm(np.linalg.inv(vectors), 2)), float(np.linalg.norm(vectors, 2))
     weights = perron(matrix)

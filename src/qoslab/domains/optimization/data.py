@@ -12,12 +12,14 @@ from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.capacity import Capacity
 from qoslab.domains.optimization.problems.costs import Costs
-from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics
+from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics, Separable
 from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
-from qoslab.domains.optimization.problems.userfile import user_costs
+from qoslab.domains.optimization.problems.usercosts import UserCosts
+from qoslab.domains.optimization.problems.userfile import user_file
+from qoslab.domains.optimization.problems.userown import user_own_costs
 from qoslab.domains.optimization.tables import (
     DispatchTable,
     FileTable,
@@ -127,15 +129,9 @@ def _rendezvous(table: RendezvousTable, n: int, rng: np.random.Generator) -> Cos
 
 
 def _file(table: FileTable, n: int, rng: np.random.Generator) -> Costs:
-    return user_costs(
-        table.file,
-        n,
-        table.dimension,
-        rng,
-        autograd=table.gradient == "torch",
-        smoothness=table.smoothness,
-        convexity=table.convexity,
-    )
+    own = user_file(table.file, n, table.dimension, rng, autograd=table.gradient == "torch")
+    sets = _sets(table.sets, n, table.dimension, rng)
+    return UserCosts(sets, own, table.smoothness, table.convexity)
 
 
 def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled:
@@ -143,7 +139,11 @@ def _dispatch(table: DispatchTable, n: int, rng: np.random.Generator) -> Coupled
     r = _either(_given(table.targets, (n,), "targets"), rng.uniform(*table.wishes, n))
     low, high = (np.full((n, 1), end) for end in table.box)
     share, offset = np.ones((n, 1, 1)), np.full((n, 1), table.demand)
-    own = Quadratics(q[:, None], r[:, None])
+    own: Separable = Quadratics(q[:, None], r[:, None])
+    if table.file is not None:
+        assert table.convexity is not None
+        functions = user_file(table.file, n, 1, rng, autograd=table.gradient == "torch")
+        own = user_own_costs(functions, low, high, table.convexity)
     return Coupled(own, share, offset, low, high, table.balance == "equal")
 
 

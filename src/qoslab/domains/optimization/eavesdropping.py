@@ -15,7 +15,14 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 
-__all__ = ["Leakage", "innovation_leakage", "scaled_quotient", "simulated_leakage", "state_leakage"]
+__all__ = [
+    "Leakage",
+    "innovation_leakage",
+    "scaled_quotient",
+    "scaled_state_quotient",
+    "simulated_leakage",
+    "state_leakage",
+]
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,22 @@ def state_leakage(path: FloatArray, interception: float, secret: FloatArray | No
     apart = ((wanted - path[::-1]) ** 2).sum(axis=1)
     seen = interception * (1 - interception) ** age * apart
     return float(seen.sum() + (1 - interception) ** len(path) * (wanted**2).sum())
+
+
+def scaled_state_quotient(path: FloatArray, interception: float, secret: FloatArray) -> float:
+    """The protection quotient of the last intercepted state times the best factor, as `scaled_quotient` has it of sums.
+
+    1 - (c^T E s)^2 / (||c||^2 E ||s||^2) for the secret c and the last state caught s, 0 where none was.
+
+    Args:
+        path: x_0 .. x_T, shape (T + 1, p).
+        interception: g.
+        secret: c, shape (p,), not 0.
+    """
+    last = interception * (1 - interception) ** np.arange(len(path))
+    mean, square = last @ path[::-1], float(last @ (path[::-1] ** 2).sum(axis=1))
+    floor = float((secret**2).sum()) * square
+    return 1.0 - float(secret @ mean) ** 2 / floor if floor > 0 else 1.0
 
 
 def scaled_quotient(path: FloatArray, interception: float, secret: FloatArray) -> float:

@@ -73,7 +73,8 @@ def budgets(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | 
 def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
     """Protection quotient over the probability of interception: mean and range of innovations, a line per method.
 
-    Beside them the first method's sent states. Of several settings of privacy the first is drawn.
+    Beside them the first method's sent states, guessed with the best factor, too. Of several settings of privacy the
+    first is drawn.
     """
     import polars as pl
 
@@ -103,5 +104,7 @@ def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure
     parts = {str(method): part for (method,), part in done.group_by("method", maintain_order=True)}
     first = next(iter(parts))
     bands = {f"{method}, innovations": band(part, value) for method, part in parts.items()}
-    bands[f"{first}, states"] = band(parts[first], "protection_of_states")
+    states = "protection_of_states_scaled"
+    if states in rows.columns:
+        bands[f"{first}, states"] = band(parts[first], states)
     return lines(points.to_numpy(), bands, xlabel="probability of interception", ylabel="protection quotient")

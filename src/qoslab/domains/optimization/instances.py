@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qoslab.agents.program import Own
 from qoslab.agents.rounds import Wire
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
@@ -18,7 +19,7 @@ from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.task import Task, own_of, task_of
 from qoslab.graphs.network import Network
 
-__all__ = ["a1", "b1", "b2", "c1", "d1", "digraph_of_ten", "perron_ring", "ring", "work"]
+__all__ = ["a1", "b1", "b2", "c1", "d1", "digraph_of_ten", "known_to", "perron_ring", "ring", "work"]
 
 
 def digraph_of_ten() -> Network:
@@ -106,7 +107,14 @@ def work(
     seed: Seed | None = None,
 ) -> Trace:
     """Let a method work on a task, without predicting anything before."""
+    own = known_to(task, method, start=start, noise=noise, seed=seed)
+    return follow(method, task, own, Wire(method.message(own), task.weights), rounds, context)
+
+
+def known_to(
+    task: Task, method: Any, *, start: float | str = 0.0, noise: float = 0.0, seed: Seed | None = None
+) -> Own:
+    """What the agents of an instance know."""
     table = {"network": {"generate": {"model": "ring", "nodes": 3}}, "problem": {"kind": "dispatch"}}
     scenario = OptimizationScenario.model_validate(table | {"start": start, "measurement_noise": noise})
-    own = own_of(task, scenario, seed or Seed(), method.decision)
-    return follow(method, task, own, Wire(method.message(own), task.weights), rounds, context)
+    return own_of(task, scenario, seed or Seed(), method.decision)

@@ -152,11 +152,13 @@ class Known:
 
     def costs_in(self, k: int) -> Costs:
         """The costs of the shared decision in round k."""
-        return self.costs if self.change is None or k < self.change.round else self.change.costs
+        costs = self.costs if self.change is None or k < self.change.round else self.change.costs
+        return costs.when(f"round {k}")
 
     def coupled_in(self, k: int) -> Coupled | None:
         """The part of a coupled problem in round k."""
-        return self.coupled if self.change is None or k < self.change.round else self.change.coupled
+        coupled = self.coupled if self.change is None or k < self.change.round else self.change.coupled
+        return None if coupled is None else coupled.when(f"round {k}")
 
     def drawn(self) -> int:
         """Noisy measurements so far."""

@@ -12,31 +12,41 @@ __all__ = ["decisions", "error", "judged", "measured_rate"]
 _FLOOR, _CEILING, _POINTS = 1e-10, 1e-3, 20
 
 
-def decisions(task: Task, x: FloatArray, decision: str) -> FloatArray:
-    """What the agents would do: their copies, their own decisions, or their answers to their prices."""
+def decisions(task: Task, x: FloatArray, decision: str, after: str = "the last round") -> FloatArray:
+    """What the agents would do: their copies, their own decisions, or their answers to their prices.
+
+    `after` what a user's functions are asked, for what they may be told to do wrong.
+    """
     if task.coupled is None or decision == "own":
         return x
-    return task.coupled.respond(x)
+    return task.coupled.when(f"after {after}").respond(x)
 
 
-def error(task: Task, x: FloatArray, decision: str) -> float:
-    """Root mean square over the agents of the distance from the optimal decisions."""
-    apart = decisions(task, x, decision) - task.decisions
+def error(task: Task, x: FloatArray, decision: str, after: str = "the last round") -> float:
+    """Root mean square over the agents of the distance from the optimal decisions; `after` as in `decisions`."""
+    apart = decisions(task, x, decision, after) - task.decisions
     return float(np.sqrt((apart**2).sum(axis=1).mean()))
 
 
 def judged(task: Task, x: FloatArray, decision: str) -> dict[str, float]:
-    """Metrics of the agents' state x, shape (n, p) or (n, d)."""
+    """Metrics of the agents' state x, shape (n, p) or (n, d).
+
+    `suboptimality` is that of the agent whose decision costs most or least of all, whichever is farther from the
+    optimum; `optimality_gap` is its size. Below 0 a decision is cheaper than any feasible one.
+    """
     taken = decisions(task, x, decision)
     if task.coupled is None:
-        cost = float(task.costs.total(taken).max())
+        costs = task.costs.when("after the last round").total(taken)
+        cost = float(costs[np.argmax(np.abs(costs - task.cost))])
         infeasible = float(task.costs.violation(taken).max())
     else:
-        cost = float(task.coupled.own.value(taken).sum())
+        cost = float(task.coupled.own.when("after the last round").value(taken).sum())
         infeasible = task.coupled.violation(taken)
+    above = (cost - task.cost) / max(1.0, abs(task.cost))
     found = {
         "error": error(task, x, decision),
-        "optimality_gap": abs(cost - task.cost) / max(1.0, abs(task.cost)),
+        "optimality_gap": abs(above),
+        "suboptimality": above,
         "infeasibility": infeasible,
     }
     if decision == "shared":

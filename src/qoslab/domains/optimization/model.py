@@ -24,14 +24,15 @@ from qoslab.domains.optimization.asymptotics import (
     stability_limit,
 )
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
-from qoslab.domains.optimization.eavesdropping import scaled_quotient, state_leakage
+from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_state_quotient, state_leakage
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
 from qoslab.domains.optimization.stability import require_stable
-from qoslab.domains.optimization.stepsizes import judged_steps, round_alike
+from qoslab.domains.optimization.steps import step_field
+from qoslab.domains.optimization.stepsizes import judged_steps, quiet, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
 from qoslab.domains.optimization.trace import Trace, grown
 
@@ -69,7 +70,7 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
             if k % _SLICE == 0:
                 context.check_time()
             x = state["x"]
-            errors.append(error(task.at(k), x, program.decision))
+            errors.append(error(task.at(k), x, program.decision, f"{k} round{'s' * (k != 1)}"))
             if k in kept:
                 path[k] = x
             if grown(errors[-1], errors[0]):
@@ -114,6 +115,8 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         )
         message += " is unbounded, or not the only one"
         raise BadInput(Problem(field="scenario.problem", message=message, hint="admm takes such costs"))
+    if program.decision == "shared" and getattr(program, "needs_smoothness", False):
+        _require_smooth(name, task)
     prices = task.coupled is not None and not getattr(program, "predicts_prices", True)
     if prices or not isinstance(program, Predictable):
         return None
@@ -123,12 +126,25 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
     rate = predicted_rate(program, near)
     if refuse and rate > 1.0 + 1e-6:
         limit = stability_limit(program, near)
-        message = f"the step size {program.scale(near):.6g} is past the stability limit"
+        name = step_field(program)
+        size = "step size" if name == "step" else name
+        message = f"the {size} {program.scale(near):.6g} is past the stability limit"
         message += " here" if limit is None else f" {limit:.6g} here"
         message += f": the error would grow by {rate:.6g} in every round"
-        hint = "a smaller step; or unstable = 'run' in the scenario, to watch it"
-        raise BadInput(Problem(field="method.step", message=message, hint=hint))
+        hint = f"a smaller {name}; or unstable = 'run' in the scenario, to watch it"
+        raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
     return rate
+
+
+def _require_smooth(name: str, task: Task) -> None:
+    kinked = np.flatnonzero(np.isinf(task.costs.smoothness()))
+    if len(kinked):
+        message = (
+            f"{name} needs smooth costs, and agent {kinked[0]}'s has kinks: with a constant step it ends "
+        )
+        message += "at a distance from the optimum"
+        hint = "dgd, subgradient_push, projected_subgradient and admm take such costs"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint=hint))
 
 
 def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
@@ -141,8 +157,8 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
 def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Context) -> Outcome:
     task = make_task(scenario, seed, context)
     steady = scenario.link_up == 1.0
-    told = steady and round_alike(scenario)  # rates and limits are those of rounds that are all alike
-    refuse = scenario.unstable == "refuse" and told
+    told = steady and quiet(scenario)  # rates are those of rounds that are all alike
+    refuse = scenario.unstable == "refuse" and steady and round_alike(scenario)
     rate = prepare(method, task, refuse=refuse)
     if task.later is not None:
         prepare(method, task.later, refuse=refuse)
@@ -236,6 +252,7 @@ def _leakage(
         return {}
     return {
         "protection_of_states": state_leakage(states, who.interception, secret) / prior,
+        "protection_of_states_scaled": scaled_state_quotient(states, who.interception, secret),
         "protection_of_innovations": scaled_quotient(path, who.interception, secret),
     }
 
@@ -270,8 +287,10 @@ def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Tra
     found |= judged(task.at(len(trace.errors) - 1), trace.x, method.decision)
     before = trace.errors if task.later is None else trace.errors[: task.turn]
     for name, errors in (("tolerance", before), ("renegotiate", trace.errors[len(before) :])):
+        # Decisions of which nothing is said are never agreed anew, wherever they happen to be.
+        silent = name == "renegotiate" and trace.messages == 0
         arrived = np.flatnonzero(errors <= scenario.tolerance)
-        if len(arrived):
+        if len(arrived) and not silent:
             found[f"rounds_to_{name}"] = float(arrived[0])
     measured = measured_rate(before)
     if measured is not None:

@@ -142,7 +142,7 @@ class OptimizationScenario(Scenario):
 
     @model_validator(mode="after")
     def _formula(self) -> OptimizationScenario:
-        if self.oracle == "cvxpy" and self.problem.kind == "file":
+        if self.oracle == "cvxpy" and getattr(self.problem, "file", None) is not None:
             message = "oracle = 'cvxpy' needs a formula that it knows: costs from a file have none"
             raise ValueError(message)
         return self

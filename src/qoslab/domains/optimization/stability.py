@@ -21,10 +21,11 @@ from qoslab.agents.program import Own, State
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.meanweights import mean_weights
 from qoslab.domains.optimization.problems.smooth import Quadratic
+from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.task import Task
 from qoslab.graphs.spectra import perron
 
-__all__ = ["LinearRound", "growth", "largest_stable", "linear_round", "require_stable"]
+__all__ = ["Limit", "LinearRound", "growth", "largest_stable", "linear_round", "require_stable"]
 
 _DENSE = 400
 """Up to so many numbers all eigenvalues are found; beyond, those of largest modulus by Arnoldi's iteration."""
@@ -35,8 +36,32 @@ _MOST = 2000
 _RESTARTS, _BASIS = 30, 40
 """At most about a thousand rounds."""
 
-SLACK = 1e-6
+_RESIDUAL = 1e-8
+"""Tolerance of Arnoldi's iteration: what it finds are eigenvalues of a map so near to the method's own."""
+
+SLACK = 100.0 * _RESIDUAL
 """Eigenvalues 1 belong to what every round conserves; rounding moves them by less than this."""
+
+_SCALES = (1e-3, 1.0, 1e3, 1e6)
+"""Sizes of states, in those of the data, at which rounds are held to be linear."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where stability ends.
+
+    Attributes:
+        step: The largest step that is stable.
+        exact: Whether all eigenvalues were found, so that it holds to 1e-4. Otherwise it is what Arnoldi's iteration
+            tells, to which a step that is too large by too little counts as stable.
+    """
+
+    step: float
+    exact: bool
+
+    def __str__(self) -> str:
+        """The step to three digits, with `about` where it is not exact."""
+        return f"{self.step:.3g}" if self.exact else f"of about {self.step:.3g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +87,11 @@ class LinearRound:
         """Numbers that the map acts on."""
         return len(self.moving) * self.own.n
 
+    @property
+    def dense(self) -> bool:
+        """Whether all its eigenvalues are found."""
+        return self.size <= _DENSE
+
     def state(self, stack: FloatArray, k: int = 1) -> State:
         """All that agents remember after a round."""
         own, columns = self.own, stack.shape[2]
@@ -85,17 +115,28 @@ class LinearRound:
         stack = np.eye(self.size).reshape(len(self.moving), self.own.n, self.size)
         return np.asarray(self(stack).reshape(self.size, self.size))
 
-    def holds(self) -> bool:
-        """Whether the rounds are linear, all alike from the second on, and leave at rest what is at rest."""
-        shape = (len(self.moving), self.own.n, 1)
-        one, other = np.random.default_rng(0).standard_normal((2, *shape))
+    def holds(self, scale: float = 1.0) -> bool:
+        """Whether the rounds are linear, all alike from the second on, and leave at rest what is at rest.
+
+        Linear means: sums and multiples of states give those of their rounds, at every size from a thousandth of the
+        data's to a million times it, and no entry of a decision looks at another.
+
+        Args:
+            scale: Size of the data.
+        """
+        pair = np.random.default_rng(0).standard_normal((len(self.moving), self.own.n, 2))
+        pair[..., 1] *= 3.0
+        one, other = pair[..., :1], pair[..., 1:]
         first = self(one)
         near = 1e-9 * max(1.0, float(np.abs(first).max()))
-        both = 2.0 * first - 3.0 * self(other)
-        far = np.abs(self(2.0 * one - 3.0 * other) - both).max()
+        apart = np.concatenate([first, self(other)], axis=2)
         # Asked so that what is not a number, of a step beyond all bounds, is no linear map either.
-        if not far <= 10.0 * near or self(np.zeros(shape)).any():
+        if not np.abs(self(pair) - apart).max() <= 10.0 * near or self(np.zeros_like(one)).any():
             return False
+        mixed, both = 2.0 * one - other, 2.0 * first - apart[..., 1:]
+        for size in (scale * share for share in _SCALES):
+            if not np.abs(self(size * mixed) - size * both).max() <= 10.0 * near * size:
+                return False
         last = self.state(one, 10**9)
         if np.abs(np.stack([last[name] for name in self.moving]) - first).max() > near:
             return False
@@ -116,6 +157,7 @@ def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRo
     if method.decision != "shared" or not plain or task.n > _MOST:
         return None
     assert isinstance(costs, Quadratic)
+    scale = _scale(costs.target, own.data.start, task.optimum)
     around = Quadratic(None, costs.curvature, np.zeros((task.n, 1)))
     data = replace(own.data, costs=around, start=np.zeros((task.n, 1)), measurements=None, change=None)
     own = replace(own, data=data)
@@ -132,7 +174,13 @@ def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRo
     if "calm" in resting:
         resting["calm"] = np.ones(task.n)
     found = LinearRound(method, own, moving, resting, mixing)
-    return found if moving and found.holds() else None
+    return found if moving and found.holds(scale) else None
+
+
+def _scale(*parts: FloatArray) -> float:
+    """The largest number among the data; 1 where all are 0."""
+    largest = max(float(np.abs(part).max(initial=0.0)) for part in parts)
+    return largest if 0.0 < largest < np.inf else 1.0
 
 
 def _mixing(task: Task, kind: Mixing, up: float) -> Any:
@@ -154,11 +202,21 @@ def growth(round_: LinearRound) -> float | None:
         None where the map is large and Arnoldi's iteration found no eigenvalue outside the unit circle in about a
         thousand rounds: it may be stable, or unstable by too little to be seen.
     """
-    if round_.size <= _DENSE:
+    if round_.dense:
         return float(np.abs(np.linalg.eigvals(round_.matrix())).max())
     values = _outermost(lambda v: round_(v.reshape(len(round_.moving), -1, 1)).ravel(), round_.size)
-    largest = float(np.abs(values).max(initial=0.0))
-    return largest if largest > 1.0 + SLACK else None
+    outside = np.abs(values[np.abs(values) > 1.0 + _slack(values)])
+    return float(outside.max()) if len(outside) else None
+
+
+def _slack(values: FloatArray) -> FloatArray:
+    """How far from an eigenvalue of modulus 1 a value with the tolerance's residual may lie.
+
+    With a small step what is conserved and the agents' mean share an eigenvalue next to 1, double with one vector
+    (EXTRA, DEXTRA), and modes that mix slowly come in pairs about it. A residual r moves one of a pair by r over their
+    distance, and by the root of r where they are nearer than that. A hundred residuals, for maps that are not normal.
+    """
+    return np.asarray(SLACK / np.clip(np.abs(values - 1.0), np.sqrt(SLACK), 1.0))
 
 
 def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
@@ -173,7 +231,7 @@ def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArr
         "which": "LM",
         "ncv": _BASIS,
         "maxiter": _RESTARTS,
-        "tol": 1e-8,
+        "tol": _RESIDUAL,
         "v0": start,
     }
     if "rng" in inspect.signature(eigs).parameters:
@@ -186,11 +244,10 @@ def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArr
         return np.empty(0)
 
 
-def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> float | None:
+def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> Limit | None:
     """Where stability ends, between a step and the first of its halves, quarters, .. that is stable.
 
-    By bisection to 1e-4, to 1e-3 where eigenvalues take Arnoldi's iteration, to which a step that is too large by too
-    little counts as stable.
+    By bisection to 1e-4, to 1e-3 where eigenvalues take Arnoldi's iteration.
 
     Args:
         method: A method with `step`.
@@ -207,7 +264,7 @@ def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1
     first = linear_round(_with_step(method, high), task, own, up)
     if first is None:
         return None
-    precision = 1e-4 if first.size <= _DENSE else 1e-3
+    precision = 1e-4 if first.dense else 1e-3
 
     def stable(step: float) -> bool:
         found = replace(first, method=_with_step(method, step))
@@ -225,7 +282,7 @@ def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1
     while high - low > precision * high:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if stable(middle) else (low, middle)
-    return low
+    return Limit(low, first.dense)
 
 
 def _with_step(method: Any, step: float) -> Any:
@@ -250,8 +307,10 @@ def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
         return
     step = method.scale(own.data) if hasattr(method, "scale") else getattr(method, "step", 0.0)
     limit = largest_stable(method, task, own, step, up) if step > 0 else None
-    where = "outside of the stable ones" if limit is None else f"past the stability limit {limit:.3g}"
+    where = "outside of the stable ones" if limit is None else f"past the stability limit {limit}"
     what = "error" if up == 1 else "mean error"
-    message = f"the step size {step:.6g} is {where} here: the {what} would grow by {found:.6g} in every round"
-    hint = "another step, mostly a smaller one; or unstable = 'run' in the scenario, to watch it"
-    raise BadInput(Problem(field="method.step", message=message, hint=hint))
+    name = step_field(method)
+    size = "step size" if name == "step" else name
+    message = f"the {size} {step:.6g} is {where} here: the {what} would grow by {found:.6g} in every round"
+    hint = f"another {name}, mostly a smaller one; or unstable = 'run' in the scenario, to watch it"
+    raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))

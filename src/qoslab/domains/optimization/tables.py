@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -22,6 +23,21 @@ __all__ = [
     "RendezvousTable",
     "SetTable",
 ]
+
+
+def _require_positive(name: str, values: Iterable[float] | None) -> None:
+    """Refuse costs that are not convex, or degenerate."""
+    for at, value in enumerate(values or ()):
+        if value <= 0:
+            message = f"{name} must be positive: entry {at} is {value:g}"
+            raise ValueError(message)
+
+
+def _require_range(name: str, ends: tuple[float, float]) -> None:
+    low, high = ends
+    if low > high:
+        message = f"{name} must be a range from low to high, and is {low:g} to {high:g}"
+        raise ValueError(message)
 
 
 class SetTable(Part):
@@ -47,10 +63,9 @@ class QuadraticTable(Part):
 
     @model_validator(mode="after")
     def _positive(self) -> QuadraticTable:
-        low, high = self.curvature
-        if not 0 < low <= high or any(q <= 0 for q in self.curvatures or ()):
-            message = "curvatures must be positive, the range from low to high"
-            raise ValueError(message)
+        _require_positive("curvature", self.curvature)
+        _require_range("curvature", self.curvature)
+        _require_positive("curvatures", self.curvatures)
         return self
 
 
@@ -85,6 +100,11 @@ class MedianTable(Part):
     points: tuple[tuple[float, ...], ...] | None = Field(None, description="p; normal where not given")
     sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
 
+    @model_validator(mode="after")
+    def _positive(self) -> MedianTable:
+        _require_positive("weights", self.weights)
+        return self
+
 
 class RendezvousTable(Part):
     """Agents that stand somewhere in a square are to meet."""
@@ -100,9 +120,7 @@ class RendezvousTable(Part):
 
     @model_validator(mode="after")
     def _positive(self) -> RendezvousTable:
-        if any(w <= 0 for w in self.weights or ()):
-            message = "weights must be positive"
-            raise ValueError(message)
+        _require_positive("weights", self.weights)
         return self
 
 
@@ -126,8 +144,10 @@ class FileTable(Part):
         0.0, ge=0, description="constant of strong convexity of every cost, as you know it"
     )
     optimum: tuple[float, ...] | None = Field(
-        None, description="where the sum is least, if you know it; found by Newton's method from 0 otherwise"
+        None,
+        description="where the sum is least, if you know it; found by Newton's method from 0, or SLSQP in sets, else",
     )
+    sets: SetTable | None = Field(None, description="the agents' constraint sets; none by default")
 
 
 class DispatchTable(Part):
@@ -143,11 +163,37 @@ class DispatchTable(Part):
     )
     curvatures: tuple[float, ...] | None = Field(None, description="the q_i themselves")
     targets: tuple[float, ...] | None = Field(None, description="the r_i themselves")
+    file: InputFile | None = Field(
+        None, description="Python file with the agents' own costs instead: cost(x, data) of one number each"
+    )
+    gradient: Literal["given", "torch"] = Field(
+        "given", description="by the file's `gradient`, or of `cost` by torch's automatic differentiation"
+    )
+    convexity: float | None = Field(
+        None, gt=0, description="constant of strong convexity of every cost of the file in the box"
+    )
+
+    @model_validator(mode="after")
+    def _filed(self) -> DispatchTable:
+        if self.file is None and (self.convexity is not None or self.gradient != "given"):
+            message = "convexity and gradient are for costs from a file, and there is none"
+            raise ValueError(message)
+        if self.file is not None and self.convexity is None:
+            message = "costs from a file need convexity: steps along prices go by it"
+            raise ValueError(message)
+        if self.file is not None and (self.curvatures is not None or self.targets is not None):
+            message = "curvatures and targets have no use beside costs from a file"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> DispatchTable:
-        if not 0 < self.curvature[0] <= self.curvature[1] or self.box[0] >= self.box[1]:
-            message = "curvatures must be positive, ranges from low to high"
+        _require_positive("curvature", self.curvature)
+        _require_positive("curvatures", self.curvatures)
+        for name in ("curvature", "wishes", "box"):
+            _require_range(name, getattr(self, name))
+        if self.box[0] == self.box[1]:
+            message = f"box is empty inside: least and most are both {self.box[0]:g}"
             raise ValueError(message)
         return self
 
@@ -212,6 +258,9 @@ class QosTable(Part):
         if not 0 < self.box[0] < self.box[1] or min(self.goals) <= 0:
             message = "goals and boxes must be positive, boxes from low to high"
             raise ValueError(message)
+        _require_positive("core", self.core)
+        for path, weights in enumerate(self.access or ()):
+            _require_positive(f"access, network {path},", weights)
         for name, ends in (("losses", self.losses), ("reliabilities", self.reliabilities)):
             if ends is not None and (len(ends) != len(self.goals) or not all(0 < end < 1 for end in ends)):
                 message = f"{name} needs one share between 0 and 1 for each of the {len(self.goals)} classes"

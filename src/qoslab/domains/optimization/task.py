@@ -23,8 +23,8 @@ from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.multipliers import solve_coupled
 from qoslab.domains.optimization.problems.smooth import Quadratic
-from qoslab.domains.optimization.problems.solve import solve
-from qoslab.domains.optimization.problems.userfile import UserCosts
+from qoslab.domains.optimization.problems.solve import require_optimum, solve
+from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.rowsteps import row_step
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.tables import FileTable, QosTable
@@ -118,6 +118,8 @@ def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> T
         if len(table.optimum) != table.dimension:
             message = f"needs {table.dimension} numbers, as many as `dimension`"
             raise BadInput(Problem(field="scenario.problem.optimum", message=message))
+        assert isinstance(problem, Costs)
+        require_optimum(problem, np.array(table.optimum))
         return task_of(network, problem, rules=rules, optimum=np.array(table.optimum))
     task = task_of(network, problem, rules=rules)
     if not isinstance(table, QosTable) or table.degraded is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise
 from qoslab.domains.prediction.variational import Belief, variational
 
-__all__ = ["Recipe", "features", "out_of_fold"]
+__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold"]
 
 Float32Array = NDArray[np.float32]
 
@@ -88,18 +88,29 @@ def out_of_fold(
     values: FloatArray,
     cells: tuple[Codes, Codes],
     folds: Codes,
-    scale: Scale,
-    recipe: Recipe,
+    make: Callable[[FloatArray], Float32Array],
     context: Context,
 ) -> Float32Array:
-    """Features of known cells, each from the table without the cell's fold, shape (cells, features)."""
+    """Features of known cells, each from the table without the cell's fold.
+
+    Args:
+        values: Shape (P, users, services), NaN where unknown.
+        cells: Users and services of the n cells.
+        folds: Fold of each cell, from 0 on; all parameters of a cell share it.
+        make: From a table to features of every cell, shape (features, users, services).
+        context: Its time limit is kept between folds.
+
+    Returns:
+        Shape (n, features).
+    """
     users, services = cells
     out: Float32Array | None = None
     for fold in range(int(folds.max()) + 1):
+        context.check_time()
         hidden = folds == fold
         rest = values.copy()
         rest[:, users[hidden], services[hidden]] = np.nan
-        part = features(rest, scale, recipe, context)[:, users[hidden], services[hidden]].T
+        part = make(rest)[:, users[hidden], services[hidden]].T
         if out is None:
             out = np.empty((len(users), part.shape[1]), np.float32)
         out[hidden] = part
@@ -182,8 +193,29 @@ def _margins(logs: FloatArray, values: FloatArray) -> list[FloatArray]:
         warnings.simplefilter("ignore")  # a service or user without data has NaN here, which trees can read
         for table, raw in zip(logs, values, strict=True):
             for axis in (0, 1):
-                out += [np.nanquantile(table, q, axis=axis, keepdims=True) for q in _QUANTILES]
+                out += known_quantiles(table, _QUANTILES, axis)
                 out.append(np.nanmean(raw, axis=axis, keepdims=True))
     out.append(np.isfinite(logs[0]).sum(axis=0, keepdims=True).astype(np.float64))
     out.append(np.arange(shape[0], dtype=np.float64)[:, None])
     return [np.broadcast_to(quantity, shape) for quantity in out]
+
+
+def known_quantiles(table: FloatArray, shares: Sequence[float], axis: int) -> list[FloatArray]:
+    """Quantiles of what is known along an axis, interpolated linearly, as `np.nanquantile` finds them one by one.
+
+    Args:
+        table: Shape (rows, columns), NaN where unknown.
+        shares: Which quantiles.
+        axis: The axis that is summed up; it is kept with length one.
+
+    Returns:
+        One array for each share, NaN where nothing is known.
+    """
+    ordered = np.sort(table, axis=axis)  # NaN goes last
+    last = np.maximum(np.isfinite(table).sum(axis=axis, keepdims=True) - 1, 0)
+    out = []
+    for share in shares:
+        low = np.floor(share * last).astype(np.int64)
+        below, above = (np.take_along_axis(ordered, k, axis) for k in (low, np.minimum(low + 1, last)))
+        out.append(below + (share * last - low) * (above - below))
+    return out

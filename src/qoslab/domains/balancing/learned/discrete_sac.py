@@ -20,7 +20,7 @@ from qoslab.domains.balancing.learned.recurrent import (
     EpisodeLearner,
     EpisodeSettings,
     TargetNetworks,
-    heads_network,
+    Task,
 )
 from qoslab.learning.session import deterministic
 
@@ -47,58 +47,46 @@ class DiscreteSac(EpisodeLearner):
     """One learner.
 
     Args:
-        features: Numbers in a state.
-        heads: Servers.
-        levels: Levels to choose from.
+        task: What there is to choose.
         settings: See `Settings`.
         seed: Where weights, actions and mini-batches are drawn from.
-        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
     """
 
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        levels: int,
-        settings: Settings,
-        seed: np.random.SeedSequence,
-        who: str = "a learned method",
-    ) -> None:
-        super().__init__(features, heads, levels, settings, seed, who)
+    def __init__(self, task: Task, settings: Settings, seed: np.random.SeedSequence) -> None:
+        super().__init__(task, settings, seed)
         torch, self._settings = self._torch, settings
         self.begin()
-        inputs = features + heads * levels
-        with deterministic(seed.spawn(1)[0], who):
-            self._actor, *critics = (
-                heads_network(torch, inputs, heads, levels, settings.hidden) for _ in range(5)
-            )
+        with deterministic(self._first, task.who):
+            self._network, *critics = (self._heads_network() for _ in range(5))
             self._critics, self._targets = critics[:2], critics[2:]
             self._slow = TargetNetworks(torch, self._critics, self._targets)
             self._log_alpha = torch.full((1,), math.log(settings.alpha), requires_grad=True)
         parameters = [each for critic in self._critics for each in critic.parameters()]
         self._steps = [
             torch.optim.Adam(values, lr=settings.learning_rate)
-            for values in (parameters, list(self._actor.parameters()), [self._log_alpha])
+            for values in (parameters, list(self._network.parameters()), [self._log_alpha])
         ]
 
     def begin(self) -> None:
         """A new episode: nothing is remembered."""
         self._memory: Any = None
-        self._last = np.full(self._heads, -1)
+        self._last = np.full(self._task.heads, -1)
 
     def chances(self, state: Reals) -> Reals:
         """Probability of each level of each head in the state that follows, shape (heads, levels)."""
         torch = self._torch
         x = self._tensor(self._seen(state, self._last))[None, None]
         with torch.no_grad():
-            said, self._memory = self._actor(x, self._memory)
+            said, self._memory = self._network(x, self._memory)
         return np.asarray(torch.softmax(said[0, 0].double(), dim=-1).numpy())
 
     def act(self, state: Reals, *, explore: bool = True) -> Ints:
         """A level for each head; the most probable where `explore` is False."""
         chances = self.chances(state)
         if explore:
-            self._last = (self._rng.random((self._heads, 1)) > chances.cumsum(axis=1)[:, :-1]).sum(axis=1)
+            self._last = (self._rng.random((self._task.heads, 1)) > chances.cumsum(axis=1)[:, :-1]).sum(
+                axis=1
+            )
         else:
             self._last = chances.argmax(axis=1)
         return self._last
@@ -116,7 +104,7 @@ class DiscreteSac(EpisodeLearner):
         def mean(each: Any) -> Any:
             return (each * there).sum() / there.sum()
 
-        log_chance = torch.log_softmax(self._actor(seen)[0], dim=-1)
+        log_chance = torch.log_softmax(self._network(seen)[0], dim=-1)
         chance = log_chance.exp()
         with torch.no_grad():
             worth = torch.minimum(*(target(seen)[0] for target in self._targets))
@@ -132,7 +120,7 @@ class DiscreteSac(EpisodeLearner):
         self._step(1, mean((chance * (alpha * log_chance - worth)).sum((-1, -2))))
         if self._settings.entropy:
             entropy = mean(-(chance * log_chance).sum((-1, -2)).detach())
-            goal = self._settings.entropy * self._heads * math.log(self._levels)
+            goal = self._settings.entropy * self._task.heads * math.log(self._task.levels)
             self._step(2, (self._log_alpha * (entropy - goal)).sum())
 
     def _step(self, which: int, loss: Any) -> None:

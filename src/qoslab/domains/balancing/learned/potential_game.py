@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, Protocol
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,19 @@ from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
 from qoslab.domains.balancing.hooks import Policy
-from qoslab.domains.balancing.learned.recurrent import Episode
+from qoslab.domains.balancing.learned.recurrent import Episode, Task
 from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.seeing import SERVER_FIELDS
 from qoslab.domains.balancing.learned.session import Eye
+from qoslab.domains.balancing.learned.trained import Weights, demand_runs, first_weights, training_seed
 from qoslab.domains.balancing.model import Simulation
+from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.source import make_demand
 from qoslab.domains.balancing.view import WEIGHT
+from qoslab.learning.checkpoint import dump_weights
 from qoslab.learning.session import deterministic
 
-__all__ = ["LEVELS", "Course", "GamePolicy", "Team", "potential", "seen_features", "together"]
+__all__ = ["LEVELS", "Course", "GamePolicy", "Team", "potential", "together"]
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,10 +77,11 @@ class Team(Protocol):
     def learn(self) -> None:
         """One update of all."""
 
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """All that acting needs, by name."""
 
-def seen_features(servers: int) -> int:
-    """How many numbers a balancer sees."""
-    return len(_SEEN) * servers
+    def begin_with(self, weights: Weights) -> None:
+        """Act by what was learned before; refuses weights of other sizes."""
 
 
 def potential(loads: Reals, name: str) -> float:
@@ -112,6 +118,7 @@ class GamePolicy(Policy):
 
     WHO: ClassVar[str]
 
+    weights: str = "builtin"
     episodes: Annotated[int, Field(ge=0)] = 20
     reward: Literal["vbf", "log_vbf", "vbf_log_vbf", "ms", "pbf"] = "vbf"
     updates: Annotated[int, Field(ge=0)] = 25
@@ -128,6 +135,10 @@ class GamePolicy(Policy):
         """The learners of a site."""
         raise NotImplementedError
 
+    def task(self, servers: int) -> Task:
+        """What each balancer has to choose."""
+        return Task(len(_SEEN) * servers, servers, len(LEVELS), self.WHO)
+
     def play(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Simulation:
         """Learn from `episodes` runs, `updates` updates after each; then play the one that counts without learning.
 
@@ -141,18 +152,48 @@ class GamePolicy(Policy):
         """
         numbers = seed.stream("learners")
         with deterministic(numbers, self.WHO):
-            learners: Team | None = None
-            for number in range(self.episodes):
-                simulation = begin(
-                    Seed(seed.root, seed.study, f"{seed.scenario} training {number}", seed.replication)
-                )
-                learners = learners or self._made(simulation, numbers)
-                self._practise(learners, simulation, context, share=number / self.episodes)
             simulation = begin(seed)
-            learners = learners or self._made(simulation, numbers)
+            if self.weights == "builtin":
+                learners = self._taught(begin, seed, context)
+            else:
+                learners = self._made(simulation, numbers)
+                learners.begin_with(first_weights(self.weights, context))
             learners.begin(share=1.0)
             _run(learners, simulation, context, explore=False)
         return simulation
+
+    def train(self, scenario: BalancingScenario, seed: Seed, context: Context) -> bytes:
+        """Learn from `episodes` runs of a scenario.
+
+        Args:
+            scenario: The scenario.
+            seed: The training's seed.
+            context: Services of the laboratory.
+
+        Returns:
+            What the learners act by, a safetensors file.
+
+        Raises:
+            BadInput: There are to be no episodes.
+        """
+        demand_runs(self.episodes)
+        begin = partial(Simulation, scenario, self, context=context, demand=make_demand(scenario, context))
+        with deterministic(seed.stream("learners"), self.WHO):
+            learned = self._taught(begin, seed, context).weights()
+        about = {"method": self.WHO, "episodes": self.episodes, "hidden": self.hidden}
+        return dump_weights(
+            learned, about | {"balancers": scenario.balancers, "servers": scenario.servers.count}
+        )
+
+    def _taught(self, begin: Callable[[Seed], Simulation], seed: Seed, context: Context) -> Team:
+        """Learners after `episodes` runs."""
+        numbers = seed.stream("learners")
+        learners: Team | None = None
+        for number in range(self.episodes):
+            simulation = begin(training_seed(seed, number))
+            learners = learners or self._made(simulation, numbers)
+            self._practise(learners, simulation, context, share=number / self.episodes)
+        return learners or self._made(begin(seed), numbers)
 
     def _made(self, simulation: Simulation, seed: np.random.SeedSequence) -> Team:
         m, _, n = simulation.world.board.counts.shape

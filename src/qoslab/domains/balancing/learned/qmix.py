@@ -19,7 +19,7 @@ from qoslab.domains.balancing.learned.recurrent import (
     EpisodeLearner,
     EpisodeSettings,
     TargetNetworks,
-    heads_network,
+    Task,
 )
 from qoslab.learning.session import deterministic
 
@@ -50,34 +50,19 @@ class Qmix(EpisodeLearner):
 
     Args:
         agents: How many there are.
-        features: Numbers in an agent's state.
-        heads: Servers.
-        levels: Levels to choose from.
+        task: What each has to choose.
         settings: See `Settings`.
         seed: Where weights, actions and mini-batches are drawn from.
-        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
     """
 
-    def __init__(
-        self,
-        agents: int,
-        features: int,
-        heads: int,
-        levels: int,
-        settings: Settings,
-        seed: np.random.SeedSequence,
-        who: str = "a learned method",
-    ) -> None:
-        super().__init__(features, heads, levels, settings, seed, who)
+    def __init__(self, agents: int, task: Task, settings: Settings, seed: np.random.SeedSequence) -> None:
+        super().__init__(task, settings, seed)
         torch, self._settings, self._agents = self._torch, settings, agents
-        inputs = features + heads * levels + agents
-        with deterministic(seed.spawn(1)[0], who):
-            self._network, self._old = (
-                heads_network(torch, inputs, heads, levels, settings.hidden) for _ in range(2)
-            )
+        state, parts = agents * task.features, agents * task.heads
+        with deterministic(self._first, task.who):
+            self._network, self._old = (self._heads_network(agents) for _ in range(2))
             self._mixer, self._old_mixer = (
-                mixer_network(torch, agents * features, agents * heads, settings.hidden, settings.hyper)
-                for _ in range(2)
+                mixer_network(torch, state, parts, settings.hidden, settings.hyper) for _ in range(2)
             )
             self._slow = TargetNetworks(torch, [self._network, self._mixer], [self._old, self._old_mixer])
         parameters = [*self._network.parameters(), *self._mixer.parameters()]
@@ -87,7 +72,7 @@ class Qmix(EpisodeLearner):
     def begin(self) -> None:
         """A new episode: nothing is remembered."""
         self._memories: list[Any] = [None] * self._agents
-        self._last = np.full((self._agents, self._heads), -1)
+        self._last = np.full((self._agents, self._task.heads), -1)
 
     def values(self, agent: int, state: Reals) -> Reals:
         """What an agent thinks each level is worth in the state that follows, shape (heads, levels)."""
@@ -100,8 +85,8 @@ class Qmix(EpisodeLearner):
     def act(self, agent: int, state: Reals, epsilon: float = 0.0) -> Ints:
         """A level for each head: the best, or one by lot with probability `epsilon` for each head."""
         best = self.values(agent, state).argmax(axis=1)
-        lot = self._rng.integers(self._levels, size=self._heads)
-        chosen: Ints = np.where(self._rng.random(self._heads) < epsilon, lot, best)
+        lot = self._rng.integers(self._task.levels, size=self._task.heads)
+        chosen: Ints = np.where(self._rng.random(self._task.heads) < epsilon, lot, best)
         self._last[agent] = chosen
         return chosen
 

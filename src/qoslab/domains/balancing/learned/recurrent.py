@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.domains.balancing.learned.trained import Weights, take_over
 from qoslab.learning.session import require_torch
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "EpisodeSettings",
     "Standard",
     "TargetNetworks",
+    "Task",
     "drawn",
     "heads_network",
     "told",
@@ -76,7 +78,11 @@ class Standard:
     """
 
     def __init__(self, features: int) -> None:
-        self._count, self._sum, self._squares = 0, np.zeros(features), np.zeros(features)
+        self._count, self._sum, self._squares = np.zeros(1), np.zeros(features), np.zeros(features)
+
+    def parts(self) -> dict[str, Reals]:
+        """What it knows, by name; views, not copies."""
+        return {"count": self._count, "sum": self._sum, "squares": self._squares}
 
     def add(self, states: Reals) -> None:
         """Take states in, shape (..., features)."""
@@ -87,7 +93,7 @@ class Standard:
 
     def __call__(self, states: Reals) -> Reals:
         """Standardised states; a feature that never changed stays near 0, and states as they are before the first."""
-        if self._count == 0:
+        if self._count[0] == 0:
             return states
         mean = self._sum / self._count
         std = np.sqrt(np.maximum(self._squares / self._count - mean**2, 1e-12))
@@ -221,47 +227,82 @@ class EpisodeSettings:
     window: int = 240
 
 
+@dataclass(frozen=True)
+class Task:
+    """What there is to choose, and who chooses.
+
+    Attributes:
+        features: Numbers in a state.
+        heads: Servers.
+        levels: Levels to choose from for each of them.
+        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
+    """
+
+    features: int
+    heads: int
+    levels: int
+    who: str = "a learned method"
+
+
 class EpisodeLearner:
     """Keeps episodes and draws pieces of them, with standardised states and the last actions told.
 
     Args:
-        features: Numbers in a state.
-        heads: Servers.
-        levels: Levels to choose from.
+        task: What there is to choose.
         settings: See `EpisodeSettings`.
-        seed: Where mini-batches and actions are drawn from.
-        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
+        seed: Where mini-batches and actions are drawn from; its child is `_first`, for weights.
     """
 
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        levels: int,
-        settings: EpisodeSettings,
-        seed: np.random.SeedSequence,
-        who: str,
-    ) -> None:
-        self._torch = require_torch(who)
-        self._rng = np.random.default_rng(seed)
-        self._heads, self._levels = heads, levels
-        self._replay, self._size, self._window = settings.replay, settings.batch, settings.window
-        self._standard, self._kept = Standard(features), list[Episode]()
+    _network: Any
+    """Set by a subclass: what is asked to act."""
+
+    def __init__(self, task: Task, settings: EpisodeSettings, seed: np.random.SeedSequence) -> None:
+        self._torch = require_torch(task.who)
+        self._task, self._shared = task, settings
+        self._rng, (self._first,) = np.random.default_rng(seed), seed.spawn(1)
+        self._standard, self._kept = Standard(task.features), list[Episode]()
 
     def keep(self, episode: Episode) -> None:
         """Remember an episode; its first axis counts steps, others are the learner's own."""
         self._standard.add(episode.states)
-        self._kept = [*self._kept, episode][-self._replay :]
+        self._kept = [*self._kept, episode][-self._shared.replay :]
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """All that acting needs, by name; not what learning on would need besides."""
+        return {name: array.copy() for name, array in self._learned().items()}
+
+    def begin_with(self, weights: Weights) -> None:
+        """Act by what was learned before.
+
+        Args:
+            weights: See `weights`.
+
+        Raises:
+            BadInput: A name is missing, or a shape is another one.
+        """
+        take_over(self._learned(), weights)
+
+    def _learned(self) -> dict[str, NDArray[Any]]:
+        """The arrays themselves: the network's, which share memory with its tensors, and those of the features."""
+        network = self._network.state_dict()
+        found = {f"network.{name}": tensor.numpy() for name, tensor in network.items()}
+        return found | {f"seen.{name}": array for name, array in self._standard.parts().items()}
+
+    def _heads_network(self, more: int = 0) -> Any:
+        """A network that sees a state, the last action and `more` numbers; see `heads_network`."""
+        task = self._task
+        inputs = task.features + task.heads * task.levels + more
+        return heads_network(self._torch, inputs, task.heads, task.levels, self._shared.hidden)
 
     def _drawn(self) -> tuple[Batch, Reals]:
         """A mini-batch, its states standardised, and what is seen: they beside the actions before them."""
-        batch = drawn(self._kept, self._size, self._window, self._rng)
+        batch = drawn(self._kept, self._shared.batch, self._shared.window, self._rng)
         batch = batch._replace(states=self._standard(batch.states))
-        return batch, told(batch.states, batch.before, self._levels)
+        return batch, told(batch.states, batch.before, self._task.levels)
 
     def _seen(self, state: Reals, last: Ints) -> Reals:
         """The same of one state."""
-        return told(self._standard(state), last, self._levels)
+        return told(self._standard(state), last, self._task.levels)
 
     def _tensor(self, values: Reals) -> Any:
         return self._torch.from_numpy(values.astype(np.float32))

@@ -7,22 +7,20 @@ Twin critics with slowly moving targets, a Gaussian actor squashed by tanh, and 
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.balancing.learned.recurrent import TargetNetworks
-from qoslab.learning.session import deterministic, require_torch
+from qoslab.domains.balancing.learned.perceptron import Adam, Perceptron, moments_of
+from qoslab.domains.balancing.learned.trained import Weights, take_over
 
 __all__ = ["Sac", "Settings"]
 
 Reals = NDArray[np.float64]
+Floats = NDArray[Any]
 LEAST_LOG_STD, MOST_LOG_STD = -10.0, 2.0
 
 
@@ -49,14 +47,34 @@ class Settings:
     normalise: bool = True
 
 
-class _Replay(NamedTuple):
-    """Transitions, oldest overwritten first; arrays of `Settings.replay` rows."""
+class Transitions(NamedTuple):
+    """Transitions, one a row."""
 
-    state: Reals
-    action: Reals
-    reward: Reals
-    following: Reals
-    going_on: Reals
+    state: Floats
+    action: Floats
+    reward: Floats
+    following: Floats
+    going_on: Floats
+
+
+class _Sampled(NamedTuple):
+    """Actions of the actor, and what their gradient needs.
+
+    Attributes:
+        action: Shape (B, d).
+        chance: Logarithm of their density, shape (B,).
+        noise: What was drawn, shape (B, d).
+        std: Standard deviations before tanh, shape (B, d).
+        inside: Whether they lie within their bounds, shape (B, d).
+        trace: Of the actor's network.
+    """
+
+    action: Floats
+    chance: Floats
+    noise: Floats
+    std: Floats
+    inside: NDArray[np.bool_]
+    trace: Any
 
 
 class Sac:
@@ -67,9 +85,13 @@ class Sac:
         actions: d.
         settings: See `Settings`.
         seed: Where weights, actions and mini-batches are drawn from.
-        who: Who learns, `DOMAIN/METHOD`, for the message where torch is missing.
+        dtype: Of all numbers that are learned.
 
     Attributes:
+        actor: To means and logarithms of standard deviations.
+        critics: The twins, to the worth of a state and an action.
+        targets: What follows them slowly.
+        log_alpha: Logarithm of the temperature, shape (1,).
         updates: Updates made so far.
     """
 
@@ -79,44 +101,43 @@ class Sac:
         actions: int,
         settings: Settings,
         seed: np.random.SeedSequence,
-        who: str = "a learned method",
+        dtype: DTypeLike = np.float32,
     ) -> None:
-        self._torch = require_torch(who)
-        self._settings, self._rng = settings, np.random.default_rng(seed)
-        rows = settings.replay
-        self._replay = _Replay(
-            np.zeros((rows, features)),
-            np.zeros((rows, actions)),
-            np.zeros(rows),
-            np.zeros((rows, features)),
-            np.zeros(rows),
-        )
+        self._settings, self._rng, self._actions = settings, np.random.default_rng(seed), actions
+        shapes = [(features,), (actions,), (), (features,), ()]
+        self._replay = Transitions(*(np.zeros((settings.replay, *shape), dtype) for shape in shapes))
         self._kept = self._next = self.updates = 0
-        torch = self._torch
-        with deterministic(seed.spawn(1)[0], who):
-            self._actor = _network(torch, features, 0, 2 * actions, 1, settings)
-            self._critics, self._targets = (
-                _network(torch, features, actions, 1, 2, settings) for _ in range(2)
+        first = np.random.default_rng(seed.spawn(1)[0])
+
+        def network(inputs: int, out: int, copies: int) -> Perceptron:
+            return Perceptron(
+                features,
+                inputs,
+                settings.hidden,
+                out,
+                copies,
+                first,
+                normalise=settings.normalise,
+                dtype=dtype,
             )
-            self._targets.eval()
-            self._slow = TargetNetworks(torch, [self._critics], [self._targets])
-            self._log_alpha = torch.zeros(1, requires_grad=True)
-            self._generator = torch.Generator().manual_seed(int(self._rng.integers(2**62)))
-        self._actions = actions
-        self._steps = [
-            torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-            for parameters in (
-                list(self._critics.parameters()),
-                list(self._actor.parameters()),
-                [self._log_alpha],
-            )
-        ]
+
+        self.actor, self.critics, self.targets = (
+            network(0, 2 * actions, 1),
+            network(actions, 1, 2),
+            network(actions, 1, 2),
+        )
+        self.targets.values[:] = self.critics.values
+        self.log_alpha = np.zeros(1, dtype)
+        self._actor_step, self._critics_step, self._alpha_step = (
+            Adam(values, settings.learning_rate)
+            for values in (self.actor.values, self.critics.values, self.log_alpha)
+        )
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """All that was learned, by name: networks, targets, temperature; no transitions and no moments of Adam."""
-        return {name: tensor.detach().numpy().copy() for name, tensor in self._learned().items()}
+        return {name: array.copy() for name, array in self._learned().items()}
 
-    def begin_with(self, weights: Mapping[str, NDArray[Any]]) -> None:
+    def begin_with(self, weights: Weights) -> None:
         """Take over what was learned before.
 
         Args:
@@ -125,134 +146,114 @@ class Sac:
         Raises:
             BadInput: A name is missing, or a shape is another one.
         """
-        torch = self._torch
-        mine = self.weights()
-        wrong = [name for name in mine if name not in weights or weights[name].shape != mine[name].shape]
-        if wrong:
-            message = f"were learned for other sizes: {len(wrong)} arrays do not fit, among them {wrong[0]!r}"
-            raise BadInput(Problem(message=message, field="weights"))
-        with torch.no_grad():
-            for name, tensor in self._learned().items():
-                tensor.copy_(torch.from_numpy(weights[name]))
+        take_over(self._learned(), weights)
 
-    def _learned(self) -> dict[str, Any]:
-        """The tensors themselves, but for batch normalisation's counts, which nothing reads."""
-        parts = {"actor": self._actor, "critics": self._critics, "targets": self._targets}
-        found = {
-            f"{part}.{name}": tensor
-            for part, network in parts.items()
-            for name, tensor in network.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        return found | {"log_alpha": self._log_alpha}
+    def _learned(self) -> dict[str, NDArray[Any]]:
+        """The arrays themselves."""
+        networks = {"actor": self.actor, "critics": self.critics, "targets": self.targets}
+        found: dict[str, NDArray[Any]] = {}
+        for whose, network in networks.items():
+            parts = network.parts | {"mean": network.mean, "variance": network.variance}
+            found |= {f"{whose}.{name}": array for name, array in parts.items()}
+        return found | {"log_alpha": self.log_alpha}
 
     def act(self, state: Reals, *, explore: bool = True) -> Reals:
         """An action for a state, in (-1, 1)^d; the mean one where `explore` is False."""
-        torch = self._torch
-        self._actor.eval()
-        with torch.no_grad():
-            x = torch.from_numpy(np.asarray(state, np.float32))[None]
-            action, _, mean = self._sample(x)
-        return np.asarray((action if explore else mean)[0].numpy(), np.float64)
+        row = np.asarray(state, self.log_alpha.dtype)[None]
+        out = self.actor.forward(self.actor.standardised(row))[0][0, 0]
+        mean, log_std = out[: self._actions], out[self._actions :]
+        if explore:
+            std = np.exp(np.clip(log_std, LEAST_LOG_STD, MOST_LOG_STD))
+            mean = mean + std * self._rng.standard_normal(self._actions)
+        return np.asarray(np.tanh(mean), np.float64)
 
     def keep(
         self, state: Reals, action: Reals, reward: float, following: Reals, *, end: bool = False
     ) -> None:
         """Remember a transition; `end` where nothing follows in truth, not where an episode is merely cut off."""
-        k = self._next
-        replay = self._replay
-        replay.state[k], replay.action[k], replay.reward[k] = state, action, reward
-        replay.following[k], replay.going_on[k] = following, 0.0 if end else 1.0
-        self._next = (k + 1) % self._settings.replay
+        row = (state, action, reward, following, 0.0 if end else 1.0)
+        for column, value in zip(self._replay, row, strict=True):
+            column[self._next] = value
+        self._next = (self._next + 1) % self._settings.replay
         self._kept = min(self._kept + 1, self._settings.replay)
 
     def learn(self) -> bool:
         """One update of critics, actor, temperature and targets; False while there are too few transitions."""
-        torch, settings = self._torch, self._settings
+        settings = self._settings
         if self._kept < settings.batch:
             return False
-        state, action, reward, following, going_on = self._drawn()
-        alpha = self._log_alpha.exp().detach()
-        self._actor.train()
-        self._critics.train()
-        with torch.no_grad():
-            ahead, log_chance, _ = self._sample(following)
-            worth = self._targets(following, ahead)[..., 0].amin(0)
-            goal = reward + settings.discount * going_on * (worth - alpha * log_chance)
-        loss = (self._critics(state, action)[..., 0] - goal).square().mean(1).sum()
-        self._step(0, loss)
-        drawn, log_chance, _ = self._sample(state)
-        # The actor's gradient goes through the critics; their own would be thrown away.
-        self._critics.requires_grad_(requires_grad=False)
-        worth = self._critics(state, drawn)[..., 0].amin(0)
-        self._step(1, (alpha * log_chance - worth).mean())
-        self._critics.requires_grad_(requires_grad=True)
-        self._step(2, -(self._log_alpha * (log_chance.detach() - self._actions)).mean())
-        self._slow.follow(settings.tau)
+        rows = self._rng.integers(self._kept, size=settings.batch)
+        batch = Transitions(*(column[rows] for column in self._replay))
+        ahead, here = (self._rng.standard_normal(batch.action.shape) for _ in range(2))
+        following, state = self._seen(batch)
+        self.lower_critics(batch, state, self.goals(batch, following, ahead))
+        self._critics_step.step(self.critics.gradient)
+        entropy = self.lower_actor(state, here)
+        self._actor_step.step(self.actor.gradient)
+        # The temperature's loss is log alpha times the entropy's excess over its goal, -d.
+        self._alpha_step.step(np.asarray([entropy + self._actions], self.log_alpha.dtype))
+        self.targets.values += settings.tau * (self.critics.values - self.targets.values)
+        self.targets.mean[:], self.targets.variance[:] = self.critics.mean, self.critics.variance
         self.updates += 1
         return True
 
-    def _drawn(self) -> list[Any]:
-        """A mini-batch of each column of the replay."""
-        rows = self._rng.integers(self._kept, size=self._settings.batch)
-        return [self._torch.from_numpy(column[rows].astype(np.float32)) for column in self._replay]
+    def _seen(self, batch: Transitions) -> tuple[Floats, Floats]:
+        """Following and present states standardised by the mini-batch's own statistics, which networks follow."""
+        if not self._settings.normalise:
+            return batch.following, batch.state
+        following, here = moments_of(batch.following), moments_of(batch.state)
+        self.actor.follow(following)
+        for network in (self.actor, self.critics):
+            network.follow(here)
+        return following.standardised(batch.following), here.standardised(batch.state)
 
-    def _step(self, which: int, loss: Any) -> None:
-        self._steps[which].zero_grad()
-        loss.backward()
-        self._steps[which].step()
+    def goals(self, batch: Transitions, following: Floats, noise: Floats) -> Floats:
+        """What the critics are to say, shape (B,).
 
-    def _sample(self, state: Any) -> tuple[Any, Any, Any]:
-        """Actions, the logarithm of their density, and the mean actions."""
-        torch = self._torch
-        mean, log_std = self._actor(state, None)[0].chunk(2, dim=1)
-        log_std = log_std.clamp(LEAST_LOG_STD, MOST_LOG_STD)
-        noise = torch.randn(mean.shape, generator=self._generator)
-        plain = mean + log_std.exp() * noise
-        gauss = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
-        # log(1 - tanh(x)^2) without the loss of digits at large |x|
-        squash = 2.0 * (math.log(2.0) - plain - torch.nn.functional.softplus(-2.0 * plain))
-        return torch.tanh(plain), (gauss - squash).sum(1), torch.tanh(mean)
+        Args:
+            batch: The transitions.
+            following: The states that follow, as the actor sees them.
+            noise: Standard normal numbers, shape (B, d).
+        """
+        drawn = self._sample(following, noise)
+        seen = self.targets.standardised(batch.following)
+        worth = self.targets.forward(seen, drawn.action)[0][..., 0].min(0)
+        alpha = math.exp(self.log_alpha[0])
+        goal: Floats = batch.reward + self._settings.discount * batch.going_on * (
+            worth - alpha * drawn.chance
+        )
+        return goal
 
+    def lower_critics(self, batch: Transitions, state: Floats, goal: Floats) -> float:
+        """The critics' loss, the sum of both's mean squared errors; its gradient goes into `critics.gradient`."""
+        said, trace = self.critics.forward(state, batch.action)
+        error = said - goal[:, None]
+        self.critics.backward(trace, error * (2.0 / len(goal)))
+        return float(np.square(error[..., 0]).mean(1).sum())
 
-def _network(torch: Any, features: int, actions: int, out: int, copies: int, settings: Settings) -> Any:
-    """Networks of one shape side by side: states, and actions where they are critics, to shape (copies, B, out).
+    def lower_actor(self, state: Floats, noise: Floats) -> float:
+        """Fill `actor.gradient` with that of the mean of alpha log pi(a | s) - min Q(s, a), and say the entropy."""
+        drawn = self._sample(state, noise)
+        worth, trace = self.critics.forward(state, drawn.action)
+        rows, alpha = len(state), math.exp(self.log_alpha[0])
+        least = worth[0] <= worth[1]
+        by_worth = np.stack([least, ~least]).astype(worth.dtype) * (-1.0 / rows)
+        by_action = self.critics.by_action(trace, by_worth)
+        # a = tanh(u), and the logarithm of the density rises by 2 a with u.
+        by_plain = by_action * (1.0 - np.square(drawn.action)) + (2.0 * alpha / rows) * drawn.action
+        by_log_std = (by_plain * drawn.std * drawn.noise - alpha / rows) * drawn.inside
+        self.actor.backward(drawn.trace, np.concatenate([by_plain, by_log_std], axis=1)[None])
+        return -float(drawn.chance.mean())
 
-    One product of stacked matrices instead of one for each copy: with small layers the calls cost more than the sums.
-    """
-    nn, functional = torch.nn, torch.nn.functional
-
-    def uniform(bound: float, *shape: int) -> Any:
-        return nn.Parameter(torch.empty(copies, *shape).uniform_(-bound, bound))
-
-    class Network(nn.Module):  # type: ignore[misc, name-defined]
-        """See the module's docstring."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.register_buffer("mean", torch.zeros(features))
-            self.register_buffer("variance", torch.ones(features))
-            self.gain = nn.Parameter(torch.ones(copies, 1, features))
-            self.shift = nn.Parameter(torch.zeros(copies, 1, features))
-            sizes = (features + actions, settings.hidden, settings.hidden, out)
-            layers = list(itertools.pairwise(sizes))
-            self.weights = nn.ParameterList(uniform(a**-0.5, a, b) for a, b in layers)
-            self.biases = nn.ParameterList(uniform(a**-0.5, 1, b) for a, b in layers)
-            self.layer_gain = nn.Parameter(torch.ones(copies, 1, settings.hidden))
-            self.layer_shift = nn.Parameter(torch.zeros(copies, 1, settings.hidden))
-
-        def forward(self, state: Any, action: Any) -> Any:
-            # Copies see the same states, so the statistics are common; gains and shifts are their own.
-            if settings.normalise:
-                state = functional.batch_norm(state, self.mean, self.variance, training=self.training)
-                state = torch.addcmul(self.shift, self.gain, state)
-            else:
-                state = state.expand(copies, *state.shape)
-            if action is not None:
-                state = torch.cat([state, action.expand(copies, *action.shape)], dim=-1)
-            (first, second, last), (one, two, three) = self.weights, self.biases
-            x = functional.layer_norm(torch.baddbmm(one, state, first), (settings.hidden,))
-            x = functional.elu(torch.addcmul(self.layer_shift, self.layer_gain, x))
-            return torch.baddbmm(three, functional.elu(torch.baddbmm(two, x, second)), last)
-
-    return Network()
+    def _sample(self, state: Floats, noise: Floats) -> _Sampled:
+        """Actions for states as the actor sees them."""
+        noise = noise.astype(state.dtype)
+        out, trace = self.actor.forward(state)
+        mean, raw = out[0, :, : self._actions], out[0, :, self._actions :]
+        log_std = np.clip(raw, LEAST_LOG_STD, MOST_LOG_STD)
+        std = np.exp(log_std)
+        plain = mean + std * noise
+        # log(1 - tanh(u)^2) without the loss of digits at large |u|
+        squash = 2.0 * (math.log(2.0) - np.abs(plain) - np.log1p(np.exp(-2.0 * np.abs(plain))))
+        chance = -0.5 * np.square(noise) - log_std - 0.5 * math.log(2.0 * math.pi) - squash
+        return _Sampled(np.tanh(plain), chance.sum(1), noise, std, raw == log_std, trace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,11 @@ from pydantic import Field
 
 from qoslab.core.method import method
 from qoslab.domains.balancing.hooks import Site, Wiring
-from qoslab.domains.balancing.learned.potential_game import (
-    LEVELS,
-    Course,
-    GamePolicy,
-    Team,
-    seen_features,
-    together,
-)
+from qoslab.domains.balancing.learned.potential_game import Course, GamePolicy, Team, together
 from qoslab.domains.balancing.learned.qmix import Qmix, Settings
 from qoslab.domains.balancing.learned.session import Watched
 from qoslab.domains.balancing.learned.settings import settings_of
+from qoslab.domains.balancing.learned.trained import Weights
 from qoslab.domains.balancing.methods.marllb_sac import CITATION
 
 __all__ = ["MarllbQmix"]
@@ -52,6 +46,8 @@ class MarllbQmix(GamePolicy):
     counts nothing is drawn by lot and nothing learned.
 
     Attributes:
+        weights: `builtin`: each seed learns in runs of its own; `train`: a study learns once for a scenario; or a file
+            of what was so learned, and then nothing is learned.
         episodes: Runs of the scenario to learn from, with seeds of their own, before the one that counts.
         reward: Variance-based fairness `vbf`, `log_vbf`, their sum `vbf_log_vbf`, makespan `ms`, or product `pbf`.
         updates: Updates after each run.
@@ -102,8 +98,13 @@ class _Together:
         settings = settings_of(Settings, method)
         self._method, self._epsilon = method, 1.0
         (child,) = seed.spawn(1)
-        features, levels = seen_features(servers), len(LEVELS)
-        self._team = Qmix(balancers, features, servers, levels, settings, child, method.WHO)
+        self._team = Qmix(balancers, method.task(servers), settings, child)
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        return self._team.weights()
+
+    def begin_with(self, weights: Weights) -> None:
+        self._team.begin_with(weights)
 
     def begin(self, *, share: float) -> None:
         self._epsilon = max(1.0 - 2.0 * share, self._method.exploration)

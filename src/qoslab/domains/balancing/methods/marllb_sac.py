@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,10 @@ from pydantic import Field
 from qoslab.core.method import method
 from qoslab.domains.balancing.hooks import Site, Wiring
 from qoslab.domains.balancing.learned.discrete_sac import DiscreteSac, Settings
-from qoslab.domains.balancing.learned.potential_game import (
-    LEVELS,
-    Course,
-    GamePolicy,
-    Team,
-    seen_features,
-    together,
-)
+from qoslab.domains.balancing.learned.potential_game import Course, GamePolicy, Team, together
 from qoslab.domains.balancing.learned.session import Watched
 from qoslab.domains.balancing.learned.settings import settings_of
+from qoslab.domains.balancing.learned.trained import Weights, of_number, together_by_number
 
 __all__ = ["MarllbSac"]
 
@@ -58,6 +52,8 @@ class MarllbSac(GamePolicy):
     not learn.
 
     Attributes:
+        weights: `builtin`: each seed learns in runs of its own; `train`: a study learns once for a scenario; or a file
+            of what was so learned, and then nothing is learned.
         episodes: Runs of the scenario to learn from, with seeds of their own, before the one that counts.
         reward: Variance-based fairness `vbf`, `log_vbf`, their sum `vbf_log_vbf`, makespan `ms`, or product `pbf`.
         updates: Updates after each run.
@@ -100,9 +96,15 @@ class _Apart:
         settings = settings_of(Settings, method)
         self._method = method
         self._learners = [
-            DiscreteSac(seen_features(servers), servers, len(LEVELS), settings, child, method.WHO)
-            for child in seed.spawn(balancers)
+            DiscreteSac(method.task(servers), settings, child) for child in seed.spawn(balancers)
         ]
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        return together_by_number([learner.weights() for learner in self._learners])
+
+    def begin_with(self, weights: Weights) -> None:
+        for number, learner in enumerate(self._learners):
+            learner.begin_with(of_number(weights, number))
 
     def begin(self, *, share: float) -> None:  # noqa: ARG002 - how much is explored, the temperature says
         for learner in self._learners:

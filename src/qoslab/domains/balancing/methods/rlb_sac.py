@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qoslab.core.context import Context
-from qoslab.core.errors import BadInput, Problem
+from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
@@ -22,12 +21,19 @@ from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.sac import Sac, Settings
 from qoslab.domains.balancing.learned.session import Eye, Watched
 from qoslab.domains.balancing.learned.settings import settings_of
+from qoslab.domains.balancing.learned.trained import (
+    Weights,
+    demand_runs,
+    first_weights,
+    of_number,
+    together_by_number,
+    training_seed,
+)
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import make_demand
 from qoslab.domains.balancing.view import WEIGHT
-from qoslab.learning.checkpoint import dump_weights, load_weights
-from qoslab.learning.session import deterministic
+from qoslab.learning.checkpoint import dump_weights
 
 __all__ = ["RlbSac"]
 
@@ -115,13 +121,13 @@ class RlbSac(Policy):
             The simulation of the trial's seed, at its end.
         """
         numbers = seed.stream("learners")
-        with deterministic(numbers, "balancing/rlb_sac"):
+        with _one_thread():
             simulation = begin(seed)
             if self.weights == "builtin":
                 agents = self._taught(begin, seed, context)
             else:
                 agents = _Agents(self, simulation, numbers)
-                agents.begin_with(self._file(context))
+                agents.begin_with(first_weights(self.weights, context))
             agents.go_through(simulation, context)
         return simulation
 
@@ -139,11 +145,9 @@ class RlbSac(Policy):
         Raises:
             BadInput: There are to be no episodes.
         """
-        if self.episodes == 0:
-            message = "is 0: a training needs runs to learn in"
-            raise BadInput(Problem(message=message, field="episodes", hint="the published learner had 20"))
+        demand_runs(self.episodes)
         begin = partial(Simulation, scenario, self, context=context, demand=make_demand(scenario, context))
-        with deterministic(seed.stream("learners"), "balancing/rlb_sac"):
+        with _one_thread():
             learned = self._taught(begin, seed, context).weights()
         about = {"method": "balancing/rlb_sac", "episodes": self.episodes}
         about |= {"balancers": scenario.balancers, "servers": scenario.servers.count, "hidden": self.hidden}
@@ -154,19 +158,20 @@ class RlbSac(Policy):
         numbers = seed.stream("learners")
         agents: _Agents | None = None
         for episode in range(self.episodes):
-            place = f"{seed.scenario} training {episode}"
-            simulation = begin(Seed(seed.root, seed.study, place, seed.replication))
+            simulation = begin(training_seed(seed, episode))
             agents = agents or _Agents(self, simulation, numbers)
             agents.go_through(simulation, context)
         return agents or _Agents(self, begin(seed), numbers)
 
-    def _file(self, context: Context) -> dict[str, NDArray[Any]]:
-        path = context.weights or Path(self.weights)
-        if not path.is_file():
-            message = f"there is no file {self.weights!r}"
-            hint = "`builtin`, a file of weights, or, in a study, `train`"
-            raise BadInput(Problem(message=message, field="weights", hint=hint))
-        return load_weights(path)[0]
+
+def _one_thread() -> Any:
+    """The order of sums over threads is not fixed, and a study runs one trial on each core."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    except ImportError:
+        who = "balancing/rlb_sac"
+        raise MissingExtra(who, "learn") from None
+    return threadpool_limits(1)
 
 
 class _Agents:
@@ -183,25 +188,17 @@ class _Agents:
         settings = replace(settings_of(Settings, method), replay=max(method.replay, method.batch))
         self._method, self._eye = method, Eye(m, n)
         features = self._eye.balancers.shape[1] + n * len(_SEEN)
-        self._learners = [Sac(features, n, settings, child, "balancing/rlb_sac") for child in seed.spawn(m)]
+        self._learners = [Sac(features, n, settings, child) for child in seed.spawn(m)]
         self._past: list[tuple[Reals, Reals] | None] = [None] * m
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """What all learners have learned, by the learner's number and the array's name."""
-        return {
-            f"{number}.{name}": array
-            for number, learner in enumerate(self._learners)
-            for name, array in learner.weights().items()
-        }
+        return together_by_number([learner.weights() for learner in self._learners])
 
-    def begin_with(self, weights: Mapping[str, NDArray[Any]]) -> None:
+    def begin_with(self, weights: Weights) -> None:
         """Take over what was learned before; see `Sac.begin_with`."""
         for number, learner in enumerate(self._learners):
-            start = f"{number}."
-            mine = {
-                name.removeprefix(start): array for name, array in weights.items() if name.startswith(start)
-            }
-            learner.begin_with(mine)
+            learner.begin_with(of_number(weights, number))
 
     def go_through(self, simulation: Simulation, context: Context) -> None:
         """Decide, and learn, from the beginning of a run to its end; what was done before has no sequel."""

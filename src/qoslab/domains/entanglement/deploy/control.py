@@ -24,14 +24,14 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.deploy.messages import (
     Hello,
     line_of,
+    orders_of,
     parsed,
     plan_message,
     plan_of,
     state_message,
-    swaps_of,
 )
 from qoslab.domains.entanglement.model import run
-from qoslab.domains.entanglement.protocol import Plan, Swap, View
+from qoslab.domains.entanglement.protocol import Plan, Purify, Swap, View
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 
 __all__ = ["MOST_BYTES", "Line", "control", "serve"]
@@ -151,9 +151,9 @@ class _Planning:
 class _Deciding(_Planning):
     """The same, asked again in every slot."""
 
-    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:  # noqa: ARG002
+    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Purify | Swap]:  # noqa: ARG002
         answer = self.line.ask(state_message(view, self.line.next_seq()))
-        return [] if answer is None else swaps_of(answer, view)
+        return [] if answer is None else orders_of(answer, view)
 
 
 def serve(

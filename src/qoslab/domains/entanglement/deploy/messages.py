@@ -12,9 +12,9 @@ from pydantic import Field
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.located import validate
 from qoslab.core.scenario import Part
-from qoslab.domains.entanglement.protocol import PathPlan, Plan, Swap, View
+from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purify, Swap, View
 
-__all__ = ["PROTOCOL", "Hello", "line_of", "parsed", "plan_message", "plan_of", "state_message", "swaps_of"]
+__all__ = ["PROTOCOL", "Hello", "line_of", "orders_of", "parsed", "plan_message", "plan_of", "state_message"]
 
 PROTOCOL = 1
 """Version of the messages."""
@@ -56,10 +56,21 @@ class SwapAnswer(Part):
     request: int = Field(-1, ge=-1, description="place of the request; -1 for a stock")
 
 
-class SwapsAnswer(Part):
+class PurifyAnswer(Part):
+    """One round of purification."""
+
+    kept: int = Field(description="number of the pair that stays")
+    spent: int = Field(description="number of the pair that is measured")
+    scheme: Literal["bbpssw", "dejmps"] = Field("bbpssw", description="which circuit")
+
+
+class OrdersAnswer(Part):
     """The answer to `decide`."""
 
     seq: int = Field(description="number of the message that is answered")
+    purify: tuple[PurifyAnswer, ...] = Field(
+        (), description="rounds of purification to do before the swaps, in this order"
+    )
     swaps: tuple[SwapAnswer, ...] = Field((), description="swaps to do now, in this order")
 
 
@@ -111,6 +122,7 @@ def plan_message(view: View, seq: int) -> dict[str, Any]:
             "name": name,
             "swap_success": node.swap_success,
             "gate_fidelity": node.gate_fidelity,
+            "readout_fidelity": node.readout_fidelity,
             "coherence_s": node.coherence_s,
         }
         for name, node in zip(names, view.hardware, strict=True)
@@ -132,6 +144,7 @@ def state_message(view: View, seq: int) -> dict[str, Any]:
             "ends": [names[pair.first], names[pair.second]],
             "fidelity": pair.fidelity,
             "age_s": pair.age_s,
+            "rounds": pair.rounds,
         }
         for pair in view.live
     ]
@@ -169,11 +182,12 @@ def plan_of(answer: Mapping[str, Any], view: View) -> Plan:
     )
 
 
-def swaps_of(answer: Mapping[str, Any], view: View) -> list[Swap]:
-    """The swaps in an answer.
+def orders_of(answer: Mapping[str, Any], view: View) -> list[Purify | Swap]:
+    """The rounds of purification and the swaps in an answer.
 
     Raises:
         BadInput: A field is wrong, or a node does not exist.
     """
-    told = validate(SwapsAnswer, answer)
-    return [Swap(view.network.index(each.node), *each.pairs, each.request) for each in told.swaps]
+    told = validate(OrdersAnswer, answer)
+    rounds = [Purify(each.kept, each.spent, each.scheme) for each in told.purify]
+    return [*rounds, *(Swap(view.network.index(each.node), *each.pairs, each.request) for each in told.swaps)]

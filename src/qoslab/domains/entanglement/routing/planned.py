@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +20,9 @@ from qoslab.domains.entanglement.protocol import (
     View,
 )
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, swaps_of
+from qoslab.domains.entanglement.routing.pieces import Ends, Piece, joins_of, key_of, pieces_of
 from qoslab.domains.entanglement.routing.view import ends_of
+from qoslab.domains.entanglement.world import World, chain_of, links_of, world_of
 
 __all__ = ["PlannedInSlots"]
 
@@ -30,9 +31,10 @@ __all__ = ["PlannedInSlots"]
 class PlannedInSlots:
     """A proactive method that is asked in every slot, like those that decide, and keeps to its plan.
 
-    All swaps of a path are done in one slot, so their order does not matter. Paths take turns, each at most as
-    often per slot as it has memories on its narrowest hop. A link's pairs are purified one round per slot, and swapped
-    when they have had all; where paths want different numbers, the largest.
+    All swaps between two rounds of purification are done in one slot, so their order does not matter. Paths take
+    turns, each at most as often per slot as it has memories on its narrowest hop. Pairs of links and segments are
+    purified one round per slot, and swapped or used when they have had all; where paths want different things of the
+    same pairs, they get most rounds, the oldest age and the longest wait.
 
     Attributes:
         method: The method whose plan it is.
@@ -46,59 +48,72 @@ class PlannedInSlots:
         """The method's plan.
 
         Raises:
-            BadInput: It asks for cut-offs, waits or segments, which slots do not have, or for rounds of purification
-                where no pair outlives its slot or of pairs that are users' own at once.
+            BadInput: It asks for what no path can have, for rounds of purification where no pair outlives its slot, of
+                pairs that are users' own at once, or of segments over which there is a link, too.
         """
         plan = self.method.plan(view, rng, context)
-        if any(path.segments or path.wait_s or path.cutoff_s < float("inf") for path in plan.paths):
-            message = "the plan asks for purified segments, a cut-off or a longest wait, and runs in slots have none"
-            raise BadInput(Problem(message=message, field="scenario.phases.for_all"))
+        world = world_of(view)
+        for path in plan.paths:
+            links = links_of(world, path)
+            chain_of(world, path, links, [view.pairs[link] for link in links])
+            self._refuse_mixed(world, path)
         users = {frozenset(each) for each in ends_of(view)}
-        for hop in _wanted(plan.paths):
-            if self.clear:
+        whole = {
+            key_of(path.nodes[each.first], path.nodes[each.last])
+            for path in plan.paths
+            for each in path.segments
+            if each.last - each.first == len(path.nodes) - 1
+        }
+        for ends, piece in pieces_of(plan.paths).items():
+            if piece.rounds and self.clear:
                 message = "the plan purifies one round in each slot, at whose end memories are emptied"
                 raise BadInput(Problem(message=message, field="scenario.phases.clear"))
-            if frozenset(hop) in users:
-                names = [view.network.nodes[node] for node in hop]
+            if piece.rounds and frozenset(ends) in users and ends not in whole:
+                names = [view.network.nodes[node] for node in ends]
                 message = f"the plan purifies pairs of {names}, and in slots users take theirs as they are"
                 raise BadInput(Problem(message=message, field="scenario.phases.for_all"))
         return plan
 
+    def _refuse_mixed(self, world: World, path: PathPlan) -> None:
+        """Refuse a segment whose pairs cannot be told from a link's."""
+        for each in path.segments:
+            ends = key_of(path.nodes[each.first], path.nodes[each.last])
+            if ends in world.index:
+                names = [world.network.nodes[node] for node in ends]
+                message = (
+                    f"the plan purifies joined pairs of {names}, and slots do not tell them from their link's"
+                )
+                raise BadInput(Problem(message=message, field="scenario.phases.for_all"))
+
+    def pieces(self, paths: Sequence[PathPlan]) -> dict[Ends, Piece]:
+        """What the installed paths want of pairs, by their ends."""
+        return pieces_of(paths)
+
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap | Purify]:  # noqa: ARG002
         """The swaps of all paths that live, and a round for pairs that have not had all."""
-        wanted, impure = _wanted(view.installed), dict[tuple[int, int], list[LivePair]]()
+        wanted, impure = pieces_of(view.installed), dict[Ends, list[LivePair]]()
         for pair in view.live:
-            key = min(pair.first, pair.second), max(pair.first, pair.second)
-            path, rounds = wanted.get(key, (None, 0))
-            if path is not None and pair.rounds < rounds and pair.fidelity < path.purification.enough:
+            key = key_of(pair.first, pair.second)
+            piece = wanted.get(key)
+            if piece is not None and not piece.is_pure(pair.rounds, pair.fidelity):
                 impure.setdefault(key, []).append(pair)
         waiting = {pair.ident for pairs in impure.values() for pair in pairs}
         orders = [
-            order for key, pairs in impure.items() for order in _rounds(pairs, wanted[key][0].purification)
+            order for key, pairs in impure.items() for order in _rounds(pairs, wanted[key].purification)
         ]
         graph = LiveGraph(view, [pair for pair in view.live if pair.ident not in waiting])
+        joins = [(path, nodes) for path in view.installed for nodes in joins_of(path)]
+        left = [min(path.width, default=len(view.live)) for path, _ in joins]
         swaps: list[Swap] = []
-        left = [min(path.width, default=len(view.live)) for path in view.installed]
         served = True
         while served:
             served = False
-            for place, path in enumerate(view.installed):
-                if left[place] > 0 and graph.seen(path.nodes) is not None:
-                    swaps += swaps_of(graph.taken(path.nodes), path.request)
+            for place, (path, nodes) in enumerate(joins):
+                if left[place] > 0 and graph.seen(nodes) is not None:
+                    swaps += swaps_of(graph.taken(nodes), path.request)
                     left[place] -= 1
                     served = True
         return [*orders, *swaps]
-
-
-def _wanted(paths: Sequence[PathPlan]) -> dict[tuple[int, int], tuple[PathPlan, int]]:
-    """The path that wants most rounds of each link's pairs, and how many, by the link's nodes."""
-    found: dict[tuple[int, int], tuple[PathPlan, int]] = {}
-    for path in paths:
-        for (a, b), rounds in zip(pairwise(path.nodes), path.rounds, strict=False):
-            key = min(a, b), max(a, b)
-            if rounds > found.get(key, (path, 0))[1]:
-                found[key] = path, rounds
-    return found
 
 
 def _rounds(pairs: Sequence[LivePair], purification: Purification) -> list[Purify]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from qoslab.core.method import method
 from qoslab.domains.federation.network import FloatArray
-from qoslab.domains.federation.strategy import Plain, Round, State
+from qoslab.domains.federation.strategy import Plain, Round, State, floor_share
 
 __all__ = ["Krum"]
 
@@ -48,7 +48,7 @@ class Krum(Plain):
         count = len(seen.clients)
         if not count:
             return seen.model, state
-        near = max(count - int(self.malicious * count) - 2, 1)
+        near = max(count - floor_share(self.malicious, count) - 2, 1)
         apart = np.square(seen.updates[:, None] - seen.updates).sum(axis=-1)
         scores = np.sort(apart, axis=1)[:, 1 : near + 1].sum(axis=1)
         kept = np.argsort(scores, kind="stable")[: self.keep]

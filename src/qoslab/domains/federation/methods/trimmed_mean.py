@@ -10,7 +10,7 @@ from pydantic import Field
 
 from qoslab.core.method import method
 from qoslab.domains.federation.network import FloatArray
-from qoslab.domains.federation.strategy import Plain, Round, State
+from qoslab.domains.federation.strategy import Plain, Round, State, floor_share
 
 __all__ = ["TrimmedMean"]
 
@@ -44,6 +44,6 @@ class TrimmedMean(Plain):
         count = len(seen.clients)
         if not count:
             return seen.model, state
-        cut = int(self.trim * count)
+        cut = floor_share(self.trim, count)
         kept = np.sort(seen.updates, axis=0)[cut : count - cut]
         return seen.model + kept.mean(axis=0), state

@@ -48,6 +48,7 @@ class Dextra:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    needs_smoothness: ClassVar[bool] = True
     divisor: ClassVar[str] = "y"
 
     def message(self, own: Own) -> MessageType:

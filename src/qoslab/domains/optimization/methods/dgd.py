@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from qoslab.agents.message import Message, MessageType, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
-from qoslab.domains.optimization.steps import Positive, Share, falling, natural
+from qoslab.domains.optimization.steps import Positive, Share, falling, natural_subgradient
 
 __all__ = ["CITATION", "Dgd"]
 
@@ -36,7 +36,7 @@ class Dgd:
     weights on directed ones lead to the minimiser of sum pi_i f_i instead.
 
     Attributes:
-        step: s; 0 takes 0.5 / l.
+        step: s; 0 takes 0.5 / l for smooth costs and 0.1 for others.
         decay: Rounds after which the step starts to fall.
         power: How fast it falls.
         weights: `row` or `doubly`.
@@ -69,4 +69,4 @@ class Dgd:
 
     def scale(self, near: Any) -> float:
         """The first step size."""
-        return natural(self.step, 0.5, near.smoothness)
+        return natural_subgradient(self.step, 0.5, near.smoothness)

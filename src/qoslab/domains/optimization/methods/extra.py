@@ -45,6 +45,7 @@ class Extra:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    needs_smoothness: ClassVar[bool] = True
     averages: ClassVar[tuple[Mixing, ...]] = ()
 
     def message(self, own: Own) -> MessageType:

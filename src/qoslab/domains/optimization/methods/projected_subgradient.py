@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from qoslab.agents.message import Message, MessageType, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
 from qoslab.domains.optimization.eigenvector import first_estimate, next_estimate, own_share
-from qoslab.domains.optimization.steps import Positive, Share, falling, natural
+from qoslab.domains.optimization.steps import Positive, Share, falling, natural_subgradient
 
 __all__ = ["CITATION", "ProjectedSubgradient"]
 
@@ -79,4 +77,4 @@ class ProjectedSubgradient:
 
     def scale(self, near: Any) -> float:
         """The first step size."""
-        return natural(self.step, 0.1, near.smoothness if np.isfinite(near.smoothness) else 1.0)
+        return natural_subgradient(self.step, 0.1, near.smoothness)

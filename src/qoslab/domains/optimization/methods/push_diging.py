@@ -52,6 +52,7 @@ class PushDiging:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    needs_smoothness: ClassVar[bool] = True
     divisor: ClassVar[str] = "y"
     averages: ClassVar[tuple[Mixing, ...]] = ("column",)
 

@@ -50,6 +50,7 @@ class RowStochasticTracking:
 
     decision: ClassVar[str] = "shared"
     projects: ClassVar[bool] = False
+    needs_smoothness: ClassVar[bool] = True
     averages: ClassVar[tuple[Mixing, ...]] = ("row",)
 
     def message(self, own: Own) -> MessageType:

@@ -10,7 +10,7 @@ import numpy as np
 from qoslab.agents.message import Message, MessageType, Part
 from qoslab.agents.program import Own, State
 from qoslab.core.method import method
-from qoslab.domains.optimization.steps import Positive, Share, falling, natural
+from qoslab.domains.optimization.steps import Positive, Share, falling, natural_subgradient
 
 __all__ = ["CITATION", "SubgradientPush"]
 
@@ -36,7 +36,7 @@ class SubgradientPush:
     w = B x, y+ = B y, z = w / y+, x+ = w - s_k g(z), s_k = s / (1 + k / decay)^power.
 
     Attributes:
-        step: s; 0 takes 0.5 / l.
+        step: s; 0 takes 0.5 / l for smooth costs and 0.1 for others.
         decay: Rounds after which the step starts to fall.
         power: How fast it falls; above 1/2 up to 1 for convergence with noise.
     """
@@ -70,4 +70,4 @@ class SubgradientPush:
 
     def scale(self, near: Any) -> float:
         """The first step size."""
-        return natural(self.step, 0.5, near.smoothness)
+        return natural_subgradient(self.step, 0.5, near.smoothness)

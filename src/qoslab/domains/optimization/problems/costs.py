@@ -37,6 +37,14 @@ class Costs(ABC):
     def gradient(self, x: FloatArray) -> FloatArray:
         """A (sub)gradient of f_i at x_i, shape (rows, p)."""
 
+    def tried(self, x: FloatArray) -> FloatArray:
+        """The same where a search tries it: what a user's function cannot say there is infinite."""
+        return self.value(x)
+
+    def when(self, moment: str) -> Self:  # noqa: ARG002
+        """The same costs; a user's tell their faults with this moment, such as `round 7`."""
+        return self
+
     def hessian(self, x: FloatArray) -> FloatArray | None:  # noqa: ARG002
         """Second derivatives, shape (rows, p, p); None where a cost is not smooth."""
         return None
@@ -72,6 +80,11 @@ class Costs(ABC):
         """sum_i f_i at each point, shape (points,), for points of shape (points, p)."""
         every = (self.count, self.dimension)
         return np.array([self.value(np.broadcast_to(point, every)).sum() for point in points])
+
+    def total_tried(self, points: FloatArray) -> FloatArray:
+        """The same by `tried`."""
+        every = (self.count, self.dimension)
+        return np.array([self.tried(np.broadcast_to(point, every)).sum() for point in points])
 
     def rows(self, agents: Any) -> Self:
         """The costs of some agents alone."""

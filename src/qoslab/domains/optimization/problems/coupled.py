@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,8 +37,16 @@ class Separable(Protocol):
         """F(x) + slope x without its constant."""
         ...
 
+    def flattest(self, high: FloatArray) -> FloatArray:
+        """The least second derivative of each entry's cost in its box, whose upper ends are given."""
+        ...
+
     def rows(self, agents: Any) -> Separable:
         """Some agents' costs alone."""
+        ...
+
+    def when(self, moment: str) -> Separable:
+        """The same costs; a user's tell their faults with this moment."""
         ...
 
 
@@ -74,9 +82,17 @@ class Quadratics:
         """F(x) + slope x without its constant."""
         return Bowl(self.weight, slope - self.weight * self.wish, np.zeros_like(slope))
 
+    def flattest(self, high: FloatArray) -> FloatArray:  # noqa: ARG002
+        """Q."""
+        return self.weight
+
     def rows(self, agents: Any) -> Quadratics:
         """Some agents' costs alone."""
         return Quadratics(self.weight[agents], self.wish[agents])
+
+    def when(self, moment: str) -> Quadratics:  # noqa: ARG002
+        """The same."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +125,17 @@ class PowerLaw:
         """F(x) + slope x."""
         return Bowl(np.zeros_like(slope), slope, self.weight)
 
+    def flattest(self, high: FloatArray) -> FloatArray:
+        """That at the upper ends."""
+        return self.curvature(high)
+
     def rows(self, agents: Any) -> PowerLaw:
         """Some agents' costs alone."""
         return PowerLaw(self.weight[agents])
+
+    def when(self, moment: str) -> PowerLaw:  # noqa: ARG002
+        """The same."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +222,11 @@ class Coupled:
         capacity = None if self.capacity is None else self.capacity.rows(agents)
         return Coupled(self.own.rows(agents), share, offset, low, high, self.equality, capacity)
 
+    def when(self, moment: str) -> Coupled:
+        """The same problem; a user's costs tell their faults with this moment, such as `round 7`."""
+        own = self.own.when(moment)
+        return self if own is self.own else replace(self, own=own)
+
 
 @dataclass(frozen=True, eq=False)
 class Dual(Costs):
@@ -238,8 +267,8 @@ class Dual(Costs):
         return np.asarray(np.einsum("imd,ide,ike->imk", self.coupled.share, give, self.coupled.share))
 
     def smoothness(self) -> FloatArray:
-        """Largest possible second derivative, shape (rows,): curvatures fall towards the upper ends."""
-        give = 1.0 / self.coupled.own.curvature(self.coupled.high)
+        """Largest possible second derivative, shape (rows,), by the least curvatures in the boxes."""
+        give = 1.0 / self.coupled.own.flattest(self.coupled.high)
         bent = np.einsum("imd,id,ikd->imk", self.coupled.share, give, self.coupled.share)
         return np.asarray(np.linalg.norm(bent, 2, axis=(1, 2)))
 
@@ -255,3 +284,8 @@ class Dual(Costs):
     def rows(self, agents: Any) -> Dual:
         """Some agents' part alone."""
         return Dual(None, self.coupled.rows(agents))
+
+    def when(self, moment: str) -> Dual:
+        """The same costs; a user's tell their faults with this moment."""
+        coupled = self.coupled.when(moment)
+        return self if coupled is self.coupled else replace(self, coupled=coupled)

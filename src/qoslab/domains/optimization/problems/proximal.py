@@ -7,6 +7,7 @@ import numpy as np
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
@@ -34,7 +35,17 @@ def minimise_with(costs: Costs, linear: FloatArray, weight: float, start: FloatA
         away = -linear / weight - costs.point
         reach = costs.weight[:, None] / weight
         return np.asarray(costs.point + np.sign(away) * np.maximum(np.abs(away) - reach, 0.0))
+    if isinstance(costs, Distance):
+        return _shrunk(costs, linear, weight)
     return _newton(costs, linear, weight, start)
+
+
+def _shrunk(costs: Distance, linear: FloatArray, weight: float) -> FloatArray:
+    """P + v max(0, 1 - w / (r ||v||)), v = -l / r - p: as far from p as the pull that its weight leaves."""
+    away = -linear / weight - costs.point
+    length = np.linalg.norm(away, axis=1)
+    left = np.maximum(length - costs.weight / weight, 0.0) / np.where(length > 0, length, 1.0)
+    return np.asarray(costs.point + left[:, None] * away)
 
 
 def _newton(costs: Costs, linear: FloatArray, weight: float, start: FloatArray) -> FloatArray:
@@ -68,7 +79,7 @@ def _steps(
     """By halving until Armijo's condition holds in each row, shape (rows,)."""
 
     def merit(at: FloatArray) -> FloatArray:
-        return np.asarray(costs.value(at) + (linear * at).sum(axis=1) + 0.5 * weight * (at**2).sum(axis=1))
+        return np.asarray(costs.tried(at) + (linear * at).sum(axis=1) + 0.5 * weight * (at**2).sum(axis=1))
 
     now, step = merit(x), np.ones(len(x))
     # Near the minimum the fall is below rounding; the slack lets full steps through.

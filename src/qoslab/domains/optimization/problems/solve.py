@@ -11,9 +11,11 @@ from qoslab.domains.optimization.problems.distance import Distance, geometric_me
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
-__all__ = ["solve"]
+__all__ = ["require_optimum", "solve"]
 
 _STEPS = 200
+_FLAT = 1e-12
+"""Curvature that is this little beside the largest counts as none, as does a slope."""
 
 
 def solve(costs: Costs) -> FloatArray:
@@ -56,25 +58,83 @@ def _newton(costs: Costs) -> FloatArray:
     scale = max(1.0, float(np.abs(costs.gradient(np.zeros(every))).sum()))
     for _ in range(_STEPS):
         spread = np.broadcast_to(x, every)
-        slopes = costs.gradient(spread)
-        _require_numbers(slopes, x)
-        slope = slopes.sum(axis=0)
+        slope = costs.gradient(spread).sum(axis=0)
         if np.abs(slope).max() <= 1e-13 * scale:
             return x
         bend = costs.hessian(spread)
         assert bend is not None
-        direction = -np.linalg.solve(bend.sum(axis=0), slope)
+        direction = _direction(costs, bend.sum(axis=0), slope, x)
         x = x + _armijo(costs, x, direction, float(slope @ direction)) * direction
     message = "no optimum found: the sum of the costs may have none"
     raise BadInput(Problem(field="scenario.problem", message=message))
 
 
-def _require_numbers(slopes: FloatArray, x: FloatArray) -> None:
-    wrong = np.flatnonzero(~np.isfinite(slopes).all(axis=1))
-    if len(wrong):
-        said = f"the gradient at {x.tolist()} is {slopes[wrong[0]].tolist()}"
-        message = f"before the first round, agent {wrong[0]}: {said}"
-        raise BadInput(Problem(field="scenario.problem", message=message))
+def _direction(costs: Costs, bend: FloatArray, slope: FloatArray, x: FloatArray) -> FloatArray:
+    """Newton's direction, with nothing along directions without curvature."""
+    values, vectors = np.linalg.eigh(bend)
+    thin = np.abs(values) <= _FLAT * max(float(np.abs(values).max()), 1e-300)
+    _require_one(costs, x, slope, vectors[:, thin].T)
+    along = vectors[:, ~thin]
+    return np.asarray(-along @ (along.T @ slope / values[~thin]))
+
+
+def _require_one(costs: Costs, x: FloatArray, slope: FloatArray, thin: FloatArray) -> None:
+    """Refuse costs that are linear, or constant, along one of some directions, shape (directions, p)."""
+    for v in thin:
+        if abs(float(slope @ v)) > _FLAT * float(np.abs(slope).max()):
+            said = "falls in a straight line"
+        elif np.ptp(costs.total_tried(np.stack([x - v, x, x + v]))) == 0:
+            said = "does not change"
+        else:
+            continue
+        message = f"no single optimum: from x = {x.tolist()} in the direction {v.tolist()} the sum of the costs {said}"
+        hint = "costs whose sum bends in every direction; or problem.optimum, where you know it"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint=hint))
+
+
+def require_optimum(costs: Costs, point: FloatArray) -> None:
+    """Refuse a point that is told to be the optimum where the costs prove that it is not.
+
+    The proof is a point of all sets that costs less, by more than 1e-9 relative: on the way down the sum of the
+    gradients, and in the sets where a descent by SLSQP ends. Of costs whose gradients are right an optimum that is
+    wrong by some 1e-4 of its distance from the agents' own minima is found out, and one wrong by rounding never.
+
+    Args:
+        costs: The agents' costs.
+        point: x*, shape (p,).
+
+    Raises:
+        BadInput: It is outside some agent's set, or another point costs less; tells that point.
+    """
+    field = "scenario.problem.optimum"
+    outside = float(costs.violation(point[None])[0])
+    if outside > 1e-9 * (1.0 + float(np.abs(point).max())):
+        message = f"{point.tolist()} is no optimum: it is {outside:.6g} outside some agent's set"
+        raise BadInput(Problem(field=field, message=message))
+    here = float(costs.total(point[None])[0])
+    slope = costs.gradient(np.broadcast_to(point, (costs.count, costs.dimension))).sum(axis=0)
+    better = _lower(costs, point, slope)
+    lowest = costs.total_tried(better)
+    at = int(np.argmin(lowest))
+    if lowest[at] < here - 1e-9 * max(1.0, abs(here)):
+        message = f"{point.tolist()} is no optimum: the costs sum to {here:.9g} there, the gradients to "
+        message += f"{slope.tolist()}; at {better[at].tolist()} the costs sum to {lowest[at]:.9g}"
+        hint = "without `optimum` it is searched for by Newton's method"
+        raise BadInput(Problem(field=field, message=message, hint=hint))
+
+
+def _lower(costs: Costs, point: FloatArray, slope: FloatArray) -> FloatArray:
+    """Points of all sets that may cost less, shape (points, p)."""
+    if costs.sets is not None:
+        try:
+            return _constrained(costs, point)[None]
+        except BadInput:
+            return point[None]
+    length = float(np.linalg.norm(slope))
+    if length == 0:
+        return point[None]
+    steps = (1.0 + np.abs(point).max()) * 2.0 ** -np.arange(30.0)
+    return np.asarray(point - steps[:, None] * slope / length)
 
 
 def _armijo(costs: Costs, x: FloatArray, direction: FloatArray, fall: float) -> float:
@@ -82,7 +142,7 @@ def _armijo(costs: Costs, x: FloatArray, direction: FloatArray, fall: float) -> 
     # Near the optimum the fall is below rounding; the slack lets full steps through.
     slack = 1e-12 * max(1.0, abs(now))
     while step > 1e-10 and not (
-        costs.total((x + step * direction)[None])[0] <= now + 1e-4 * step * fall + slack
+        costs.total_tried((x + step * direction)[None])[0] <= now + 1e-4 * step * fall + slack
     ):
         step /= 2
     return step
@@ -96,7 +156,7 @@ def _constrained(costs: Costs, start: FloatArray) -> FloatArray:
     a, b = costs.sets.normals[kept], costs.sets.offsets[kept]
     every = (costs.count, costs.dimension)
     found = minimize(
-        lambda x: costs.total(x[None])[0],
+        lambda x: costs.total_tried(x[None])[0],
         start,
         jac=lambda x: costs.gradient(np.broadcast_to(x, every)).sum(axis=0),
         constraints={"type": "ineq", "fun": lambda x: b - a @ x, "jac": lambda _: -a},

@@ -1,9 +1,8 @@
-"""Costs from a user's Python file: `cost(x, data)`, its gradient, and what each agent's `data` is."""
+"""A user's Python file: `cost(x, data)`, its gradient, and what each agent's `data` is; nothing it gives is trusted."""
 
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,27 +14,24 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, MissingExtra, Problem
-from qoslab.domains.optimization.problems.costs import Costs
 
-__all__ = ["UserCosts", "user_costs"]
+__all__ = ["UserFile", "user_file"]
 
 _FIELD = "scenario.problem.file"
-_APART = 1e-5
+_LONG = 120
 
 
 @dataclass(frozen=True, eq=False)
-class UserCosts(Costs):
-    """f_i(x) = cost(x, data_i) of a file, gradients by its own function or by torch.
+class UserFile:
+    """The functions of a file, row by row.
 
     Attributes:
         path: The file.
         autograd: Whether gradients are torch's.
-        size: p.
+        size: Entries of x.
         agents: Which agents these are.
         data: What `data(agent, n, rng)` gave each; the agent's number where the file has no such function.
-        bend: Lipschitz constant of every gradient; None to measure it.
-        optimum: Where the sum is least, once that is known.
-        convex: Constant of strong convexity of every cost.
+        moment: When the functions are called, as messages tell it.
     """
 
     path: str
@@ -43,102 +39,134 @@ class UserCosts(Costs):
     size: int
     agents: tuple[int, ...]
     data: tuple[Any, ...]
-    bend: float | None
-    convex: float
-    optimum: FloatArray | None = None
+    moment: str = "before the first round"
 
-    @property
-    def dimension(self) -> int:
-        """P."""
-        return self.size
-
-    @property
-    def count(self) -> int:
-        """Number of rows."""
-        return len(self.agents)
-
-    def rows(self, agents: Any) -> UserCosts:
-        """The costs of some agents alone, with nothing of the others' data."""
+    def rows(self, agents: Any) -> UserFile:
+        """What some agents hold, with nothing of the others' data."""
         at = list(agents)
         return replace(self, agents=tuple(self.agents[i] for i in at), data=tuple(self.data[i] for i in at))
 
     def value(self, x: FloatArray) -> FloatArray:
-        """f_i(x_i), shape (rows,)."""
-        return np.array([float(self._call("cost", i, np.array(point))) for i, point in enumerate(x)])
-
-    def gradient(self, x: FloatArray) -> FloatArray:
-        """Gradients, shape (rows, p).
+        """The file's cost, shape (rows,); NaN where x_i is no number, for which the file is not asked.
 
         Raises:
-            BadInput: The function fails or gives another shape; names the agent.
+            BadInput: The function fails, or gives what is not one finite number; names moment, agent and place.
+        """
+        found = [self._cost(row, point) if _finite(point) else np.nan for row, point in enumerate(x)]
+        return np.array(found, np.float64)
+
+    def tried(self, x: FloatArray) -> FloatArray:
+        """The same, infinite where the cost does not exist: a search may step where it is not defined.
+
+        Raises:
+            BadInput: The function gives what is no number at all, such as a text.
+        """
+        found = [self._tried(row, point) if _finite(point) else np.inf for row, point in enumerate(x)]
+        return np.array(found, np.float64)
+
+    def gradient(self, x: FloatArray) -> FloatArray:
+        """The file's gradient, or torch's of its cost, shape (rows, size); NaN where x_i is no number.
+
+        Raises:
+            BadInput: The function fails, or gives anything but `size` finite numbers; names moment, agent and place.
         """
         by = self._differentiated if self.autograd else self._given
-        return np.array([by(i, np.array(point)) for i, point in enumerate(x)]).reshape(len(x), self.size)
+        nothing = np.full(self.size, np.nan)
+        found = [by(row, np.array(point)) if _finite(point) else nothing for row, point in enumerate(x)]
+        return np.array(found, np.float64).reshape(len(x), self.size)
 
-    def hessian(self, x: FloatArray) -> FloatArray:
-        """Second derivatives by central differences of the gradients, shape (rows, p, p)."""
-        columns = []
-        for entry in range(self.size):
-            step = _APART * (1.0 + np.abs(x[:, entry]))
-            away = np.zeros(x.shape)
-            away[:, entry] = step
-            columns.append((self.gradient(x + away) - self.gradient(x - away)) / (2.0 * step[:, None]))
-        bent = np.stack(columns, axis=2)
-        return np.asarray(0.5 * (bent + bent.transpose(0, 2, 1)))
+    def slope(self, row: int, x: float) -> float:
+        """One row's gradient of one entry; faults are told as `gradient` does."""
+        by = self._differentiated if self.autograd else self._given
+        return float(by(row, np.array([x]))[0])
 
-    def smoothness(self) -> FloatArray:
-        """As given; else each agent's largest second derivative at 0 and at the optimum, shape (rows,)."""
-        if self.bend is not None:
-            return np.full(self.count, self.bend)
-        places = [np.zeros(self.size), *([] if self.optimum is None else [self.optimum])]
-        bent = np.stack([self.hessian(np.broadcast_to(place, (self.count, self.size))) for place in places])
-        return np.asarray(np.abs(np.linalg.eigvalsh(bent)).max(axis=(0, 2)))
+    def _cost(self, row: int, point: FloatArray) -> float:
+        found = self._call("cost", row, point)
+        number = _numbers(found)
+        if number is None or number.size != 1 or not np.isfinite(number).all():
+            raise self._refused(row, "cost", point, found, "one finite number")
+        return float(number.reshape(()))
 
-    def convexity(self) -> FloatArray:
-        """As given, shape (rows,)."""
-        return np.full(self.count, self.convex)
+    def _tried(self, row: int, point: FloatArray) -> float:
+        try:
+            found = self._evaluated("cost", row, point)
+        except (ArithmeticError, ValueError):
+            return np.inf
+        except Exception as error:
+            raise self._failed(row, "cost", point, error) from error
+        number = _numbers(found)
+        if number is None or number.size != 1:
+            raise self._refused(row, "cost", point, found, "one finite number")
+        return float(number.reshape(())) if np.isfinite(number).all() else np.inf
 
     def _given(self, row: int, point: FloatArray) -> FloatArray:
-        found = np.asarray(self._call("gradient", row, point), np.float64)
-        if found.shape != (self.size,):
-            message = f"agent {self.agents[row]}: gradient gave the shape {found.shape}, not ({self.size},)"
-            raise BadInput(Problem(field=_FIELD, message=message))
-        return found
+        found = self._call("gradient", row, point)
+        numbers = _numbers(found)
+        if numbers is None or numbers.shape != (self.size,) or not np.isfinite(numbers).all():
+            raise self._refused(row, "gradient", point, found, self._wanted)
+        return numbers
 
     def _differentiated(self, row: int, point: FloatArray) -> FloatArray:
         torch = _torch()
         x = torch.tensor(point, dtype=torch.float64, requires_grad=True)
         value = self._call("cost", row, x)
         if not torch.is_tensor(value) or value.numel() != 1 or not value.requires_grad:
-            message = f"agent {self.agents[row]}: cost must give one number that torch can differentiate"
-            raise BadInput(Problem(field=_FIELD, message=message))
-        (slope,) = torch.autograd.grad(value.sum(), x)
-        return np.asarray(slope.numpy(), np.float64)
+            raise self._refused(row, "cost", point, value, "one number that torch can differentiate")
+        try:
+            (slope,) = torch.autograd.grad(value.sum(), x)
+        except RuntimeError as error:
+            raise self._failed(row, "cost", point, error, "torch cannot differentiate ") from error
+        found = np.asarray(slope.numpy(), np.float64)
+        if not np.isfinite(found).all():
+            raise self._refused(row, "cost", point, found, self._wanted, "torch's gradient of ")
+        return found
+
+    @property
+    def _wanted(self) -> str:
+        return "one finite number" if self.size == 1 else f"{self.size} finite numbers"
 
     def _call(self, name: str, row: int, point: Any) -> Any:
-        function: Callable[..., Any] = getattr(_module(self.path), name)
-        if name == "cost" and self.autograd and isinstance(point, np.ndarray):
-            point = _torch().tensor(point, dtype=_torch().float64)
         try:
-            return function(point, self.data[row])
+            return self._evaluated(name, row, point)
         except BadInput:
             raise
         except Exception as error:
-            message = f"agent {self.agents[row]}: {name} failed: {type(error).__name__}: {error}"
-            raise BadInput(Problem(field=_FIELD, message=message, path=Path(self.path))) from error
+            raise self._failed(row, name, point, error) from error
+
+    def _evaluated(self, name: str, row: int, point: Any) -> Any:
+        function: Callable[..., Any] = getattr(_module(self.path), name)
+        if isinstance(point, np.ndarray):
+            # A copy: what a function does to its argument stays with it.
+            given = _torch().tensor(point, dtype=_torch().float64) if self.autograd else np.array(point)
+        else:
+            given = point
+        # What is no number is told with its agent, not as a warning.
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            return function(given, self.data[row])
+
+    def _failed(self, row: int, name: str, point: Any, error: Exception, how: str = "") -> BadInput:
+        verb = "" if how else " failed"
+        said = f"{how}{name}(x, data){verb} at x = {_shown(point)}: {type(error).__name__}: {error}"
+        return self._problem(row, said)
+
+    def _refused(self, row: int, name: str, point: Any, found: Any, wanted: str, what: str = "") -> BadInput:
+        said = f"{what}{name}(x, data) at x = {_shown(point)} gave {_shown(found)}, not {wanted}"
+        return self._problem(row, said)
+
+    def _problem(self, row: int, said: str) -> BadInput:
+        message = f"{self.moment}, agent {self.agents[row]}: {said}"
+        return BadInput(Problem(field=_FIELD, message=message, path=Path(self.path)))
 
 
-def user_costs(
-    path: str,
-    n: int,
-    size: int,
-    rng: np.random.Generator,
-    *,
-    autograd: bool = False,
-    smoothness: float | None = None,
-    convexity: float = 0.0,
-) -> UserCosts:
-    """The costs of n agents from a file, which is executed now.
+def user_file(path: str, n: int, size: int, rng: np.random.Generator, *, autograd: bool = False) -> UserFile:
+    """The functions of a file, which is executed now, and the data of n agents.
+
+    Args:
+        path: The file.
+        n: Number of agents.
+        size: Entries of x.
+        rng: What `data` may draw from.
+        autograd: Whether torch is to differentiate `cost`.
 
     Raises:
         BadInput: The file fails, or lacks a function.
@@ -152,16 +180,40 @@ def user_costs(
             message = f"the file has no function {name}(x, data)"
             hint = "problem.gradient = 'torch' differentiates cost" if name == "gradient" else None
             raise BadInput(Problem(field=_FIELD, message=message, path=Path(path), hint=hint))
-    data: tuple[Any, ...] = tuple(range(n))
-    if hasattr(module, "data"):
+    return UserFile(path, autograd, size, tuple(range(n)), _held(module, path, n, rng))
+
+
+def _held(module: ModuleType, path: str, n: int, rng: np.random.Generator) -> tuple[Any, ...]:
+    if not hasattr(module, "data"):
+        return tuple(range(n))
+    held = []
+    for agent in range(n):
         try:
-            data = tuple(module.data(agent, n, rng) for agent in range(n))
+            held.append(module.data(agent, n, rng))
         except Exception as error:
-            message = f"data failed: {type(error).__name__}: {error}"
+            message = f"agent {agent}: data(agent, n, rng) failed: {type(error).__name__}: {error}"
             raise BadInput(Problem(field=_FIELD, message=message, path=Path(path))) from error
-    if not (math.isfinite(convexity) and convexity >= 0):
-        raise BadInput(Problem(field="scenario.problem.convexity", message="must be finite and not negative"))
-    return UserCosts(None, path, autograd, size, tuple(range(n)), data, smoothness, convexity)
+    return tuple(held)
+
+
+def _finite(point: FloatArray) -> bool:
+    return bool(np.isfinite(point).all())
+
+
+def _numbers(found: Any) -> FloatArray | None:
+    """Real numbers as an array; None for anything else: a text that reads as a number is none."""
+    plain = found.detach() if hasattr(found, "detach") else found
+    try:
+        array = np.asarray(plain)
+    except (ValueError, TypeError, RuntimeError):
+        return None
+    return np.asarray(array, np.float64) if array.dtype.kind in "buif" else None
+
+
+def _shown(value: Any) -> str:
+    plain = value.detach() if hasattr(value, "detach") else value
+    said = str(plain.tolist()) if hasattr(plain, "tolist") else repr(plain)
+    return said if len(said) <= _LONG else f"{said[:_LONG]} .."
 
 
 def _module(path: str) -> ModuleType:

@@ -20,8 +20,8 @@ from qoslab.domains.prediction.methods.robust_factorisation import RobustFactori
 
 __all__ = ["BoostedFactors"]
 
-_SLICE = 50
-"""Trees between two looks at the clock."""
+_SLICE = 500
+"""Trees between two looks at the clock: each slice sorts the features into bins once more."""
 
 _LEAST_LEAVES = 4
 """Known cells, in smallest leaves, below which trees are too coarse to add anything."""
@@ -95,8 +95,12 @@ class BoostedFactors:
             ranks = (self.rank // 2, self.rank)
             recipe = Recipe(ranks, self.sweeps, int(rng.integers(2**63)))
             folds = rng.permutation(len(users)) % self.folds
-            x = out_of_fold(known.values, (users, services), folds, scale, recipe, context)
-            asked = features(known.values, scale, recipe, context)
+
+            def make(values: FloatArray) -> NDArray[np.float32]:
+                return features(values, scale, recipe, context)
+
+            x = out_of_fold(known.values, (users, services), folds, make, context)
+            asked = make(known.values)
             out = np.empty(known.values.shape)
             for table, target in zip(known.values, out, strict=True):
                 y = table[users, services]

@@ -16,6 +16,7 @@ from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
 from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.fold_features import out_of_fold
 
 __all__ = ["GradientBoosting", "statistics"]
 
@@ -106,18 +107,11 @@ class GradientBoosting:
         context: Context,
     ) -> NDArray[np.float32]:
         folds = rng.permutation(len(users)) % self.folds
-        parts = np.empty((len(users), 0), np.float32)
-        for fold in range(self.folds):
-            context.check_time()
-            hidden = folds == fold
-            rest = known.values.copy()
-            rest[:, users[hidden], services[hidden]] = np.nan
-            without = Known(known.parameters, rest, known.user_context, known.service_context)
-            found = statistics(without)[:, users[hidden], services[hidden]].T
-            if not parts.shape[1]:
-                parts = np.empty((len(users), found.shape[1]), np.float32)
-            parts[hidden] = found
-        return parts
+
+        def make(values: FloatArray) -> NDArray[np.float32]:
+            return statistics(Known(known.parameters, values, known.user_context, known.service_context))
+
+        return out_of_fold(known.values, (users, services), folds, make, context)
 
 
 def statistics(known: Known) -> NDArray[np.float32]:

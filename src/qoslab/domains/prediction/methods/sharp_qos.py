@@ -70,7 +70,8 @@ class SharpQos:
             D~^-1/2 (A + I) D~^-1/2, which forgets who a node is: see the page.
         scaling: Values are divided by their known `mean`, or by nothing.
         steps: Steps at most, each over all known cells.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of Adam, the largest where it decays.
+        decay: Whether the step size rises for a tenth of the steps and then falls to nothing along a cosine.
         weight_decay: Decoupled decay of the weights.
         patience: Steps without improvement on a tenth of the known cells before training stops.
         device: `auto` takes CUDA where there is one.
@@ -95,10 +96,11 @@ class SharpQos:
     context_layers: Annotated[int, Field(ge=1)] = 2
     self_loops: Literal["added", "renormalised"] = "added"
     scaling: Literal["mean", "none"] = "mean"
-    steps: Annotated[int, Field(ge=1)] = 400
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    steps: Annotated[int, Field(ge=1)] = 1000
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    decay: bool = True
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    patience: Annotated[int, Field(ge=1)] = 50
+    patience: Annotated[int, Field(ge=1)] = 200
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def predict(self, known: Known, seed: np.random.SeedSequence, context: Context) -> Prediction:
@@ -134,6 +136,7 @@ class SharpQos:
             self_loops=self.self_loops,
             steps=self.steps,
             learning_rate=self.learning_rate,
+            decay=self.decay,
             weight_decay=self.weight_decay,
             patience=self.patience,
             device=self.device,

@@ -36,6 +36,7 @@ class Recipe:
     self_loops: str
     steps: int
     learning_rate: float
+    decay: bool
     weight_decay: float
     patience: int
     device: str
@@ -142,7 +143,7 @@ def _train(
 
     checks = max(1, recipe.steps // STEPS_PER_CHECK)
     patience = max(1, recipe.patience // STEPS_PER_CHECK)
-    schedule = Schedule(checks, 1, recipe.learning_rate, recipe.weight_decay, patience)
+    schedule = Schedule(checks, 1, recipe.learning_rate, recipe.weight_decay, patience, recipe.decay)
     fit(weights, loss, STEPS_PER_CHECK, held_out, schedule, context)
     return log
 
