@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -460,7 +461,7 @@ def test_the_next_command_goes_on_where_the_results_are(here, capsys):
     assert "  qoslab run tied.toml --out elsewhere/kept --set" in capsys.readouterr().out
 
 
-STEPS = [(domain.name, *step) for domain in registry.domains() for step in domain.next_steps]
+STEPS = [(domain.name, *step[:2]) for domain in registry.domains() for step in domain.next_steps]
 
 
 @pytest.mark.parametrize(("domain", "method", "command"), STEPS)
@@ -468,9 +469,52 @@ def test_what_a_verdict_says_to_do_next_is_a_command_with_these_options(capsys, 
     program, *words = command.split()
     options = [word for word in words if word.startswith("--")]
     assert program == "qoslab"
+    if not options:
+        assert main(words) == 0
+        return
     assert main([*words[: words.index(options[0])], "--help"]) == 0
     told = capsys.readouterr().out
     assert [option for option in options if option != "--help" and option not in told] == []
+
+
+BALANCED = """
+[study]
+name = "b"
+domain = "balancing"
+seeds = 3
+[scenario]
+servers = { count = 2, speeds = { grid = [[1.0, 1.0], [1.0, 4.0]] } }
+load = { grid = [0.3, 0.6] }
+requests = 2000
+[[method]]
+id = "random"
+[[method]]
+id = "sed"
+label = "mine (sed)"
+[report]
+metric = "response_time_p99_s"
+"""
+
+
+def test_the_command_to_put_the_best_to_work_runs_as_it_is_printed(here, capsys):
+    (here / "sub").mkdir()
+    (here / "sub" / "b.toml").write_text(BALANCED)
+    assert main(["run", "sub/b.toml", "--workers", "0", "--set", "scenario.requests=1500"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "To find the load that 'mine (sed)' carries" in out
+        or "To find the load that mine (sed) carries" in out
+    )
+    (told,) = [line for line in out.splitlines() if "plan-capacity" in line]
+    words = shlex.split(told)
+    assert words[:4] == ["qoslab", "balancing", "plan-capacity", "sub/b.toml"]
+    assert main([*words[1:], "--seeds", "2", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["method"], answer["metric"]) == ("mine (sed)", "response_time_p99_s")
+    assert answer["best"] > 0.3
+    for line in out.splitlines():
+        if line.startswith("  qoslab describe"):
+            assert main(shlex.split(line)[1:]) == 0
 
 
 def test_the_help_of_a_domain_command_is_text_not_lines(capsys):

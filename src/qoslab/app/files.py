@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,9 @@ def verdict_from_here(verdict: Verdict, results: Results, file: Path | None = No
     file = file or results.path.with_name(name)
     here = shlex.quote(short(file)) if file.is_file() else shlex.quote(name)
     folder, there = shlex.quote(results.path.name), shlex.quote(short(results.path))
-    text = verdict.text.replace(f"  qoslab run {shlex.quote(name)}", f"  qoslab run {here}")
+    # Whatever command it is, the study file is a word of its own in it.
+    named = re.compile(rf"^(  qoslab .*?\s){re.escape(shlex.quote(name))}(?=\s|$)", re.MULTILINE)
+    text = named.sub(lambda found: found[1] + here, verdict.text)
     return text.replace(f"  qoslab run {here} --out {folder}", f"  qoslab run {here} --out {there}")
 
 

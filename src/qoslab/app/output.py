@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import os
 import re
 import sys
@@ -35,8 +36,16 @@ def interactive() -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, one document, keys as they stand."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print a value as JSON, one document, keys as they stand; JSON has no infinity and no NaN: they become null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def short(path: Path | str) -> str:
@@ -89,7 +98,8 @@ def print_result(result: Any, *, json: bool) -> int:
     """Print what a command of a domain or of another package returned: text, rows, or nothing but an exit code.
 
     Args:
-        result: What it returned.
+        result: What it returned; a dataclass may have a method `in_words()`, the text for people, and an
+            `exit_code`.
         json: Whether JSON was asked for.
 
     Returns:
@@ -100,6 +110,9 @@ def print_result(result: Any, *, json: bool) -> int:
     if isinstance(result, int) and not json:
         return result
     rows = rows_in(result)
+    code = getattr(result, "exit_code", 0)
+    if not json and hasattr(result, "in_words"):
+        result = result.in_words()
     if _is_record(result):
         result = dataclasses.asdict(result)
     if json:
@@ -110,7 +123,7 @@ def print_result(result: Any, *, json: bool) -> int:
         print_json(result)
     else:
         print(result)
-    return 0
+    return code
 
 
 def _is_record(value: Any) -> bool:

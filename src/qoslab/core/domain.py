@@ -141,8 +141,10 @@ class Domain:
         verify: Import path of the verify function (see `VerifyFunction`).
         quickstart: File name, beside the domain's `__init__.py`, of the study that `demo` starts from.
         skeleton: File name, beside the domain's `__init__.py`, of the method file that `new --method` writes.
-        next_steps: For a verdict: pairs of a method's name and the command that puts it to work; those of `*` are for
-            methods without one of their own.
+        next_steps: For a verdict: a method's name, the command that puts it to work, and, where "To put {method} to
+            work" does not say it, what the command is for; those of `*` are for methods without one of their own. In
+            a command `{study}`, `{method}`, `{metric}`, `{limit}` (what the method reached) and `{set}` (values of
+            grids) stand for the study's own; it is left out where the study has no such value.
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
@@ -167,7 +169,7 @@ class Domain:
     verify: str | None = None
     quickstart: str | None = None
     skeleton: str | None = None
-    next_steps: tuple[tuple[str, str], ...] = ()
+    next_steps: tuple[tuple[str, str] | tuple[str, str, str], ...] = ()
     protocol: str | None = None
     check: str | None = None
     alarms: tuple[tuple[str, str], ...] = ()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qoslab.core.registry import registry
 from qoslab.report import answers, doubts, remarks, takeover
 from qoslab.report.amounts import level, name, superlative
 from qoslab.report.evidence import Evidence
+from qoslab.report.next_use import uses
 from qoslab.report.places import places
 from qoslab.report.source import ResultsLike, recorded_parts, run_command, study_file
 from qoslab.report.standing import Standing, Standings, stand
@@ -348,7 +348,7 @@ def _next(results: ResultsLike, evidence: Evidence, standings: Standings) -> Ite
         yield Line("next", purpose, run_command(results, study__seeds=str(seeds)))
     bests = {standing.best for standing in standings.cases if standing.best is not None}
     if len(bests) == 1:
-        yield from _use(evidence, min(bests))
+        yield from _use(results, evidence, min(bests))
 
 
 def _more_seeds(evidence: Evidence, standings: Standings) -> int | None:
@@ -362,11 +362,8 @@ def _more_seeds(evidence: Evidence, standings: Standings) -> int | None:
     return max(doubts.round_up(max(feasible)), evidence.planned + 1) if feasible else None
 
 
-def _use(evidence: Evidence, best: int) -> Iterator[Line]:
+def _use(results: ResultsLike, evidence: Evidence, best: int) -> Iterator[Line]:
     if evidence.methods[best].oracle:
         return
-    steps = registry.domain(evidence.domain).next_steps
-    ident = evidence.methods[best].ident
-    own = [command for method, command in steps if method == ident]
-    for command in own or [command for method, command in steps if method == "*"]:
-        yield Line("next", f"To put {name(evidence, best)} to work", command)
+    for purpose, command in uses(results, evidence, best):
+        yield Line("next", purpose, command)

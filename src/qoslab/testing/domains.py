@@ -187,7 +187,7 @@ def scenario_fields_are_explained(domain: Domain) -> None:
 
 def baseline_is_a_method(domain: Domain) -> None:
     """The default baseline and the methods that next steps are for are registered."""
-    named = (method for method, _ in domain.next_steps if method != "*")
+    named = (step[0] for step in domain.next_steps if step[0] != "*")
     for method in (domain.baseline, *named):
         registry.method(domain.name, method)
 

@@ -1,10 +1,12 @@
+import json
 import math
 
 import pytest
 
-import qoslab  # noqa: F401  (registers the domains)
+from qoslab.app.main import main
 from qoslab.core.errors import BadInput
-from qoslab.domains.balancing.traces.capacity import Point, plan_capacity, search_load, search_servers
+from qoslab.domains.balancing.traces.bisection import Point, search_load, search_servers
+from qoslab.domains.balancing.traces.capacity import plan_capacity
 
 STUDY = """
 [study]
@@ -59,9 +61,10 @@ def test_random_split_against_the_closed_form(tmp_path):
     limit = math.log(100) / (1 - 6.4 / 12.5)  # 12 servers miss it by 4.6 %, 13 meet it by 3.9 %
     said = plan_capacity(path, limit=limit, seeds=8)
     # The p99 of 8 x 18 000 requests has a standard error of about 1 %: 3.9 % is beyond any doubt.
-    assert said.splitlines()[0].endswith(": 13")
+    assert said.best == 13
+    assert said.in_words().splitlines()[0].endswith(": 13")
     said = plan_capacity(path, limit=math.log(100) / 0.5, vary="load", seeds=8)
-    assert float(said.splitlines()[0].rpartition(": ")[2]) == pytest.approx(0.5, abs=0.02)
+    assert said.best == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,8 @@ def test_random_split_against_the_closed_form(tmp_path):
         ("", {"metric": "nonsense"}, "no metric to be kept low"),
         ("", {"seeds": 1}, "2 or more"), ("", {"low": 9, "high": 3}, "in order"),
         ("", {"method": "sed"}, "has no method 'sed'"),
-        ("load = 0.8=load = { grid = [0.1, 0.2] }", {}, "has a grid"),
+        ("load = 0.8=load = { grid = [0.1, 0.2] }", {}, "has a grid of load\n  choose one value: --set scen.+load=0.1"),
+        ("", {"set": ("load",)}, "not of the form name=value"),
         ('"balancing"="influence"', {}, "no study of the domain balancing"),
     ],
 )  # fmt: skip
@@ -96,3 +100,59 @@ def test_a_given_zero_is_no_default(tmp_path, vary, ends):
     path.write_text(STUDY.format(count=2, load=0.5))
     with pytest.raises(BadInput, match="must be in order"):
         plan_capacity(path, limit=1.0, vary=vary, **ends)
+
+
+MINE = '''
+from qoslab.domains.balancing import policy
+
+
+@policy("mine")
+def mine(view, stream, now):
+    """Always the first server."""
+    return 0
+'''
+
+
+def small(tmp_path, load="0.5", method='id = "random"'):
+    path = tmp_path / "c.toml"
+    text = STUDY.format(count=2, load=load).replace("20000", "2000").replace('id = "random"', method)
+    path.write_text(text)
+    return path
+
+
+def test_a_method_of_ones_own_is_planned_with(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    path = small(tmp_path, method='id = "mine"\nfile = "mine.py"')
+    # One server has all the work: however many there are, it is M/M/1 at load 1.
+    told = plan_capacity(path, limit=0.5, seeds=2)
+    assert told.method == "mine"
+    assert told.best is None
+    met = plan_capacity(path, limit=1e6, seeds=2)
+    assert met.best == 1
+    assert len({point.mean for point in met.points}) == 1
+
+
+@pytest.mark.parametrize("options", [{"vary": "load"}, {"set": ("scenario.load=0.5",)}])
+def test_a_grid_is_searched_or_one_value_of_it_is_chosen(tmp_path, options):
+    plain = plan_capacity(small(tmp_path), limit=9.0, seeds=2, **{"vary": "servers", **options})
+    grid = small(tmp_path, load="{ grid = [0.3, 0.5] }")
+    assert plan_capacity(grid, limit=9.0, seeds=2, **options) == plain
+
+
+def test_a_grid_of_a_method_is_chosen_by_its_label(tmp_path):
+    path = small(tmp_path, method='id = "jsq"\nd = { grid = [1, 2] }')
+    assert plan_capacity(path, limit=9.0, seeds=2, method="jsq(d=2)").method == "jsq(d=2)"
+    with pytest.raises(BadInput, match="several methods 'jsq'"):
+        plan_capacity(path, limit=9.0, seeds=2, method="jsq")
+
+
+def test_a_script_gets_json_and_an_exit_code(tmp_path, capsys):
+    words = ["balancing", "plan-capacity", str(small(tmp_path)), "--seeds", "2", "--json", "--limit"]
+    assert main([*words, "9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["best"] == min(point["at"] for point in told["points"] if point["mean"] <= 9)
+    assert told["warnings"] == []
+    assert main([*words, "1e-9"]) == 1
+    assert json.loads(capsys.readouterr().out)["best"] is None
+    assert main([word for word in words if word != "--json"] + ["1e-9"]) == 1
+    assert capsys.readouterr().out.startswith("no number of servers tried keeps")

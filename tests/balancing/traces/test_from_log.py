@@ -1,12 +1,20 @@
+import json
+import re
 import tomllib
+from dataclasses import replace
 
 import pytest
 
+from qoslab.app.main import main
 from qoslab.core.errors import BadInput
 from qoslab.core.located import read_toml, validate
 from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.traces.accesslog import read_log
 from qoslab.domains.balancing.traces.columns import find_size
+from qoslab.domains.balancing.traces.estimates import Estimate
 from qoslab.domains.balancing.traces.from_log import from_log
+from qoslab.domains.balancing.traces.infer import infer
+from qoslab.domains.balancing.traces.scenario_file import study_from_inference
 
 
 def scenario_of(path):
@@ -27,8 +35,12 @@ def test_a_log_becomes_a_study(site, tmp_path):
     assert scenario.servers.count == 2
     assert scenario.servers.cores == (1, 2)
     assert scenario.servers.speeds[1] / scenario.servers.speeds[0] == pytest.approx(1.5, rel=0.1)
-    assert "Server srv2: 2" in said
-    assert "6000 of 6000 lines" in said
+    assert [server.cores for server in said.servers] == [1, 2]
+    assert said.servers[1].speed.value / said.servers[0].speed.value == pytest.approx(1.5, rel=0.1)
+    assert said.lines_read == said.requests == 6000
+    assert said.warnings == ()
+    assert "Server srv2: 2" in said.in_words()
+    assert "6000 of 6000 lines" in said.in_words()
     assert "tell nothing about other days" in " ".join(
         (tmp_path / "s.toml").read_text().replace("# ", "").split()
     )
@@ -98,3 +110,58 @@ def test_options_of_traces_are_refused_for_logs(tmp_path):
     (tmp_path / "a.log").write_text("x")
     with pytest.raises(BadInput, match="belong to traces"):
         from_log(tmp_path / "a.log", time="t")
+
+
+def test_a_script_gets_json(site, tmp_path, capsys):
+    log = site("fifo", (1,), (1.0,), 0.6, 4000).haproxy(tmp_path / "h.log")
+    assert main(["balancing", "from-log", str(log), "--out", str(tmp_path / "s.toml"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["study"] == str(tmp_path / "s.toml")
+    assert told["load"]["low"] <= told["load"]["value"] <= told["load"]["high"]
+    assert [server["name"] for server in told["servers"]] == ["srv1"]
+    (tmp_path / "t.csv").write_text("time_s\n0\n1\n3\n")
+    assert (
+        main(["balancing", "from-log", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t.toml"), "--json"])
+        == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert (told["requests"], told["servers"], told["format"]) == (3, [], None)
+
+
+LINE = (
+    '10.0.0.1 - - [21/Nov/2024:10:00:{second:02d} +0000] "GET / HTTP/1.1" 200 5 "-" "curl"'
+    ' rt=0.1 urt="0.1" 10.1.0.1:80\n'
+)
+FORMAT = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '"$http_user_agent" rt=$request_time urt="$upstream_response_time" $upstream_addr'
+)
+
+
+def test_text_behind_the_format_is_told_and_a_whole_format_reads_it(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("".join(LINE.format(second=second) for second in range(60)))
+    told = from_log(log, out=tmp_path / "a.toml")
+    assert told.warnings[1 if told.warnings[0].startswith("no server") else 0].startswith(
+        "60 of the first 60 lines go on where the format"
+    )
+    assert 'not read: rt=0.1 urt="0.1" 10.1.0.1:80; name the whole format' in " ".join(
+        told.in_words().split()
+    )
+    whole = from_log(log, format=FORMAT, out=tmp_path / "b.toml")
+    assert not any("not read" in words for words in whole.warnings)
+    assert not any("reached no server" in words for words in whole.warnings)
+
+
+def test_a_unit_stands_behind_its_number():
+    assert Estimate(0.1394, 0.1, 0.2, 9, "few").in_unit("s") == (
+        "0.1394 s (95 % interval 0.1 to 0.2, 9 samples); WEAK: few"
+    )
+
+
+def test_doubts_come_last_in_a_sentence(site, tmp_path):
+    log = site("fifo", (1, 2), (1.0, 1.5), 0.7, 6000).haproxy(tmp_path / "h.log")
+    found = infer(read_log(log))
+    weak = replace(found, work_s=replace(found.work_s, warning="uncertain"))
+    text = " ".join(study_from_inference(weak, "h.log", tmp_path / "r.csv").replace("# ", "").split())
+    assert re.search(r"variation [\d.]+, mean [\d.e-]+ s \(95 % interval [^;]+; WEAK: uncertain\. ", text)

@@ -77,8 +77,26 @@ _FIGURES = (
 )
 
 _STEER = "qoslab steer haproxy --socket PATH --backend NAME --dry-run"
-_STEERED = {"blind_sed": "ours", "little": "littles_law", "inverse_ewma": "ewma"}
+_STEERED = {"blind_sed": "ours", "little": "littles_law", "inverse_ewma": "ewma", "sed": "sed"}
 """Methods whose weights a running proxy can be given, and what `steer` calls them."""
+_NATIVE = {
+    "envoy_least_request": "Envoy does the same with `lb_policy: LEAST_REQUEST`",
+    "grpc_wrr": "gRPC does the same with the load balancing policy `weighted_round_robin`",
+    "haproxy_first": "HAProxy does the same with `balance first` in the backend",
+    "haproxy_leastconn": "HAProxy does the same with `balance leastconn` in the backend",
+    "haproxy_random": "HAProxy does the same with `balance random` in the backend",
+    "maglev": "Envoy does the same with `lb_policy: MAGLEV`",
+    "nq": "Linux IPVS does the same with `ipvsadm --scheduler nq`",
+    "ring_hash": "Envoy does the same with `lb_policy: RING_HASH`",
+    "sed": "Linux IPVS does the same with `ipvsadm --scheduler sed`",
+    "smooth_wrr": "nginx does the same with `weight=` on the servers of an upstream, and no other directive",
+    "wlc": "Linux IPVS does the same with `ipvsadm --scheduler wlc`",
+}
+"""Methods that a proxy has itself, and its own setting."""
+_CAPACITY = (
+    "qoslab balancing plan-capacity {study} --method {method} --vary load --metric {metric} --limit {limit} {set}",
+    "To find the load that {method} carries with {metric} within a limit (here {limit}, what it reached; put in yours)",
+)
 
 registry.add_domain(
     Domain(
@@ -95,8 +113,13 @@ registry.add_domain(
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
         next_steps=(
-            ("*", "qoslab balancing plan-capacity --help"),
+            ("*", *_CAPACITY),
+            *((method, *_CAPACITY) for method in {**_STEERED, **_NATIVE}),
             *((method, f"{_STEER} --policy {policy}") for method, policy in _STEERED.items()),
+            *(
+                (method, f"qoslab describe balancing/{method}", f"{said}; about it")
+                for method, said in _NATIVE.items()
+            ),
         ),
         alarms=(
             (

@@ -54,6 +54,7 @@ def read_log(
     reader = _reader(form)
     draft, number, damaged = Draft(), 0, 0
     samples: list[tuple[int, str, str]] = []
+    tails: list[str] = []
     for number, raw, whole in islice(lines(path, limits), rows):
         text = raw.decode("utf-8", "replace")
         found = form.match(text) if whole else None
@@ -64,6 +65,8 @@ def read_log(
         )
         if found is not None:
             reason = _added(reader, found, draft)
+            if number <= _PROBED:
+                tails.append(form.unread(text))
         if reason is not None:
             damaged += 1
             if len(samples) < _SAMPLES:
@@ -72,6 +75,7 @@ def read_log(
     if read == 0 or damaged > damaged_share * (damaged + read):
         raise BadInput(_unreadable(path, form, damaged, read, samples))
     notes, warnings = _said(form, reader, draft, damaged, read)
+    warnings = (*_left_unread(form, tails), *warnings)
     report = LogReport(form.text, number, read, damaged, tuple(samples), notes, warnings)
     return draft.finished(reader.clock_s, 1e-3, report)
 
@@ -264,6 +268,17 @@ def _unreadable(
     hint = "give the format these lines have: --format"
     problems = [Problem(message=message, path=path, hint=hint)]
     return problems + [Problem(message=why, path=path, line=line, quote=text) for line, why, text in samples]
+
+
+def _left_unread(form: LineFormat, tails: list[str]) -> list[str]:
+    """Says so where lines go on behind the last variable of the format: what is wanted may stand there."""
+    found = [tail for tail in tails if tail]
+    if not found:
+        return []
+    return [
+        f"{len(found)} of the first {len(tails)} lines go on where the format {_shown(form.text)} ends; not read: "
+        f"{_shown(found[0])}; name the whole format, as it stands in the proxy's configuration, with --format"
+    ]
 
 
 def _said(

@@ -6,9 +6,8 @@ Every size is run on the same seeds, so that two sizes differ by the size and no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,134 +15,85 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.domain import load
-from qoslab.core.errors import BadInput, Problem
-from qoslab.core.located import Located, read_toml, validate, validate_dataclass
+from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.core.located import read_toml, validate, with_overrides
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
+from qoslab.domains.balancing.traces.bisection import Answer, Judge, Point, search_load, search_servers
 
-__all__ = ["Answer", "Point", "plan_capacity", "search_load", "search_servers"]
+__all__ = ["Capacity", "plan_capacity"]
 
-Judge = Callable[[float], "Point"]
-_LOAD_STEP = 0.005
-_NEIGHBOURS = 3
+Vary = Literal["servers", "load"]
+_VARIED: dict[str, frozenset[str]] = {
+    "servers": frozenset({"servers.count"}),
+    "load": frozenset({"load", "rate_per_s"}),
+}
+"""Values of a scenario that the search sets itself: a grid of them in the file does not matter."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """The metric at one number of servers or one load.
+class Capacity:
+    """What `plan-capacity` answers.
 
     Attributes:
-        at: Servers or load.
-        mean: Mean over the seeds.
-        low: Lower end of its 95 % interval (Student).
-        high: Upper end.
-        verdict: `meets`, `misses`, or `undecided` where the limit lies within the interval.
-    """
-
-    at: float
-    mean: float
-    low: float
-    high: float
-    verdict: Literal["meets", "misses", "undecided"]
-
-
-@dataclass
-class Answer:
-    """What was found.
-
-    Attributes:
+        metric: The metric.
+        limit: What it may be at most.
+        method: Label of the method.
+        vary: What was searched for.
+        seeds: Replications of every size.
         best: The fewest servers or the highest load whose mean meets the limit; None where none does.
-        sure: The same, with the whole interval within the limit; None where none is.
+        sure: The same, with the whole 95 % interval within the limit; None where none is.
         points: All that was run, by size.
         warnings: Where the answer may mislead.
+        recorded: Whether arrivals are one recorded day, the same for every seed.
     """
 
+    metric: str
+    limit: float
+    method: str
+    vary: Vary
+    seeds: int
     best: float | None
     sure: float | None
-    points: list[Point]
-    warnings: list[str] = field(default_factory=list)
+    points: tuple[Point, ...]
+    warnings: tuple[str, ...]
+    recorded: bool
 
+    @property
+    def exit_code(self) -> int:
+        """1 where nothing meets the limit."""
+        return 1 if self.best is None else 0
 
-def search_servers(judge: Judge, low: int, high: int, limit: float) -> Answer:
-    """Bisection over whole numbers of servers; three neighbours on each side of the answer are run too.
+    def in_words(self) -> str:
+        """The answer, what speaks against it, and every size."""
+        return "\n".join([*self._answer(), *self._doubts(), *self._table()])
 
-    Args:
-        judge: Runs one size.
-        low: Fewest servers to think of.
-        high: Most.
-        limit: What the metric may be at most.
-    """
-    seen: dict[int, Point] = {}
+    def _answer(self) -> list[str]:
+        if self.best is None:
+            what = "number of servers" if self.vary == "servers" else "load"
+            return [f"no {what} tried keeps {self.metric} of {self.method} within {self.limit:g}"]
+        aim = "fewest servers" if self.vary == "servers" else "highest load"
+        lines = [f"{aim} for {self.metric} <= {self.limit:g} with {self.method}: {self.best:g}"]
+        if self.sure is None:
+            lines.append("  nowhere is the whole 95 % interval within the limit: run more seeds")
+        elif self.sure != self.best:
+            lines.append(f"  to be sure of it (whole 95 % interval within the limit): {self.sure:g}")
+        return lines
 
-    def at(size: int) -> Point:
-        if size not in seen:
-            seen[size] = judge(size)
-        return seen[size]
+    def _doubts(self) -> list[str]:
+        return [f"  WARNING: {words}" for words in self.warnings]
 
-    def least(good: Callable[[Point], bool]) -> int | None:
-        if not good(at(high)):
-            return None
-        bad, fine = low - 1, high
-        while fine - bad > 1:
-            middle = (bad + fine) // 2
-            bad, fine = (bad, middle) if good(at(middle)) else (middle, fine)
-        return fine
-
-    best = least(lambda point: point.mean <= limit)
-    sure = least(lambda point: point.verdict == "meets")
-    if best is not None:
-        for size in range(max(low, best - _NEIGHBOURS), min(high, best + _NEIGHBOURS) + 1):
-            at(size)
-        best = min((size for size in seen if size <= best and seen[size].mean <= limit), default=best)
-    points = [seen[size] for size in sorted(seen)]
-    return Answer(best, sure, points, _doubts(points, limit, falling=True))
-
-
-def search_load(judge: Judge, low: float, high: float, limit: float) -> Answer:
-    """Bisection over loads to within 0.005; the same arguments and result as `search_servers`."""
-    seen: dict[float, Point] = {}
-
-    def at(value: float) -> Point:
-        if value not in seen:
-            seen[value] = judge(value)
-        return seen[value]
-
-    def most(good: Callable[[Point], bool]) -> float | None:
-        if not good(at(low)):
-            return None
-        if good(at(high)):
-            return high
-        fine, bad = low, high
-        while bad - fine > _LOAD_STEP:
-            middle = round((fine + bad) / 2, 4)
-            fine, bad = (middle, bad) if good(at(middle)) else (fine, middle)
-        return fine
-
-    best = most(lambda point: point.mean <= limit)
-    sure = most(lambda point: point.verdict == "meets")
-    points = [seen[value] for value in sorted(seen)]
-    return Answer(best, sure, points, _doubts(points, limit, falling=False))
-
-
-def _doubts(points: list[Point], limit: float, *, falling: bool) -> list[str]:
-    """Says so where the metric does not go one way as the size grows, beyond the intervals."""
-    rising = points[::-1] if falling else points
-    missed = [point for point in rising if point.mean > limit]
-    found = []
-    if missed:
-        first = rising.index(missed[0])
-        later = [point for point in rising[first:] if point.mean <= limit]
-        if later:
-            found.append(
-                f"not monotone: {missed[0].at:g} misses the limit, but {later[0].at:g} meets it, though it is the "
-                "harder case; there may be more such gaps between the sizes that were run"
+    def _table(self) -> list[str]:
+        lines = [f"{self.vary:>10}  {self.metric}, mean of {self.seeds} common seeds, 95 % interval"]
+        lines += [
+            f"{point.at:>10g}  {point.mean:.4g} ({point.low:.4g} to {point.high:.4g})  {point.verdict}"
+            for point in self.points
+        ]
+        if self.recorded:
+            lines.append(
+                "arrivals are one recorded day: intervals show what the methods' own lots change, not other days"
             )
-    for one, two in pairwise(rising):
-        if two.high < one.low and not found:
-            found.append(
-                f"not monotone: the metric is worse at {one.at:g} than at {two.at:g}, the harder case"
-            )
-    return found
+        return lines
 
 
 def plan_capacity(
@@ -153,41 +103,45 @@ def plan_capacity(
     limit: float,
     metric: str = "response_time_p99_s",
     method: str | None = None,
-    vary: Literal["servers", "load"] = "servers",
+    vary: Vary = "servers",
     low: float | None = None,
     high: float | None = None,
     seeds: int = 10,
+    set: tuple[str, ...] = (),
     data: Path | None = None,
-) -> str:
+) -> Capacity:
     """The fewest servers, or the highest load, at which a metric stays within a limit.
 
-    The scenario and the method are those of a study file; a grid has no place in it. While the number of servers
-    varies the rate of requests stays what the file makes it; while the load varies the servers stay.
+    The scenario and the method are those of a study file; a method of your own is executed. A grid of the value that
+    is searched for does not matter; of any other grid one value is chosen with --set. While the number of servers
+    varies the rate of requests stays what the file makes it; while the load varies the servers stay. The exit code
+    is 1 where nothing meets the limit.
 
     Args:
         study: The study file.
         limit: What the metric may be at most, such as 0.2 for 200 ms.
         metric: A metric of the domain for which lower is better.
-        method: Which of the file's methods; by default the first.
+        method: Which of the file's methods, by its label, such as jsq(d=2); by default the first.
         vary: What to search for.
         low: Where to begin: 1 server, load 0.05.
         high: Where to end: eight times the file's servers, load 0.99.
         seeds: Replications of every size, the same for all.
+        set: Values set from outside, such as scenario.load=0.8.
         data: A folder with data files.
 
     Returns:
         The answer with intervals, and everything that was run.
     """
-    known = registry.domain("balancing").metric(metric) if _is_metric(metric) else None
-    if known is None or known.direction != "lower":
-        names = [one.name for one in registry.domain("balancing").metrics if one.direction == "lower"]
+    known = {one.name: one for one in registry.domain("balancing").metrics}
+    if metric not in known or known[metric].direction != "lower":
+        names = [one.name for one in known.values() if one.direction == "lower"]
         raise BadInput(
             Problem(message=f"{metric!r} is no metric to be kept low", hint="one of: " + ", ".join(names))
         )
     if seeds < 2 or not limit > 0:
         message = "seeds must be 2 or more, and the limit positive"
         raise BadInput(message)
-    case = _Case.read(study, method, data)
+    case = _Case.read(study, method, vary, set, data)
     if vary == "servers":
         count = int(case.scenario.servers.count)
         bounds = 1 if low is None else int(low), 8 * count if high is None else int(high)
@@ -197,11 +151,22 @@ def plan_capacity(
         ends = 0.05 if low is None else low, 0.99 if high is None else high
         _check_bounds(*ends, least=1e-3, most=0.999)
         answer = search_load(case.judge(case.with_load(), metric, limit, seeds), *ends, limit)
-    return _told(answer, case, metric, limit, vary, seeds)
+    return _capacity(answer, case, metric, limit, vary, seeds)
 
 
-def _is_metric(name: str) -> bool:
-    return any(metric.name == name for metric in registry.domain("balancing").metrics)
+def _capacity(answer: Answer, case: _Case, metric: str, limit: float, vary: Vary, seeds: int) -> Capacity:
+    return Capacity(
+        metric,
+        limit,
+        case.label,
+        vary,
+        seeds,
+        answer.best,
+        answer.sure,
+        tuple(answer.points),
+        tuple(answer.warnings),
+        case.scenario.arrivals.kind == "trace",
+    )
 
 
 def _check_bounds(low: float, high: float, *, least: float, most: float) -> None:
@@ -222,27 +187,29 @@ class _Case:
     context: Context
 
     @classmethod
-    def read(cls, study: Path, wanted: str | None, data: Path | None) -> _Case:
+    def read(
+        cls, file: Path, wanted: str | None, vary: Vary, given: Sequence[str], data: Path | None
+    ) -> _Case:
         from qoslab.datasets import resolver
 
-        document = read_toml(study)
-        table, methods = document.tree.get("scenario", {}), document.tree.get("method", [])
-        if document.tree.get("study", {}).get("domain") != "balancing":
-            raise BadInput(Problem(message="is no study of the domain balancing", path=Path(study)))
-        if _has_grid(table):
-            hint = "give one value: the search varies servers or load itself"
-            raise BadInput(
-                Problem(message="the scenario has a grid", path=Path(study), field="scenario", hint=hint)
-            )
-        number = _chosen(methods, wanted, document)
-        entry = registry.method("balancing", str(methods[number]["id"]))
-        given = {key: value for key, value in methods[number].items() if key not in {"id", "label", "file"}}
-        method: Any = validate_dataclass(entry.cls, given, document, ("method", number))
-        base = Path(study).resolve().parent
-        kind = registry.domain("balancing").scenario_type()
-        scenario = validate(kind, table, document, ("scenario",), context={"base": str(base)})
-        label = str(methods[number].get("label", methods[number]["id"]))
-        return cls(table, scenario, method, label, base, Context(dataset=resolver(data)))
+        overrides, path = _overrides(given), Path(file)
+        document = with_overrides(read_toml(path), overrides)
+        about = document.tree.get("study")
+        if not isinstance(about, Mapping) or about.get("domain") != "balancing":
+            raise BadInput(Problem(message="is no study of the domain balancing", path=path))
+        # By its path, as a plug-in would: no module of a domain imports the room that reads study files.
+        study = load("qoslab.study.study:Study").from_file(file, overrides)
+        _refuse_grids(study.scenarios, _VARIED[vary], path)
+        chosen = _chosen(study.methods, wanted, path)
+        method = chosen.build()
+        if getattr(method, "weights", None) == "train":
+            hint = 'train it in a study first, and name the file: weights = "FILE"'
+            message = f"method {chosen.label!r} has no weights yet"
+            raise BadInput(Problem(message=message, path=path, hint=hint))
+        table = _first_of_grids(document.tree.get("scenario", {}))
+        base = path.resolve().parent
+        scenario = study.scenarios[0].scenario
+        return cls(table, scenario, method, chosen.label, base, Context(dataset=resolver(data)))
 
     def changed(self, change: Mapping[str, Any]) -> Any:
         table = {**self.table, **change}
@@ -299,46 +266,51 @@ def _point(size: float, values: Any, limit: float) -> Point:
     )
 
 
-def _has_grid(node: Any) -> bool:
-    if isinstance(node, dict):
-        return "grid" in node or any(_has_grid(item) for item in node.values())
-    return isinstance(node, list) and any(_has_grid(item) for item in node)
+def _overrides(given: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    wrong = [text for text, (name, equals, _) in zip(given, pairs, strict=True) if not (name and equals)]
+    if wrong:
+        raise BadInput([Problem(message=f"--set {text}: not of the form name=value") for text in wrong])
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _chosen(methods: Any, wanted: str | None, document: Located) -> int:
-    names = [str(item.get("label", item.get("id"))) for item in methods if isinstance(item, dict)]
-    if not names:
-        raise BadInput(Problem(message="has no [[method]]", path=document.path))
-    if wanted is not None and wanted not in names:
-        hint = "it has: " + ", ".join(names)
-        raise BadInput(Problem(message=f"has no method {wanted!r}", path=document.path, hint=hint))
-    number = 0 if wanted is None else names.index(wanted)
-    if "file" in methods[number] or "id" not in methods[number] or _has_grid(methods[number]):
-        message = f"method {names[number]!r} must be a registered one without grids"
-        raise BadInput(Problem(message=message, path=document.path))
-    return number
-
-
-def _told(answer: Answer, case: _Case, metric: str, limit: float, vary: str, seeds: int) -> str:
-    what = "servers" if vary == "servers" else "load"
-    aim = "fewest servers" if vary == "servers" else "highest load"
-    lines = []
-    if answer.best is None:
-        lines.append(f"no {what} tried keeps {metric} of {case.label} within {limit:g}")
-    else:
-        lines.append(f"{aim} for {metric} <= {limit:g} with {case.label}: {answer.best:g}")
-        if answer.sure is None:
-            lines.append("  nowhere is the whole 95 % interval within the limit: run more seeds")
-        elif answer.sure != answer.best:
-            lines.append(f"  to be sure of it (whole 95 % interval within the limit): {answer.sure:g}")
-    lines += [f"  WARNING: {words}" for words in answer.warnings]
-    lines.append(f"{what:>10}  {metric}, mean of {seeds} common seeds, 95 % interval")
-    for point in answer.points:
-        lines.append(
-            f"{point.at:>10g}  {point.mean:.4g} ({point.low:.4g} to {point.high:.4g})  {point.verdict}"
+def _refuse_grids(scenarios: Sequence[Any], free: frozenset[str], path: Path) -> None:
+    """A search runs on one scenario: of what it does not vary itself, one value has to be chosen."""
+    values: dict[str, list[Any]] = {}
+    for case in scenarios:
+        for name, value in case.varied.items():
+            if name not in free and value not in values.setdefault(name, []):
+                values[name].append(value)
+    if values:
+        raise BadInput(
+            Problem(
+                message=f"the scenario has a grid of {name}",
+                path=path,
+                field=f"scenario.{name}",
+                hint=f"choose one value: --set scenario.{name}={each[0]}",
+            )
+            for name, each in values.items()
         )
-    if case.scenario.arrivals.kind == "trace":
-        lines.append(
-            "arrivals are one recorded day: intervals show what the methods' own lots change, not other days"
-        )
-    return "\n".join(lines)
+
+
+def _first_of_grids(node: Any) -> Any:
+    """A table with one value for each grid: all that are left are of the value that is searched for."""
+    if isinstance(node, Mapping):
+        if set(node) == {"grid"} and isinstance(node["grid"], list):
+            return _first_of_grids(node["grid"][0])
+        return {key: _first_of_grids(value) for key, value in node.items()}
+    return [_first_of_grids(item) for item in node] if isinstance(node, list) else node
+
+
+def _chosen(methods: Sequence[Any], wanted: str | None, path: Path) -> Any:
+    if wanted is None:
+        return methods[0]
+    labels = [case.label for case in methods]
+    named = [case for case in methods if case.label == wanted]
+    # The name alone is enough where the file varies none of its parameters.
+    named = named or [case for case in methods if case.label.partition("(")[0] == wanted]
+    if len(named) == 1:
+        return named[0]
+    message = f"has several methods {wanted!r}" if named else f"has no method {wanted!r}"
+    hint = did_you_mean(wanted, labels) if not named else None
+    raise BadInput(Problem(message=message, path=path, hint=hint or "it has: " + ", ".join(labels)))

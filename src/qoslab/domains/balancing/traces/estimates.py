@@ -35,7 +35,12 @@ class Estimate:
     warning: str = ""
 
     def __str__(self) -> str:
-        words = f"{self.value:.4g} (95 % interval {self.low:.4g} to {self.high:.4g}, {self.samples} samples)"
+        return self.in_unit("")
+
+    def in_unit(self, unit: str) -> str:
+        """The same in words, the unit behind the number."""
+        number = f"{self.value:.4g} {unit}".rstrip()
+        words = f"{number} (95 % interval {self.low:.4g} to {self.high:.4g}, {self.samples} samples)"
         return f"{words}; WEAK: {self.warning}" if self.warning else words
 
 

@@ -80,6 +80,11 @@ class LineFormat:
         found = self.pattern.match(line)
         return None if found is None else found.groupdict()
 
+    def unread(self, line: str) -> str:
+        """What stands in a line behind all that the format names."""
+        found = self.pattern.match(line)
+        return "" if found is None else line[found.end() :].strip()
+
 
 def compile_format(text: str, dialect: Dialect) -> LineFormat:
     """Turn a format into a `LineFormat`; a syslog header before the line is accepted.

@@ -69,8 +69,9 @@ def study_from_inference(found: Inference, source: str, data: Path) -> str:
         )
     said = [
         *_demand_lines(found.demand),
-        f"Servers serve {'in turn' if found.discipline == 'fifo' else 'by sharing'}; work of a request: "
-        f"{found.work_s} s, squared coefficient of variation {found.work_scv:.3g}.",
+        f"Servers serve {'in turn' if found.discipline == 'fifo' else 'by sharing'}.",
+        f"Work of a request: squared coefficient of variation {found.work_scv:.3g}, mean "
+        f"{found.work_s.in_unit('s')}.",
         f"Load: {found.load}.",
     ]
     for server, speed in zip(found.servers, found.speeds, strict=True):
@@ -80,7 +81,7 @@ def study_from_inference(found: Inference, source: str, data: Path) -> str:
             else f"{server.cores} (anything from {server.cores_low} to {server.cores_high} fits)"
         )
         said.append(
-            f"Server {server.name}: {between} cores, speed {speed}; busy {server.busy:.0%} of the time."
+            f"Server {server.name}: {between} cores, busy {server.busy:.0%} of the time, speed {speed}."
         )
     scv = max(found.work_scv, 1e-6)
     instead = [
@@ -165,7 +166,8 @@ def _comment(text: str, mark: str = "") -> list[str]:
 
 def _demand_lines(demand: Demand) -> list[str]:
     said = [
-        f"Rate: {demand.rate_per_s} requests/s; times between arrivals have CV {demand.gap_cv:.3g} (Poisson: 1)."
+        f"Rate: {demand.rate_per_s.in_unit('requests/s')}.",
+        f"Times between arrivals have CV {demand.gap_cv:.3g} (Poisson: 1).",
     ]
     if demand.dispersion:
         peaks = ", ".join(f"{w:g} s: {ratio:.3g}" for w, ratio in demand.peak_to_mean.items())

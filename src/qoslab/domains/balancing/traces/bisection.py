@@ -1,0 +1,133 @@
+"""Bisection for the fewest servers or the highest load, and what speaks against its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+__all__ = ["Answer", "Judge", "Point", "search_load", "search_servers"]
+
+Judge = Callable[[float], "Point"]
+"""Runs one number of servers, or one load."""
+_LOAD_STEP = 0.005
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Point:
+    """The metric at one number of servers or one load.
+
+    Attributes:
+        at: Servers or load.
+        mean: Mean over the seeds.
+        low: Lower end of its 95 % interval (Student).
+        high: Upper end.
+        verdict: `meets`, `misses`, or `undecided` where the limit lies within the interval.
+    """
+
+    at: float
+    mean: float
+    low: float
+    high: float
+    verdict: Literal["meets", "misses", "undecided"]
+
+
+@dataclass
+class Answer:
+    """What was found.
+
+    Attributes:
+        best: The fewest servers or the highest load whose mean meets the limit; None where none does.
+        sure: The same, with the whole interval within the limit; None where none is.
+        points: All that was run, by size.
+        warnings: Where the answer may mislead.
+    """
+
+    best: float | None
+    sure: float | None
+    points: list[Point]
+    warnings: list[str] = field(default_factory=list)
+
+
+def search_servers(judge: Judge, low: int, high: int, limit: float) -> Answer:
+    """Bisection over whole numbers of servers; three neighbours on each side of the answer are run too.
+
+    Args:
+        judge: Runs one size.
+        low: Fewest servers to think of.
+        high: Most.
+        limit: What the metric may be at most.
+    """
+    seen: dict[int, Point] = {}
+
+    def at(size: int) -> Point:
+        if size not in seen:
+            seen[size] = judge(size)
+        return seen[size]
+
+    def least(good: Callable[[Point], bool]) -> int | None:
+        if not good(at(high)):
+            return None
+        bad, fine = low - 1, high
+        while fine - bad > 1:
+            middle = (bad + fine) // 2
+            bad, fine = (bad, middle) if good(at(middle)) else (middle, fine)
+        return fine
+
+    best = least(lambda point: point.mean <= limit)
+    sure = least(lambda point: point.verdict == "meets")
+    if best is not None:
+        for size in range(max(low, best - _NEIGHBOURS), min(high, best + _NEIGHBOURS) + 1):
+            at(size)
+        best = min((size for size in seen if size <= best and seen[size].mean <= limit), default=best)
+    points = [seen[size] for size in sorted(seen)]
+    return Answer(best, sure, points, _doubts(points, limit, falling=True))
+
+
+def search_load(judge: Judge, low: float, high: float, limit: float) -> Answer:
+    """Bisection over loads to within 0.005; the same arguments and result as `search_servers`."""
+    seen: dict[float, Point] = {}
+
+    def at(value: float) -> Point:
+        if value not in seen:
+            seen[value] = judge(value)
+        return seen[value]
+
+    def most(good: Callable[[Point], bool]) -> float | None:
+        if not good(at(low)):
+            return None
+        if good(at(high)):
+            return high
+        fine, bad = low, high
+        while bad - fine > _LOAD_STEP:
+            middle = round((fine + bad) / 2, 4)
+            fine, bad = (middle, bad) if good(at(middle)) else (fine, middle)
+        return fine
+
+    best = most(lambda point: point.mean <= limit)
+    sure = most(lambda point: point.verdict == "meets")
+    points = [seen[value] for value in sorted(seen)]
+    return Answer(best, sure, points, _doubts(points, limit, falling=False))
+
+
+def _doubts(points: list[Point], limit: float, *, falling: bool) -> list[str]:
+    """Says so where the metric does not go one way as the size grows, beyond the intervals."""
+    rising = points[::-1] if falling else points
+    missed = [point for point in rising if point.mean > limit]
+    found = []
+    if missed:
+        first = rising.index(missed[0])
+        later = [point for point in rising[first:] if point.mean <= limit]
+        if later:
+            found.append(
+                f"not monotone: {missed[0].at:g} misses the limit, but {later[0].at:g} meets it, though it is the "
+                "harder case; there may be more such gaps between the sizes that were run"
+            )
+    for one, two in pairwise(rising):
+        if two.high < one.low and not found:
+            found.append(
+                f"not monotone: the metric is worse at {one.at:g} than at {two.at:g}, the harder case"
+            )
+    return found
