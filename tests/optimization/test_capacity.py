@@ -208,7 +208,7 @@ def apart(task, method, count):
 def test_runs_settle_below_the_limit_and_not_above(changes):
     task, base = tight(), {"penalty": 100.0, "power": 0.0} | changes
     assert penalised(task.coupled, 100.0).tolls[0] > 0
-    limit = largest_step(PenaltyConsensus(**base), task)
+    limit = largest_step(PenaltyConsensus(**base), task).step
     below = apart(task, PenaltyConsensus(step=0.9 * limit, **base), 3000)
     above = apart(task, PenaltyConsensus(step=1.1 * limit, **base), 3000)
     assert below[-300:].max() < 0.5 * below[:300].max()

@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 from qoslab.agents.rounds import Wire
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.optimization import settling
 from qoslab.domains.optimization.instances import c1, d1
 from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.model import run
 from qoslab.domains.optimization.problems.multipliers import penalised
 from qoslab.domains.optimization.scenario import OptimizationScenario, example
-from qoslab.domains.optimization.settling import largest_step, settling_rate
-from qoslab.domains.optimization.task import own_of
+from qoslab.domains.optimization.settling import Settling, largest_step, settling_rate
+from qoslab.domains.optimization.task import make_task, own_of
 
 CASES = [
     (c1, {"penalty": 5.0}),
@@ -40,11 +42,75 @@ def apart(make, method, count):
 
 @pytest.mark.parametrize(("make", "settings"), CASES, ids=["c1", "c1-pause", "d1", "d1-scaled"])
 def test_runs_settle_below_the_limit_and_not_above(make, settings):
-    limit = largest_step(PenaltyConsensus(**settings), make())
+    limit = largest_step(PenaltyConsensus(**settings), make()).step
     below = apart(make, PenaltyConsensus(step=0.9 * limit, power=0.0, **settings), 4000)
     above = apart(make, PenaltyConsensus(step=1.1 * limit, power=0.0, **settings), 4000)
     assert below[-400:].max() < 0.5 * below[:400].max()
     assert above[-400:].max() > 1000.0 * above[0]
+
+
+def large_d(**problem):
+    """D on a random network: 4 cores and 20 access networks, so 40 numbers in the estimate of each agent."""
+    world = {
+        "network": {
+            "generate": {"model": "erdos_renyi", "nodes": 24, "mean_degree": 6.0},
+            "connected": "strongly",
+        },
+        "problem": {"kind": "qos", "cores": 4} | problem,
+        "start": 0.4,
+        "rounds": 200,
+    }
+    return OptimizationScenario.model_validate(world)
+
+
+QUEUES = {"capacity": {"core": 7.0, "access": 5.0, "load": [0.3, 0.5]}}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("problem", [{}, QUEUES], ids=["power", "queues"])
+def test_past_400_numbers_arnoldi_finds_the_limit_of_all_eigenvalues(problem, monkeypatch):
+    """24 agents remember 1,008 numbers: a limit of their dense matrix beside the one that the iteration tells."""
+    task = make_task(large_d(**problem), Seed(), Context())
+    method = PenaltyConsensus(penalty=100.0)
+    near = Settling.at(method, task)
+    assert near.size == 24 * 42
+    assert bool((near.near.tolls > 0).any()) == bool(problem)
+    about = near.limit(1e-4)
+    assert not about.exact
+    monkeypatch.setattr(settling, "_DENSE", 2000)
+    assert near.rate(1.02 * about.step) > 1.0 + 1e-4
+    assert near.rate(0.98 * about.step) <= 1.0
+
+
+@pytest.mark.parametrize(
+    "problem", [{}, pytest.param(QUEUES, marks=pytest.mark.full)], ids=["power", "queues"]
+)
+def test_a_step_past_the_limit_is_refused_past_400_numbers_too(problem):
+    world = large_d(**problem)
+    with pytest.raises(BadInput, match=r"is past the stability limit of about .* would never settle"):
+        next(iter(run(world, PenaltyConsensus(penalty=100.0, step=1.0), [Seed()], Context())))
+    assert (
+        next(iter(run(world, PenaltyConsensus(penalty=100.0), [Seed()], Context()))).metrics["diverged"] == 0
+    )
+
+
+def test_a_round_by_hand_is_the_matrix_of_blocks():
+    """[[J (M - s H), -s J R], [G (J (M - s H) - I), W - s G J R]] on (x, e), but for starts that no run has."""
+    task, method, step = d1(), PenaltyConsensus(penalty=100.0), 1e-4
+    coupled, near = task.coupled, Settling.at(method, task)
+    n, m, d = coupled.share.shape
+    x = near.near.x
+    give = block_diag(*coupled.give(x, 0.0 * near.near.tolls, near.metric))
+    kept = give @ np.diag((near.metric - step * coupled.own.curvature(x)).ravel())
+    share = block_diag(*coupled.share)
+    moved = -step * give @ (100.0 * n * share.T * np.tile(near.active, n)[None, :])
+    mixing = np.kron(task.weights.doubly.toarray(), np.eye(m))
+    matrix = np.block([[kept, moved], [share @ (kept - np.eye(n * d)), mixing + share @ moved]])
+    start = np.random.default_rng(0).standard_normal(n * d)
+    estimates = (share @ start).reshape(n, m)
+    begun = np.concatenate([start, np.tile(estimates.mean(axis=0), n)])
+    ours = near.round(begun, step, coupled.give(x, step * near.near.tolls, near.metric))
+    np.testing.assert_allclose(ours, matrix @ begun, atol=1e-12)
 
 
 def test_the_distance_falls_as_fast_as_predicted():

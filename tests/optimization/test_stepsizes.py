@@ -53,7 +53,7 @@ def test_nothing_is_proved_where_messages_are_lost_or_late(method, changes):
 
 def test_a_penalty_method_is_judged_near_its_own_end():
     method = PenaltyConsensus(penalty=5.0, step=0.005)
-    assert judged(method, c1()) == {"step": 0.005, "step_limit": largest_step(method, c1())}
+    assert judged(method, c1()) == {"step": 0.005, "step_limit": largest_step(method, c1()).step}
 
 
 def test_where_no_limit_is_known_none_is_told():

@@ -23,6 +23,13 @@ registry.add_domain(
                 "eavesdrop", _HERE + "commands:eavesdrop", "what eavesdroppers on averaging do not learn"
             ),
         ),
+        alarms=(
+            (
+                "unsettled",
+                "the run ended ten times as far from the optimum as it began, or as the optimum is from 0, without "
+                "being stopped as diverged; its step is too large, or noise too much for it",
+            ),
+        ),
         metrics=(
             Metric("error", "", "lower", "root mean square distance of the decisions from the optimal ones"),
             Metric(

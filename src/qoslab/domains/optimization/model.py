@@ -34,7 +34,7 @@ from qoslab.domains.optimization.stability import require_stable
 from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.stepsizes import judged_steps, quiet, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
-from qoslab.domains.optimization.trace import Trace, grown
+from qoslab.domains.optimization.trace import Trace, grown, unsettled
 
 __all__ = ["Method", "Trace", "follow", "prepare", "run"]
 
@@ -213,7 +213,9 @@ def _outcome(
     metrics = _metrics(scenario, task, method, trace) | dict(more or {})
     if rate is not None:
         metrics["rate_predicted"] = rate
-    counters = {"rounds": len(trace.errors) - 1, "messages": trace.messages, "bytes": trace.bytes}
+    last = len(trace.errors) - 1
+    counters = {"rounds": last, "messages": trace.messages, "bytes": trace.bytes}
+    counters["unsettled"] = int(unsettled(trace, task.at(last).decisions))
     series = _series(task, method, trace, rate) if context.keep_series else {}
     return Outcome(metrics, counters, series)
 

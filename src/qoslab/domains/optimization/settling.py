@@ -7,95 +7,168 @@ that is still too large in the last round never lets the run settle, and is refu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.problems.multipliers import Solution, penalised
+from qoslab.domains.optimization.stability import SLACK, Limit, growth_beyond
 from qoslab.domains.optimization.steps import falling
 from qoslab.domains.optimization.task import Task
 
-__all__ = ["largest_step", "require_settling", "settling_rate"]
+__all__ = ["Settling", "largest_step", "require_settling", "settling_rate"]
 
-_LARGEST = 400
-"""States beyond this many numbers are not judged: eigenvalues of a dense matrix cost their cube."""
+_DENSE = 400
+"""Up to so many numbers all eigenvalues are found; beyond, those of largest modulus by Arnoldi's iteration."""
+
+_MOST = 250_000
+"""More numbers are not judged: Arnoldi's iteration holds forty times as many."""
 
 _BOUNDLESS = 1e12
 """A step that settles beyond this one is not looked for further, nor one below its inverse."""
 
-
-def settling_rate(method: Any, task: Task, step: float) -> float | None:
-    """The factor by which the distance from x_r falls in a round at a constant step; None where it is not judged.
-
-    Args:
-        method: A penalty method with `penalty`, `pause` and `weights_at(coupled, x)`.
-        task: A coupled problem.
-        step: s.
-    """
-    coupled = task.coupled
-    assert coupled is not None
-    n, m, d = coupled.share.shape
-    if n * (m + d) > _LARGEST:
-        return None
-    near = penalised(coupled, method.penalty)
-    mixing = np.kron(task.weights.doubly.toarray(), np.eye(m))
-    round_ = _round(method, coupled, near, mixing, step)
-    idle = np.block([[np.eye(n * d), np.zeros((n * d, n * m))], [np.zeros((n * m, n * d)), mixing]])
-    values = np.linalg.eigvals(np.linalg.matrix_power(idle, method.pause - 1) @ round_)
-    # The sum of the estimates is the sum of the shares: m eigenvalues 1 that mean nothing.
-    rest = values[np.argsort(np.abs(values - 1.0))[m:]]
-    return float(float(np.abs(rest).max()) ** (1.0 / method.pause))
+_DOUBLES = 20
+"""Past 400 numbers a limit is looked for among so many doubles or halves of the method's own step."""
 
 
-def _round(method: Any, coupled: Coupled, near: Solution, mixing: FloatArray, step: float) -> FloatArray:
-    """[[J (M - s H), -s J R], [G (J (M - s H) - I), W - s G J R]] on (x, e).
+@dataclass(frozen=True, eq=False)
+class Settling:
+    """Rounds near x_r as a linear map on (x, e), the distances of decisions and estimates from where they end.
 
     x+ is the least of s slope^T x + (x - x_now)^T M (x - x_now) / 2 over the agents' sets, M the inverse of the steps'
-    weights, and J how it gives way: M^-1 inside boxes, 0 at their ends, along the edge where a capacity is used up.
-    """
-    x, (n, m, d) = near.x, coupled.share.shape
-    violated = coupled.constraint(x).sum(axis=0) > 0
-    active = np.ones(m, bool) if coupled.equality else violated
-    metric = 1.0 / method.weights_at(coupled, x)
-    give = block_diag(*coupled.give(x, step * near.tolls, metric))
-    kept = give @ np.diag((metric - step * coupled.own.curvature(x)).ravel())
-    share = block_diag(*coupled.share)
-    moved = -step * give @ (method.penalty * n * share.T * np.tile(active, n)[None, :])
-    return np.block([[kept, moved], [share @ (kept - np.eye(n * d)), mixing + share @ moved]])
+    weights, and J how it gives way: M^-1 inside boxes, 0 at their ends, along the edge where a capacity is used up. So
+    x+ = J ((M - s H) x - s r n G^T e), e counting where constraints are violated, and e+ = W e + G (x+ - x). The sum
+    of the estimates stays the sum of the shares: starts where it is not are projected away, and with them m
+    eigenvalues 1 that mean nothing.
 
-
-def largest_step(method: Any, task: Task) -> float | None:
-    """The constant step up to which the method settles near x_r, by bisection to 1e-6.
-
-    Returns:
-        None where it is not judged, or where no step is too large: all decisions may be at the ends of their boxes.
+    Attributes:
+        coupled: The problem.
+        near: Its penalty approximation.
+        active: Which shared constraints are violated there, shape (m,).
+        metric: M, shape (n, d).
+        penalty: r.
+        mixing: W, csr of shape (n, n).
+        pause: Rounds from one step of the decisions to the next.
     """
 
-    def settles(step: float) -> bool:
-        rate = settling_rate(method, task, step)
-        return rate is not None and rate <= 1.0
+    coupled: Coupled
+    near: Solution
+    active: FloatArray
+    metric: FloatArray
+    penalty: float
+    mixing: Any
+    pause: int
 
-    if settling_rate(method, task, 1.0) is None:
-        return None
-    high = 1.0
-    while settles(high):
-        high *= 2.0
-        if high > _BOUNDLESS:
+    @classmethod
+    def at(cls, method: Any, task: Task) -> Settling | None:
+        """The rounds of a penalty method near its end; None where they are too large to be judged.
+
+        Args:
+            method: A penalty method with `penalty`, `pause` and `weights_at(coupled, x)`.
+            task: A coupled problem.
+        """
+        coupled = task.coupled
+        assert coupled is not None
+        n, m, d = coupled.share.shape
+        if n * (m + d) > _MOST:
             return None
-    low = high
-    while not settles(low):
-        low /= 2.0
-        if low < 1.0 / _BOUNDLESS:
-            return None
-    high = 2.0 * low
-    while high - low > 1e-6 * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if settles(middle) else (low, middle)
-    return low
+        near = penalised(coupled, method.penalty)
+        violated = coupled.constraint(near.x).sum(axis=0) > 0
+        active = np.ones(m) if coupled.equality else violated.astype(np.float64)
+        metric = 1.0 / method.weights_at(coupled, near.x)
+        return cls(coupled, near, active, metric, method.penalty, task.weights.doubly, method.pause)
+
+    @property
+    def size(self) -> int:
+        """Numbers that the map acts on."""
+        n, m, d = self.coupled.share.shape
+        return int(n * (m + d))
+
+    @property
+    def dense(self) -> bool:
+        """Whether all its eigenvalues are found."""
+        return self.size <= _DENSE
+
+    def round(self, vector: FloatArray, step: float, give: FloatArray) -> FloatArray:
+        """`pause` rounds, in the first of which decisions move, on one vector of all numbers.
+
+        Args:
+            vector: x and e, one after the other, shape (size,).
+            step: s.
+            give: J at this step, shape (n, d, d).
+        """
+        n, m, d = self.coupled.share.shape
+        share, x, e = self.coupled.share, vector[: n * d].reshape(n, d), vector[n * d :].reshape(n, m)
+        kept = (self.metric - step * self.coupled.own.curvature(self.near.x)) * x
+        fresh = np.einsum(
+            "ide,ie->id", give, kept - step * self.penalty * n * self.coupled.pull(self.active * e)
+        )
+        e = self.mixing @ e + np.einsum("imd,id->im", share, fresh - x)
+        for _ in range(self.pause - 1):
+            e = self.mixing @ e
+        e = e - (e.sum(axis=0) - np.einsum("imd,id->m", share, fresh)) / n
+        return np.concatenate([fresh.ravel(), e.ravel()])
+
+    def rate(self, step: float) -> float | None:
+        """The factor by which the distance from x_r falls in a round at a constant step.
+
+        Returns:
+            None where the map is large and Arnoldi's iteration found no eigenvalue outside the unit circle.
+        """
+        give = self.coupled.give(self.near.x, step * self.near.tolls, self.metric)
+        if self.dense:
+            matrix = np.stack([self.round(unit, step, give) for unit in np.eye(self.size)], axis=1)
+            found: float | None = float(np.abs(np.linalg.eigvals(matrix)).max())
+        else:
+            found = growth_beyond(lambda vector: self.round(vector, step, give), self.size)
+        return None if found is None else found ** (1.0 / self.pause)
+
+    def settles(self, step: float) -> bool:
+        """Whether nothing grows near x_r at a constant step, or nothing that was found."""
+        return (self.rate(step) or 0.0) <= 1.0 + (0.0 if self.dense else SLACK)
+
+    def limit(self, first: float = 1.0) -> Limit | None:
+        """The largest constant step that settles, by bisection to 1e-6, to 1e-3 past 400 numbers.
+
+        Args:
+            first: Where the search begins past 400 numbers.
+
+        Returns:
+            None where no step is too large: all decisions may be at the ends of their boxes.
+        """
+        first = 1.0 if self.dense else first
+        reach, precision = (_BOUNDLESS, 1e-6) if self.dense else (2.0**_DOUBLES, 1e-3)
+        high = low = first
+        while self.settles(high):
+            high *= 2.0
+            if high > reach * first:
+                return None
+        low = 0.5 * high if high > first else low
+        while not self.settles(low):
+            low /= 2.0
+            if low < first / reach:
+                return None
+        high = 2.0 * low
+        while high - low > precision * high:
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self.settles(middle) else (low, middle)
+        return Limit(low, self.dense)
+
+
+def settling_rate(method: Any, task: Task, step: float) -> float | None:
+    """`Settling.rate`; None also where it is not judged."""
+    found = Settling.at(method, task)
+    return None if found is None else found.rate(step)
+
+
+def largest_step(method: Any, task: Task, first: float = 1.0) -> Limit | None:
+    """`Settling.limit`; None also where it is not judged."""
+    found = Settling.at(method, task)
+    return None if found is None else found.limit(first)
 
 
 def require_settling(method: Any, task: Task, first: float, rounds: int) -> None:
@@ -111,10 +184,13 @@ def require_settling(method: Any, task: Task, first: float, rounds: int) -> None
         BadInput: It would never settle; names the limit.
     """
     last = falling(first, method.decay, method.power, rounds)
-    rate = settling_rate(method, task, last)
-    if rate is None or rate <= 1.0 + 1e-9:
+    near = Settling.at(method, task)
+    rate = None if near is None else near.rate(last)
+    if near is None or rate is None or rate <= 1.0 + 1e-9:
         return
-    message = f"the step size {first:.6g}, {last:.6g} in the last round, is past the stability limit "
-    message += f"{largest_step(method, task):.6g} here: the run would never settle"
+    limit = near.limit(last)
+    told = "" if limit is None else f" {limit.step:.6g}" if limit.exact else f" {limit}"
+    message = f"the step size {first:.6g}, {last:.6g} in the last round, is past the stability limit"
+    message += f"{told} here: the run would never settle"
     hint = "a smaller step, or scaling = 'curvature'; or unstable = 'run' in the scenario, to watch it"
     raise BadInput(Problem(field="method.step", message=message, hint=hint))

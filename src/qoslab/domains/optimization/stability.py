@@ -1,10 +1,15 @@
-"""Whether the rounds of any method with a constant step are stable on quadratic costs: its own round as a linear map.
+"""Whether the rounds of any method with a constant step are stable near the optimum: its own round as a linear map.
 
 On f_i(x) = q_i ||x - c_i||^2 / 2 a round with a constant step is affine in what agents remember, once the auxiliary
 averages that do not look at the decisions have come to rest, and the p entries do not look at each other. Its linear
 part is what the method's own `hear` does with targets at 0 and without noise; it is stable where no eigenvalue lies
 outside the unit circle. Where links come and go independently, the mean state moves by the same map with mean weights,
 exactly: an eigenvalue outside lets the mean, and so the expected error, grow. The converse does not hold.
+
+On other smooth costs the same is done with the second derivatives at the optimum, all p entries at once: the map is
+then the derivative of a round there, and with an eigenvalue outside no run stays near the optimum. That is said of
+methods that rest at the optimum; those whose step has to fall for it (they have a `power`, and no rate) rest beside it,
+where costs bend otherwise, and are judged on quadratic costs alone.
 """
 
 from __future__ import annotations
@@ -19,13 +24,23 @@ import numpy as np
 from qoslab.agents.message import FloatArray, Mixing
 from qoslab.agents.program import Own, State
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.asymptotics import Predictable
+from qoslab.domains.optimization.bent import Bent, bent_at
 from qoslab.domains.optimization.meanweights import mean_weights
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.task import Task
 from qoslab.graphs.spectra import perron
 
-__all__ = ["Limit", "LinearRound", "growth", "largest_stable", "linear_round", "require_stable"]
+__all__ = [
+    "Limit",
+    "LinearRound",
+    "growth",
+    "growth_beyond",
+    "largest_stable",
+    "linear_round",
+    "require_stable",
+]
 
 _DENSE = 400
 """Up to so many numbers all eigenvalues are found; beyond, those of largest modulus by Arnoldi's iteration."""
@@ -66,14 +81,17 @@ class Limit:
 
 @dataclass(frozen=True, eq=False)
 class LinearRound:
-    """A round as a linear map on stacks of shape (parts, n, columns), all columns alike.
+    """A round as a linear map on stacks of shape (parts, n, entries).
+
+    Where no entry looks at another (`entries` is 1) a stack may have any number of columns, all treated alike.
 
     Attributes:
         method: The method.
-        own: What agents know, with quadratic costs around 0 of one entry.
+        own: What agents know, with quadratic costs around 0.
         moving: Names of what the map acts on.
         resting: What else agents remember, at rest.
         mixing: Matrix of each part of the message.
+        entries: Entries of a decision that look at each other.
     """
 
     method: Any
@@ -81,11 +99,12 @@ class LinearRound:
     moving: tuple[str, ...]
     resting: State
     mixing: dict[str, Any]
+    entries: int = 1
 
     @property
     def size(self) -> int:
         """Numbers that the map acts on."""
-        return len(self.moving) * self.own.n
+        return len(self.moving) * self.own.n * self.entries
 
     @property
     def dense(self) -> bool:
@@ -94,9 +113,10 @@ class LinearRound:
 
     def state(self, stack: FloatArray, k: int = 1) -> State:
         """All that agents remember after a round."""
-        own, columns = self.own, stack.shape[2]
-        costs = replace(own.data.costs, target=np.zeros((own.n, columns)))
-        own = replace(own, data=replace(own.data, costs=costs))
+        own, costs = self.own, self.own.data.costs
+        if isinstance(costs, Quadratic):
+            costs = replace(costs, target=np.zeros((own.n, stack.shape[2])))
+            own = replace(own, data=replace(own.data, costs=costs))
         state = self.resting | dict(zip(self.moving, stack, strict=True))
         said = self.method.say(state, own)
         heard = {
@@ -112,28 +132,38 @@ class LinearRound:
 
     def matrix(self) -> FloatArray:
         """The map as a matrix, shape (size, size)."""
-        stack = np.eye(self.size).reshape(len(self.moving), self.own.n, self.size)
-        return np.asarray(self(stack).reshape(self.size, self.size))
+        if self.entries == 1:
+            stack = np.eye(self.size).reshape(len(self.moving), self.own.n, self.size)
+            return np.asarray(self(stack).reshape(self.size, self.size))
+        return np.stack([self.flat(unit) for unit in np.eye(self.size)], axis=1)
+
+    def flat(self, vector: FloatArray) -> FloatArray:
+        """The map on one vector of all numbers."""
+        return self(vector.reshape(len(self.moving), self.own.n, self.entries)).ravel()
 
     def holds(self, scale: float = 1.0) -> bool:
         """Whether the rounds are linear, all alike from the second on, and leave at rest what is at rest.
 
         Linear means: sums and multiples of states give those of their rounds, at every size from a thousandth of the
-        data's to a million times it, and no entry of a decision looks at another.
+        data's to a million times it, and no entry of a decision looks at another where `entries` is 1.
 
         Args:
             scale: Size of the data.
         """
-        pair = np.random.default_rng(0).standard_normal((len(self.moving), self.own.n, 2))
-        pair[..., 1] *= 3.0
-        one, other = pair[..., :1], pair[..., 1:]
-        first = self(one)
+        shape = (2, len(self.moving), self.own.n, self.entries)
+        one, other = (
+            np.random.default_rng(0).standard_normal(shape) * np.array([1.0, 3.0])[:, None, None, None]
+        )
+        first, second = self(one), self(other)
         near = 1e-9 * max(1.0, float(np.abs(first).max()))
-        apart = np.concatenate([first, self(other)], axis=2)
         # Asked so that what is not a number, of a step beyond all bounds, is no linear map either.
-        if not np.abs(self(pair) - apart).max() <= 10.0 * near or self(np.zeros_like(one)).any():
+        if not np.isfinite(first).all() or self(np.zeros_like(one)).any():
             return False
-        mixed, both = 2.0 * one - other, 2.0 * first - apart[..., 1:]
+        if self.entries == 1:
+            pair, apart = np.concatenate([one, other], axis=2), np.concatenate([first, second], axis=2)
+            if not np.abs(self(pair) - apart).max() <= 10.0 * near:
+                return False
+        mixed, both = 2.0 * one - other, 2.0 * first - second
         for size in (scale * share for share in _SCALES):
             if not np.abs(self(size * mixed) - size * both).max() <= 10.0 * near * size:
                 return False
@@ -152,29 +182,43 @@ def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRo
         own: What all agents know.
         up: The probability that a link is up in a round; mean rounds are meant where it is below 1.
     """
-    costs = task.costs
-    plain = task.coupled is None and isinstance(costs, Quadratic) and not costs.constrained
-    if method.decision != "shared" or not plain or task.n > _MOST:
+    around = _around(method, task, up)
+    if around is None:
         return None
-    assert isinstance(costs, Quadratic)
-    scale = _scale(costs.target, own.data.start, task.optimum)
-    around = Quadratic(None, costs.curvature, np.zeros((task.n, 1)))
-    data = replace(own.data, costs=around, start=np.zeros((task.n, 1)), measurements=None, change=None)
+    entries = around.dimension
+    start = np.zeros((task.n, entries))
+    scale = _scale(own.data.start, task.optimum, getattr(task.costs, "target", start))
+    data = replace(own.data, costs=around, start=start, measurements=None, change=None)
     own = replace(own, data=data)
     kinds: dict[str, Mixing] = {part.name: part.mixing for part in method.message(own).parts}
     mixing = {name: _mixing(task, kind, up) for name, kind in kinds.items()}
-    start = method.start(own)
-    moving = tuple(name for name, part in start.items() if part.shape == (task.n, 1) and not part.any())
-    averages = [name for name in kinds if name in start and name not in moving]
+    begun = method.start(own)
+    moving = tuple(name for name, part in begun.items() if part.shape == start.shape and not part.any())
+    averages = [name for name in kinds if name in begun and name not in moving]
     # Averages that others are divided by make mean rounds unknown: the mean of a ratio is no ratio of means.
     if any(matrix is None for matrix in mixing.values()) or (up < 1 and averages):
         return None
-    resting = {name: part for name, part in start.items() if name not in moving}
-    resting |= {name: _rest(start[name], mixing[name], kinds[name]) for name in averages}
+    resting = {name: part for name, part in begun.items() if name not in moving}
+    resting |= {name: _rest(begun[name], mixing[name], kinds[name]) for name in averages}
     if "calm" in resting:
         resting["calm"] = np.ones(task.n)
-    found = LinearRound(method, own, moving, resting, mixing)
+    found = LinearRound(method, own, moving, resting, mixing, entries)
     return found if moving and found.holds(scale) else None
+
+
+def _around(method: Any, task: Task, up: float) -> Quadratic | Bent | None:
+    """The costs near their optimum, around 0: of one entry where they are quadratic and no entry looks at another."""
+    costs = task.costs
+    if method.decision != "shared" or task.n > _MOST:
+        return None
+    if isinstance(costs, Quadratic):
+        return None if costs.constrained else Quadratic(None, costs.curvature, np.zeros((task.n, 1)))
+    prices = task.coupled is not None and not getattr(method, "predicts_prices", True)
+    # Where links come and go agents need not rest at the optimum, from which the derivatives are.
+    beside = hasattr(method, "power") and not isinstance(method, Predictable)
+    if prices or up < 1 or beside:
+        return None
+    return bent_at(costs, task.optimum)
 
 
 def _scale(*parts: FloatArray) -> float:
@@ -204,7 +248,17 @@ def growth(round_: LinearRound) -> float | None:
     """
     if round_.dense:
         return float(np.abs(np.linalg.eigvals(round_.matrix())).max())
-    values = _outermost(lambda v: round_(v.reshape(len(round_.moving), -1, 1)).ravel(), round_.size)
+    return growth_beyond(round_.flat, round_.size)
+
+
+def growth_beyond(apply: Callable[[FloatArray], FloatArray], size: int) -> float | None:
+    """The largest modulus of an eigenvalue outside the unit circle that Arnoldi's iteration finds; None for none.
+
+    Args:
+        apply: A linear map on vectors.
+        size: Their length.
+    """
+    values = _outermost(apply, size)
     outside = np.abs(values[np.abs(values) > 1.0 + _slack(values)])
     return float(outside.max()) if len(outside) else None
 
@@ -290,7 +344,7 @@ def _with_step(method: Any, step: float) -> Any:
 
 
 def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
-    """Refuse a constant step whose rounds are unstable on quadratic costs.
+    """Refuse a constant step whose rounds are unstable near the optimum.
 
     Args:
         method: Any method of this domain.

@@ -11,7 +11,7 @@ from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStoch
 from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import largest_step
-from qoslab.domains.optimization.stability import largest_stable
+from qoslab.domains.optimization.stability import Limit, largest_stable
 from qoslab.domains.optimization.task import Task
 
 __all__ = ["certified", "judged_steps", "quiet", "round_alike"]
@@ -53,8 +53,8 @@ def judged_steps(
     if task.coupled is not None and method.decision == "own":
         if not hasattr(method, "first_step"):
             return {}
-        limit = largest_step(method, task.later or task) if calm else None
-        return _known(step=method.first_step(own), step_limit=limit)
+        first = method.first_step(own)
+        return _told(first, largest_step(method, task.later or task, first) if calm else None)
     if scenario is not None and (scenario.link_up < 1 or not calm):
         return _judged_rounds(method, task, own, scenario)
     prices = task.coupled is not None and not getattr(method, "predicts_prices", True)
@@ -87,12 +87,18 @@ def certified(method: Any, task: Task, own: Own) -> Certificate | None:
 def _judged_rounds(
     method: Any, task: Task, own: Own, scenario: OptimizationScenario | None
 ) -> dict[str, float]:
-    """Of methods whose rate is not predicted, on quadratic costs."""
-    if task.coupled is not None or not hasattr(method, "scale"):
+    """Of methods whose rate is not predicted, or not at this size, by the rounds themselves."""
+    if (task.coupled is not None and not getattr(method, "predicts_prices", True)) or not hasattr(
+        method, "scale"
+    ):
         return {}
     step, up = method.scale(own.data), 1.0 if scenario is None else scenario.link_up
     judged = step > 0 and (scenario is None or quiet(scenario))
     limit = largest_stable(method, task, own, step, up) if judged else None
+    return _told(step, limit)
+
+
+def _told(step: float, limit: Limit | None) -> dict[str, float]:
     if limit is None:
         return {"step": float(step)}
     return {"step": float(step), "step_limit" if limit.exact else "step_limit_about": limit.step}
