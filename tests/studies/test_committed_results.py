@@ -43,7 +43,7 @@ SMALL_CASES = {
     "flow-sizes": {"scenario.sizes.dataset": '{ grid = ["flow-sizes/FbHdp_distribution.txt"] }'},
     "nasa-rates": {"scenario.load": "{ grid = [0.3] }"},
     "rlb-poster": {"scenario.load": "{ grid = [0.8] }"},
-    "rlb-table-b": {"scenario.servers.count": "{ grid = [4] }", "scenario.balancers": "{ grid = [2] }"},
+    "rlb-table-b": {"scenario.servers.count": "{ grid = [4] }"},
     "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
