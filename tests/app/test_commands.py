@@ -557,3 +557,22 @@ def test_ctrl_c_finishes_what_runs_keeps_it_and_ends_with_130(here):
     assert "planned trials not run yet" in out
     done = (here / "begun").read_text()
     assert 1 <= len(done) < 40
+
+
+def test_data_says_why_and_a_missing_file_is_no_success(here, capsys, monkeypatch):
+    monkeypatch.setenv("QOSLAB_CACHE", str(here / "cache"))
+    monkeypatch.delenv("QOSLAB_DATA", raising=False)
+    (here / "bad").mkdir()
+    (here / "bad" / "as20000102-snap.txt").write_text("altered")
+    assert main(["data", "import", "as-20000102", "--from", "bad"]) == 1
+    out = capsys.readouterr().out
+    assert "refused" in out
+    assert "its bytes are unknown or altered" in out
+    assert main(["data", "where", "as-20000102"]) == 1
+    assert "is not on this machine" in capsys.readouterr().out
+
+
+def test_cite_gives_json(here, capsys):
+    (here / "cited.toml").write_text(BALANCED.replace("random", "jiq"))
+    assert main(["cite", "cited.toml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bibtex"].startswith("@")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toylab.methods.good import Plain
 from toylab.model import Servers, Toy
+from toylab.studies import TAILS
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.study.cases import Given
@@ -266,3 +267,14 @@ def test_any_mutation_of_a_study_file_is_read_or_refused_in_words(
             raise
     assert said
     assert all(problem.message for problem in said)
+
+
+def test_a_mistyped_key_of_a_grid_is_told_once_at_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = TAILS.replace("load = {", "laod = {")
+    path.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        Study.from_file(path)
+    [problem] = [one for one in caught.value.problems if one.field == "scenario.laod"]
+    line = text.splitlines().index("laod = { grid = [0.3, 0.6] }") + 1
+    assert (problem.line, problem.column) == (line, 1)

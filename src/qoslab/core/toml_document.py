@@ -100,7 +100,10 @@ class Located:
     ) -> list[Problem]:
         """Several problems at once, each as for `problem`, by one pass over the text."""
         listed = list(items)
-        homes = [self._home(path) for path, *_ in listed]
+        # A wrong key is wrong once, however many values its grid has.
+        homes = [
+            path if of == "key" and path in self.aliases else self._home(path) for path, _, _, of in listed
+        ]
         found = self.places(home[:n] for home in homes for n in range(1, len(home) + 1))
         return [self._problem(item, home, found) for item, home in zip(listed, homes, strict=True)]
 

@@ -169,7 +169,8 @@ def metric_of(study: StudyLike, name: str | None) -> Metric:
     except KeyError:
         known = [metric.name for metric in domain.metrics]
         message = f"domain {domain.name!r} has no metric {wanted!r}"
-        raise BadInput(Problem(message=message, hint=did_you_mean(wanted, known))) from None
+        hint = did_you_mean(wanted, known) or f"known: {', '.join(known)}"
+        raise BadInput(Problem(message=message, hint=hint)) from None
 
 
 def baseline_label(study: StudyLike, table: pl.DataFrame, label: str | None) -> str | None:

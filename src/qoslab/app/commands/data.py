@@ -77,9 +77,11 @@ def where(*dataset: str, data: Data = None, json: Json = False) -> int:
         dataset: Their ids; all by default.
         data: Folder of data files to look in first.
         json: Print JSON.
+
+    Returns:
+        1 where a file is missing or altered, else 0.
     """
-    _print_files(commands.where_datasets(dataset, data=data), json=json)
-    return 0
+    return _ended(commands.where_datasets(dataset, data=data), json=json)
 
 
 def _ended(rows: Sequence[commands.FileRow], *, json: bool) -> int:
@@ -93,5 +95,6 @@ def _print_files(rows: Sequence[commands.FileRow], *, json: bool) -> None:
         print_json(found)
         return
     for row in found:
-        row["where"] = row["path"] or str(row["reason"]).split("\n", maxsplit=1)[0]
+        reason = str(row["reason"] or "").split("\n", maxsplit=1)[0]
+        row["where"] = ": ".join(str(part) for part in (row["path"], reason) if part)
     print_table(found, ["reference", "status", "where"])

@@ -79,16 +79,25 @@ def describe(method: str, /, *, json: Json = False) -> int:
     return 0
 
 
-def cite(file: str, /) -> int:
+def cite(
+    file: str,
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:
     """BibTeX of the methods a study uses.
 
     Args:
         file: A study file or a folder of results.
+        json: Print the same text as JSON, under `bibtex`.
     """
     from qoslab.app.files import study_of
     from qoslab.report.export import bibtex
 
     found = bibtex(study_of(file))
+    if json:
+        print_json({"bibtex": found})
+        return 0
     if found.strip():
         print(found)
     else:
