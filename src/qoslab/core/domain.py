@@ -136,6 +136,8 @@ class Domain:
             study says which one a method lacks before anything runs.
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
         alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
+        caveats: Counters that are 1 in a trial whose figures are not what they seem: pairs of the counter's name and
+            what follows `METHOD at CASE` in a sentence. A verdict says so where most trials of a method in a case are.
 
     Raises:
         TypeError: A field has a wrong type; all of them are named.
@@ -159,6 +161,7 @@ class Domain:
     protocol: str | None = None
     check: str | None = None
     alarms: tuple[tuple[str, str], ...] = ()
+    caveats: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type, where the author can still see which line wrote them."""
