@@ -93,6 +93,35 @@ def test_who_goes_on_does_not_go_back_to_the_seeds_planned(
     assert [line.command for line in verdict(results).of("next")] == [f"qoslab run tails.toml {option}"]
 
 
+@pytest.fixture
+def cautious(monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = registry.domain("synthetic")
+    monkeypatch.setitem(
+        registry._domains, "synthetic", dataclasses.replace(domain, caveats=(("odd", "is odd"),))
+    )
+
+
+@pytest.mark.usefixtures("cautious")
+def test_a_caveat_is_told_where_most_trials_have_it(lab: SimpleNamespace) -> None:
+    """Of lsq three trials of five, of sed two: only the first is said; a counter that is absent counts as 0."""
+    results = _results(lab, counter__odd=[1, None, 1, 1, 0, 1, 1, None, 0, 0])
+    assert [line.text for line in verdict(results).of("counted")] == ["lsq is odd (3 of 5 trials)."]
+    assert not verdict(_results(lab)).of("counted")
+
+
+@pytest.mark.usefixtures("cautious")
+def test_a_caveat_names_its_cases(lab: SimpleNamespace) -> None:
+    points = {(load,): lab.sample(1.0, 0.01, 3) for load in (0.7, 0.8, 0.9)}
+    results = lab.build({"lsq": points, "sed": points}, axes=("load",))
+    odd = [
+        int(method == "sed" and load > 0.7) for method, load in results.table.select("method", "load").rows()
+    ]
+    results = dataclasses.replace(results, table=results.table.with_columns(pl.Series("counter.odd", odd)))
+    assert [line.text for line in verdict(results).of("counted")] == [
+        "sed at load = 0.8 and 0.9 is odd (6 of 6 trials)."
+    ]
+
+
 def test_seeds_that_were_planned_are_no_added_ones(lab: SimpleNamespace) -> None:
     plain = verdict(_results(lab))
     assert not plain.of("added")

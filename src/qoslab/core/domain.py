@@ -150,6 +150,8 @@ class Domain:
         check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
         alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
         fit: Import path of a function that says what of a method does not fit a scenario (see `FitFunction`).
+        caveats: Counters that are 1 in a trial whose figures are not what they seem: pairs of the counter's name and
+            what follows `METHOD at CASE` in a sentence. A verdict says so where most trials of a method in a case are.
 
     Raises:
         TypeError: A field has a wrong type; all of them are named.
@@ -174,6 +176,7 @@ class Domain:
     check: str | None = None
     alarms: tuple[tuple[str, str], ...] = ()
     fit: str | None = None
+    caveats: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse fields of a wrong type, where the author can still see which line wrote them."""
@@ -327,6 +330,7 @@ def _wrong_fields(domain: Domain) -> Iterator[str]:
         yield from _wrong_list(name, getattr(domain, name), kind, example)
     yield from _wrong_rows("next_steps", domain.next_steps, "(method, command)", lengths=(2, 3))
     yield from _wrong_rows("alarms", domain.alarms, "(counter, meaning)", lengths=(2,))
+    yield from _wrong_rows("caveats", domain.caveats, "(counter, meaning)", lengths=(2,))
     for metric in domain.metrics if isinstance(domain.metrics, tuple) else ():
         if isinstance(metric, Metric) and metric.direction not in get_args(Direction):
             yield f"metric {metric.name!r} has direction {metric.direction!r}, must be lower, higher or neither"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from qoslab.core.registry import registry
 from qoslab.report.amounts import level
 from qoslab.report.evidence import Evidence
+from qoslab.report.places import places
 from qoslab.report.source import ResultsLike
 from qoslab.report.words import count, enumerate_words
 
-__all__ = ["added_seeds", "counted"]
+__all__ = ["added_seeds", "caveats", "counted"]
 
 
 def added_seeds(evidence: Evidence) -> str:
@@ -44,3 +46,23 @@ def counted(results: ResultsLike, evidence: Evidence) -> Iterator[str]:
             f"{name} is above 0 in {len(found):,} of {count(len(table), 'trial')} ({methods}; "
             f"{int(found[column].sum()):,} in all): {meaning}."
         )
+
+
+def caveats(results: ResultsLike, evidence: Evidence) -> Iterator[str]:
+    """What the domain wants said of a method in a case whose finished trials mostly have a counter above 0."""
+    import polars as pl
+
+    table = results.table.filter(pl.col("status") == "done")
+    numbers = {case.label: index for index, case in enumerate(evidence.cases)}
+    for name, meaning in registry.domain(evidence.domain).caveats:
+        column = f"counter.{name}"
+        if column not in table.columns:
+            continue
+        marked = (pl.col(column).fill_null(0) > 0).sum()
+        shares = table.group_by("method", "scenario", maintain_order=True).agg(marked=marked, trials=pl.len())
+        most = shares.filter(2 * pl.col("marked") > pl.col("trials")).sort("method", maintain_order=True)
+        for method, rows in groupby(most.iter_rows(named=True), key=lambda row: str(row["method"])):
+            found = list(rows)
+            where = places(evidence, [numbers[row["scenario"]] for row in found])
+            marked_in, of = sum(row["marked"] for row in found), sum(row["trials"] for row in found)
+            yield f"{' '.join(filter(None, (method, where)))} {meaning} ({marked_in:,} of {count(of, 'trial')})."

@@ -128,6 +128,7 @@ registry.add_domain(
                 "its metrics are of what came before",
             ),
         ),
+        caveats=(("unsteady", "reached no steady state: its figures grow with the length of the run"),),
         metrics=METRICS,
         figures=_FIGURES,
         commands=(

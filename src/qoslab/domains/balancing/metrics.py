@@ -18,6 +18,10 @@ __all__ = ["outcome"]
 _T_QUANTILE = 2.0395  # Student, 31 degrees of freedom, 97.5 %
 _GROUPS = 32
 _LEAST_IN_GROUP = 10
+_BUSY = 0.999
+"""From this share of the measured time on a server counts as never idle."""
+_GROWTH = 1.25
+"""From this ratio on, second half over first half of the measured requests, mean response times count as growing."""
 _SHARES = [0.5, 0.95, 0.99, 0.999]
 
 
@@ -34,7 +38,8 @@ def outcome(scenario: BalancingScenario, world: World, *, keep_series: bool) -> 
     if scenario.metrics == "full":
         metrics |= _distributions(world.tally, first) | _fairness(world.tally, first)
         metrics |= _half_width(world, first) | _share_spread(world.tally, first)
-    return Outcome(metrics, _counters(world), _series(world, first) if keep_series else {})
+    counters = _counters(world) | ({"unsteady": 1} if _unsteady(scenario, world, first) else {})
+    return Outcome(metrics, counters, _series(world, first) if keep_series else {})
 
 
 def _first_segment(scenario: BalancingScenario, tally: Tally) -> int:
@@ -110,8 +115,7 @@ def _fairness(tally: Tally, first: int) -> dict[str, float]:
 def _half_width(world: World, first: int) -> dict[str, float]:
     """95 % interval of this run's mean response time, from the means of 32 groups of batches."""
     tally = world.tally
-    before = int(tally.events[:first, state.OFFERED].sum())
-    start = math.ceil(before * float(world.clock[state.PER_BATCH]))
+    start = _first_batch(world, first)
     size = (state.BATCHES - start) // _GROUPS
     if size < 1:
         return {}
@@ -122,6 +126,40 @@ def _half_width(world: World, first: int) -> dict[str, float]:
         return {}
     deviation = float((sums / counts).std(ddof=1))
     return {"response_time_half_width_s": _T_QUANTILE * deviation / math.sqrt(_GROUPS)}
+
+
+def _unsteady(scenario: BalancingScenario, world: World, first: int) -> bool:
+    """Whether the run reached no steady state, so that its figures grow with its length.
+
+    So is judged a run in which a server was never idle for the whole measured time while response times grew: the mean
+    of the second half of the measured requests is a quarter above that of the first half or more. A server with more
+    arriving than it can serve shows both, one in a closed loop or with a bounded queue does not grow. Where only means
+    are measured, no growth is seen; there queues must be unbounded instead. A server with less arriving than it can
+    serve is never idle for a time t with a probability that falls as exp(-(1 - sqrt(rho))^2 t): 5,000 mean service
+    times at rho = 0.9 are never so; runs that are short for their load may be, and have not reached their steady state.
+    """
+    tally = world.tally
+    span = float(tally.begin[-1] - tally.begin[first])
+    if not 0.0 < span < math.inf:
+        return False
+    # A server that took part for a small part of the time says nothing about the whole.
+    whole = _capacity(tally, first) >= 0.1 * span * world.servers.base * world.servers.cores
+    if not (whole & (_usage(tally, first) >= _BUSY)).any():
+        return False
+    if scenario.metrics != "full":
+        return scenario.servers.limit is None and scenario.arrivals.kind != "closed" and not scenario.cancel
+    counts, totals = (x[_first_batch(world, first) :] for x in (tally.batch_count, tally.batch_total))
+    used = counts > 0
+    earlier, later = np.array_split(np.stack([counts[used], totals[used]]), 2, axis=1)
+    if not earlier.size or not later.size:
+        return False
+    return bool(later[1].sum() / later[0].sum() >= _GROWTH * earlier[1].sum() / earlier[0].sum())
+
+
+def _first_batch(world: World, first: int) -> int:
+    """The first batch of requests that is measured whole."""
+    before = int(world.tally.events[:first, state.OFFERED].sum())
+    return math.ceil(before * float(world.clock[state.PER_BATCH]))
 
 
 def _share_spread(tally: Tally, first: int) -> dict[str, float]:
