@@ -30,8 +30,8 @@ def differences(one, other, name="world"):
         yield name
 
 
-@settings(QUIET, max_examples=150)
-@given(scenarios(), METHODS, st.integers(0, 3))
+@settings(QUIET, max_examples=500)
+@given(scenarios(requests=30), METHODS, st.integers(0, 3))
 def test_compiled_and_plain_runs_are_the_same(scenario, method, seed):
     compiled = finished(scenario, method, seed=seed).world
     plain = finished(scenario, method, seed=seed, plain=True).world

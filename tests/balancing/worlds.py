@@ -70,8 +70,8 @@ def maybe(strategy):
 
 
 @st.composite
-def scenarios(draw):
-    """A scenario of any kind, small enough to run uncompiled in milliseconds."""
+def scenarios(draw, requests=60):
+    """A scenario of any kind, small enough to run uncompiled in milliseconds; so many requests, or a time like it."""
     count = draw(st.integers(1, 5))
     demand = draw(arrivals())
     fields = {
@@ -93,7 +93,7 @@ def scenarios(draw):
     }
     if demand["kind"] != "closed":
         fields["load"] = draw(st.sampled_from([0.3, 0.7, 0.95]))
-    fields |= draw(st.sampled_from([{"requests": 60}, {"duration_s": 20.0}]))
+    fields |= draw(st.sampled_from([{"requests": requests}, {"duration_s": requests / 3}]))
     if draw(st.booleans()):
         fields |= {
             "stages": draw(maybe(st.just({"count": 3}))),
@@ -122,4 +122,4 @@ def scenarios(draw):
         return BalancingScenario.model_validate(fields)
     except ValidationError:  # a closed loop that loses all its servers; one that lasts a given time is taken
         del fields["requests"]
-        return BalancingScenario.model_validate(fields | {"duration_s": 20.0})
+        return BalancingScenario.model_validate(fields | {"duration_s": requests / 3})

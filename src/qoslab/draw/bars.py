@@ -29,6 +29,7 @@ def bars(
     low: ArrayLike | None = None,
     high: ArrayLike | None = None,
     *,
+    names: Sequence[str] | None = None,
     xlabel: str = "",
     styles: Mapping[str, Look] | None = None,
     width: Width = "middle",
@@ -40,6 +41,7 @@ def bars(
         values: Lengths, shape (n,).
         low: Lower ends of the intervals; None for no intervals.
         high: Upper ends.
+        names: What stands beside the bars, such as labels with a sign behind them; the labels where None.
         xlabel: Name of the quantity, with its unit.
         styles: Looks by label; by position where None.
         width: Width of the figure.
@@ -53,7 +55,7 @@ def bars(
         colours = [known[label].colour for label in labels]
         axes.barh(y, size, height=0.62, color=colours, alpha=0.85, linewidth=0)
         axes.errorbar(size, y, xerr=_reach(size, *ends), fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
-        axes.set_yticks(y, [plain(label) for label in labels])
+        axes.set_yticks(y, [plain(name) for name in names or labels])
         axes.grid(visible=False, axis="y")
         axes.set(xlabel=xlabel)
     return attach(figure, _tidy(labels, size, *ends))
@@ -68,6 +70,7 @@ def forest(
     reference: float = 0.0,
     groups: Sequence[str] | None = None,
     solid: Sequence[bool] | None = None,
+    names: Sequence[str] | None = None,
     xlabel: str = "",
     notes: tuple[str, str] = ("", ""),
     log: bool = False,
@@ -84,6 +87,7 @@ def forest(
         reference: Where the line of no difference stands.
         groups: Heading of each row; equal neighbours share one.
         solid: Whether each difference is decided; open markers otherwise.
+        names: What stands beside the rows, such as labels with a sign behind them; the labels where None.
         xlabel: Name of the quantity, with its unit.
         notes: What lies left and right of the line, such as "better" and "worse".
         log: Whether the axis is logarithmic, for ratios of very different size; ends of 0 and less are then drawn to
@@ -112,7 +116,7 @@ def forest(
             axes.plot([left, right], [y[i], y[i]], color=look.colour, linewidth=1.4, solid_capstyle="butt")
             face = look.colour if decided[i] else "white"
             axes.plot(middle[i], y[i], look.marker, color=look.colour, markerfacecolor=face, markersize=4.6)
-        axes.set_yticks(y, [plain(label) for label in labels])
+        axes.set_yticks(y, [plain(name) for name in names or labels])
         for place, head in heads:
             _note(axes, head, (0, place), (2, 0), ("axes fraction", "data"), va="center", fontweight="bold")
         axes.set_xlim(*edges)

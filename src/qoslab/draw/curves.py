@@ -39,6 +39,7 @@ def lines(
     ylabel: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    hollow: Mapping[str, ArrayLike] | None = None,
     styles: Mapping[str, Look] | None = None,
     width: Width = "middle",
 ) -> Figure:
@@ -51,6 +52,7 @@ def lines(
         ylabel: Name of the quantity, with its unit.
         log_x: Whether the grid is drawn on a logarithmic axis.
         log_y: The same for the quantity.
+        hollow: By label, which points carry a hollow marker, boolean, shape (points,).
         styles: Looks by label; by position where None.
         width: Width of the figure.
     """
@@ -61,11 +63,13 @@ def lines(
     with style():
         figure, (axes,) = new_figure(width)
         for position, (label, band) in enumerate(bands.items()):
+            at = where + (0.5 * ((position + 0.5) / len(bands) - 0.5) if named else 0.0)
             if named:
-                shift = 0.5 * ((position + 0.5) / len(bands) - 0.5)
-                _points(axes, where + shift, label, band, known[label])
+                _points(axes, at, label, band, known[label])
             else:
-                _draw(axes, where, label, band, known[label], marks=grid.size <= _MARKED)
+                _draw(axes, at, label, band, known[label], marks=grid.size <= _MARKED)
+            if hollow is not None and np.any(hollow.get(label, False)):
+                _hollow(axes, at, band, known[label], np.asarray(hollow[label], dtype=np.bool_))
         if named:
             axes.set_xticks(where, [plain(str(value)) for value in grid])
             axes.set_xlim(-0.5, grid.size - 0.5)
@@ -205,6 +209,20 @@ def _draw(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look, *, mark
     if band.low is not None and band.high is not None:
         low, high = (np.asarray(end, dtype=np.float64) for end in (band.low, band.high))
         axes.fill_between(x, low, high, color=look.colour, alpha=0.18, linewidth=0)
+
+
+def _hollow(axes: Axes, x: np.ndarray, band: Band, look: Look, chosen: np.ndarray) -> None:
+    """Hollow markers over some points of a line."""
+    value = np.asarray(band.value, dtype=np.float64)[chosen]
+    axes.plot(
+        x[chosen],
+        value,
+        look.marker,
+        color=look.colour,
+        markerfacecolor="white",
+        markeredgewidth=1.0,
+        zorder=3,
+    )
 
 
 def _apart(x: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qoslab.core.errors import BadInput, Problem
 from qoslab.report.contrast import Contrast, contrast, estimate
 from qoslab.report.evidence import Evidence
+from qoslab.report.marks import meanings
 from qoslab.report.source import ResultsLike
 from qoslab.report.stats import Interval, equivalent_mean, holm
 
@@ -38,7 +39,8 @@ def compare(
         and Fieller, each interval by itself), `p` (paired t), `p_holm` (corrected over all rows of the table)
         and `verdict`: `better`, `worse`, `equivalent` (shown to differ by less than the margin, TOST with Holm's
         correction), `undecided`, `differs` for a metric without a better direction, `baseline` for the baseline
-        itself, `no data`. Null where a number does not exist.
+        itself, `no data`; `caveat`: what the domain says of a method most of whose trials on the case have figures
+        that are not what they seem, such as a run without steady state. Null where there is none.
 
     Raises:
         BadInput: No such metric or method, no results, or a margin that is not above 0.
@@ -70,6 +72,7 @@ def compare_evidence(evidence: Evidence, *, margin: float = MARGIN) -> pl.DataFr
             "verdict": "baseline"
             if method == reference
             else _judgement(evidence, contrasts[i], adjusted.get(i), equivalent=same.get(i, 1.0)),
+            "caveat": meanings(evidence.caveats, case, method),
         }
         for i, (case, method) in enumerate(places)
     ]
@@ -93,7 +96,8 @@ def _schema() -> dict[str, Any]:
     import polars as pl
 
     floats = dict.fromkeys((*_ENDS, "p", "p_holm"), pl.Float64)
-    return {"seeds": pl.Int64, "lost": pl.Int64, "pairs": pl.Int64, "verdict": pl.String, **floats}
+    texts = dict.fromkeys(("verdict", "caveat"), pl.String)
+    return {"seeds": pl.Int64, "lost": pl.Int64, "pairs": pl.Int64, **texts, **floats}
 
 
 def _against(evidence: Evidence, case: int, method: int, reference: int) -> Contrast | None:

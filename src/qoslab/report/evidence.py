@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.metric import Metric
+from qoslab.report.marks import Caveat, found_caveats
 from qoslab.report.source import ResultsLike, axis_names, bare, baseline_label, entry_of, metric_of
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Evidence:
         planned: Replications the study asks for.
         planned_first: How many it asked for before a run until a precision added some.
         trials: Number of rows, shape (cases, methods).
+        caveats: Methods whose figures on a case are not what they seem, by the domain's own counters.
     """
 
     study: str
@@ -116,6 +118,7 @@ class Evidence:
     planned: int
     planned_first: int
     trials: NDArray[np.int64]
+    caveats: tuple[Caveat, ...] = ()
 
     @classmethod
     def of(cls, results: ResultsLike, metric: str | None = None, baseline: str | None = None) -> Evidence:
@@ -163,6 +166,7 @@ class Evidence:
             planned=study.seeds,
             planned_first=study.seeds_planned,
             trials=trials,
+            caveats=tuple(found_caveats(table, study.domain, [case.label for case in cases], labels)),
         )
 
     @property

@@ -15,6 +15,7 @@ from qoslab.core.errors import problem_in
 from qoslab.core.registry import registry
 from qoslab.draw import Band, Look
 from qoslab.report.evidence import Axis, Evidence
+from qoslab.report.marks import footnotes, signs
 from qoslab.report.places import axis_value, place
 from qoslab.report.source import ResultsLike
 from qoslab.report.standing import Standings
@@ -62,10 +63,10 @@ def general_figures(evidence: Evidence, standings: Standings, comparison: pl.Dat
     """
     styles = draw.looks(method.label for method in evidence.methods)
     if any(estimate is not None for standing in standings.cases for estimate in standing.estimates):
-        yield from _levels(evidence, standings, styles)
+        yield from _levels(evidence, standings, comparison, styles)
         if len(evidence.methods) > 1:
             yield from _differences(evidence, comparison, styles)
-            yield from _winners(evidence, standings)
+            yield from _winners(evidence, standings, comparison)
 
 
 def _axis_label(evidence: Evidence, unit: str) -> str:
@@ -73,7 +74,18 @@ def _axis_label(evidence: Evidence, unit: str) -> str:
     return f"{phrase} ({unit})" if unit else phrase
 
 
-def _levels(evidence: Evidence, standings: Standings, styles: Mapping[str, Look]) -> Iterator[Drawn]:
+def _signed(comparison: pl.DataFrame) -> dict[tuple[str, str], str]:
+    """Methods with the sign of their caveat behind them, by case and method."""
+    marks = signs(comparison)
+    cells = comparison.select("scenario", "method", "caveat").iter_rows()
+    return {
+        (case, method): " ".join(filter(None, (method, marks.get(caveat)))) for case, method, caveat in cells
+    }
+
+
+def _levels(
+    evidence: Evidence, standings: Standings, comparison: pl.DataFrame, styles: Mapping[str, Look]
+) -> Iterator[Drawn]:
     means = [e.estimate for s in standings.cases for e in s.estimates if e is not None and e.estimate]
     scale = scale_for(float(np.median(np.abs(means))) if means else 0.0, evidence.metric.unit)
     label = _axis_label(evidence, scale.unit)
@@ -84,10 +96,16 @@ def _levels(evidence: Evidence, standings: Standings, styles: Mapping[str, Look]
             (method.label, e) for method, e in zip(evidence.methods, estimates, strict=True) if e is not None
         ]
         ends = np.array([[e.estimate, e.low, e.high] for _, e in known]) / scale.factor
-        figure = draw.bars([name for name, _ in known], *ends.T, xlabel=label, styles=styles)
+        labels, signed = [name for name, _ in known], _signed(comparison)
+        names = [signed[evidence.cases[0].label, name] for name in labels]
+        figure = draw.bars(labels, *ends.T, names=names, xlabel=label, styles=styles)
+        note = " ".join([note, *footnotes(comparison, names)])
         yield Drawn("levels", metric_phrase(evidence.metric), note, figure)
         return
     axis = evidence.running_axis or evidence.axes[0]
+    if evidence.caveats:
+        told = ", or ".join(dict.fromkeys(caveat.meaning for caveat in evidence.caveats))
+        note += f" Hollow markers: in most of its trials the method {told}."
     for line in list(lines_along(evidence, axis))[:_PANELS]:
         rest = {key: value for key, value in evidence.cases[line[0]].values.items() if key != axis.name}
         within = ", ".join(f"{key} = {axis_value(value)}" for key, value in rest.items())
@@ -107,7 +125,7 @@ def _over_axis(
     styles: Mapping[str, Look],
 ) -> Figure:
     x = [evidence.cases[case].values[axis.name] for case in line]
-    bands = {}
+    bands, odd = {}, {(caveat.case, caveat.method) for caveat in evidence.caveats}
     for method, contender in enumerate(evidence.methods):
         rows = [standings.cases[case].estimates[method] for case in line]
         ends = np.array([[np.nan] * 3 if e is None else [e.estimate, e.low, e.high] for e in rows]) / factor
@@ -118,7 +136,17 @@ def _over_axis(
     log_y = bool(middle.size and middle.min() > 0 and middle.max() > _WIDE * middle.min())
     grid = np.array(x) if axis.numeric else [axis_value(value) for value in x]
     spread = axis.numeric and min(x) > 0 and max(x) > 30 * min(x)
-    return draw.lines(grid, bands, xlabel=axis.name, ylabel=label, log_x=spread, log_y=log_y, styles=styles)
+    hollow = {m.label: [(case, k) in odd for case in line] for k, m in enumerate(evidence.methods)}
+    return draw.lines(
+        grid,
+        bands,
+        xlabel=axis.name,
+        ylabel=label,
+        log_x=spread,
+        log_y=log_y,
+        hollow=hollow,
+        styles=styles,
+    )
 
 
 def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[str, Look]) -> Iterator[Drawn]:
@@ -150,6 +178,9 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
     reference = evidence.methods[evidence.baseline or 0].label
     unit = "" if ratios else "%" if shares else scale.unit
     what = "ratio" if ratios else "difference"
+    signed = _signed(comparison)
+    names = [signed[cell] for cell in rows.select("scenario", "method").iter_rows()]
+    against = max((signed[case, reference] for case in chosen), key=len)
     low, high = np.nan_to_num(values[1], nan=-np.inf), np.nan_to_num(values[2], nan=np.inf)
     figure = draw.forest(
         rows["method"].to_list(),
@@ -158,9 +189,10 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
         high,
         groups=[labels[case] for case in rows["scenario"]] if evidence.axes else None,
         solid=[verdict in {"better", "worse", "differs"} for verdict in rows["verdict"]],
+        names=names,
         reference=1.0 if ratios else 0.0,
         log=ratios,
-        xlabel=f"{metric_phrase(evidence.metric)}, {what} to {reference}" + (f" ({unit})" if unit else ""),
+        xlabel=f"{metric_phrase(evidence.metric)}, {what} to {against}" + (f" ({unit})" if unit else ""),
         notes={"lower": ("better", "worse"), "higher": ("worse", "better"), "neither": ("lower", "higher")}[
             evidence.metric.direction
         ],
@@ -172,6 +204,7 @@ def _differences(evidence: Evidence, comparison: pl.DataFrame, styles: Mapping[s
         f"{100 * evidence.level:g} % intervals; filled markers are "
         f"decided after correction for all comparisons, open ones are not.{shown}"
     )
+    caption = " ".join([caption, *footnotes(comparison, [*names, against])])
     yield Drawn("differences", f"{'Ratios' if ratios else 'Differences'} to {reference}", caption, figure)
 
 
@@ -181,12 +214,13 @@ def _spread(ratios: np.ndarray) -> float:
     return float(known.max() / known.min()) if known.min() > 0 else 1.0
 
 
-def _winners(evidence: Evidence, standings: Standings) -> Iterator[Drawn]:
+def _winners(evidence: Evidence, standings: Standings, comparison: pl.DataFrame) -> Iterator[Drawn]:
     if len(evidence.axes) != 2 or evidence.metric.direction == "neither" or evidence.baseline is None:
         return
     columns, rows = sorted(evidence.axes, key=lambda axis: (not axis.numeric, -len(axis.values)))
     shape = len(rows.values), len(columns.values)
     gain, names = np.full(shape, np.nan), [[""] * shape[1] for _ in range(shape[0])]
+    signed = _signed(comparison)
     for standing in standings.cases:
         values = evidence.cases[standing.case].values
         at = rows.values.index(values[rows.name]), columns.values.index(values[columns.name])
@@ -196,7 +230,8 @@ def _winners(evidence: Evidence, standings: Standings) -> Iterator[Drawn]:
             continue
         gain[at] = 100 * (own.estimate / reference.estimate - 1)
         decided = standing.best is not None
-        names[at[0]][at[1]] = evidence.methods[standing.leader].label + ("" if decided else " ?")
+        cell = evidence.cases[standing.case].label, evidence.methods[standing.leader].label
+        names[at[0]][at[1]] = signed[cell] + ("" if decided else " ?")
     if not np.isfinite(gain).any():
         return
     figure = draw.heat_map(
@@ -209,6 +244,7 @@ def _winners(evidence: Evidence, standings: Standings) -> Iterator[Drawn]:
         texts=names,
     )
     caption = "The leading method of each case; a question mark where it is not shown to be best."
+    caption = " ".join([caption, *footnotes(comparison, [name for line in names for name in line])])
     yield Drawn("winners", "Who leads where", caption, figure)
 
 

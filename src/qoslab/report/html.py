@@ -18,6 +18,7 @@ from qoslab.core.metric import Metric
 from qoslab.report.compare import MARGIN, compare
 from qoslab.report.figures import Drawn, domain_figures, general_figures
 from qoslab.report.files import write_text
+from qoslab.report.marks import footnotes
 from qoslab.report.methods import MethodPage, method_pages
 from qoslab.report.provenance import provenance
 from qoslab.report.rows import row_block
@@ -223,6 +224,7 @@ def _table(about: Metric, frame: pl.DataFrame, level: float, *, whole: bool) -> 
         "summary": f"{capital(about.summary.rstrip('.'))}.{unit}{better}",
         "heads": list(zip(map(_breakable, heads), kinds, strict=True)),
         "rows": shown if whole else [],
+        "notes": footnotes(frame) if whole else [],
         "file": f"{slug(about.name)}.csv",
     }
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qoslab.core.metric import Metric
+from qoslab.report.marks import footnotes
 from qoslab.report.text import comparison_rows
 from qoslab.report.words import metric_phrase
 
@@ -33,6 +34,10 @@ _SPECIAL = {
     "µ": r"\textmu{}",
     "×": r"$\times$",
     "…": r"\dots{}",
+    "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
+    "§": r"\textsection{}",
+    "¶": r"\textparagraph{}",
 }
 _PATTERN = re.compile("|".join(re.escape(sign) for sign in _SPECIAL))
 
@@ -54,7 +59,7 @@ def latex_table(frame: pl.DataFrame, metric: Metric, *, study: str, level: float
 
     Returns:
         LaTeX for a document that loads booktabs; cases are set apart by a rule, methods that are decided to be
-        better than the baseline stand in bold.
+        better than the baseline stand in bold; what signs behind methods mean stands below the rows.
     """
     heads, rows, numeric = comparison_rows(frame, metric, level=level)
     columns = "".join("r" if right else "l" for right in numeric)
@@ -88,6 +93,7 @@ def latex_table(frame: pl.DataFrame, metric: Metric, *, study: str, level: float
             *(f"    {line}" for line in body),
             r"    \bottomrule",
             r"  \end{tabular}",
+            *(rf"  \par\smallskip{{\footnotesize {escape(line)}}}" for line in footnotes(frame)),
             r"\end{table}",
             "",
         ]

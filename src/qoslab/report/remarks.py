@@ -48,21 +48,13 @@ def counted(results: ResultsLike, evidence: Evidence) -> Iterator[str]:
         )
 
 
-def caveats(results: ResultsLike, evidence: Evidence) -> Iterator[str]:
+def caveats(evidence: Evidence) -> Iterator[str]:
     """What the domain wants said of a method in a case whose finished trials mostly have a counter above 0."""
-    import polars as pl
-
-    table = results.table.filter(pl.col("status") == "done")
-    numbers = {case.label: index for index, case in enumerate(evidence.cases)}
-    for name, meaning in registry.domain(evidence.domain).caveats:
-        column = f"counter.{name}"
-        if column not in table.columns:
-            continue
-        marked = (pl.col(column).fill_null(0) > 0).sum()
-        shares = table.group_by("method", "scenario", maintain_order=True).agg(marked=marked, trials=pl.len())
-        most = shares.filter(2 * pl.col("marked") > pl.col("trials")).sort("method", maintain_order=True)
-        for method, rows in groupby(most.iter_rows(named=True), key=lambda row: str(row["method"])):
-            found = list(rows)
-            where = places(evidence, [numbers[row["scenario"]] for row in found])
-            marked_in, of = sum(row["marked"] for row in found), sum(row["trials"] for row in found)
-            yield f"{' '.join(filter(None, (method, where)))} {meaning} ({marked_in:,} of {count(of, 'trial')})."
+    for (meaning, method), group in groupby(
+        evidence.caveats, key=lambda caveat: (caveat.meaning, caveat.method)
+    ):
+        found = list(group)
+        where = places(evidence, [caveat.case for caveat in found])
+        marked, trials = sum(caveat.marked for caveat in found), sum(caveat.trials for caveat in found)
+        name = " ".join(filter(None, (evidence.methods[method].label, where)))
+        yield f"{name} {meaning} ({marked:,} of {count(trials, 'trial')})."

@@ -10,6 +10,7 @@ from qoslab.core.columns import aligned
 from qoslab.core.metric import Metric
 from qoslab.report.compare import compare_evidence
 from qoslab.report.evidence import Evidence
+from qoslab.report.marks import footnotes, signs
 from qoslab.report.places import axis_value
 from qoslab.report.source import ResultsLike
 from qoslab.report.words import Scale, decimals_for, fixed, scale_for
@@ -50,6 +51,8 @@ def comparison_rows(
 ) -> tuple[list[str], list[list[str]], list[bool]]:
     """A comparison as text cells: heads, rows, and which columns are numbers.
 
+    A method whose figures on a case have a caveat carries its sign; `report.marks.footnotes` says what it means.
+
     Args:
         frame: What `report.compare.compare` gave.
         metric: The metric it compares.
@@ -64,9 +67,14 @@ def comparison_rows(
     lost = bool((frame["lost"] > 0).any())
     heads = [*axes, "method", "verdict", "seeds"] + (["lost"] if lost else [])
     heads += [_headed("mean", scale), percent, _headed("difference", gap), percent, "ratio", percent, "p"]
+    marks = signs(frame)
     rows = []
     for row in frame.iter_rows(named=True):
-        cells = [axis_value(row[axis]) for axis in axes] + [row["method"], row["verdict"], str(row["seeds"])]
+        cells = [axis_value(row[axis]) for axis in axes] + [
+            " ".join(filter(None, (row["method"], marks.get(row["caveat"])))),
+            row["verdict"],
+            str(row["seeds"]),
+        ]
         cells += [str(row["lost"])] if lost else []
         cells += _ends(scale, row["mean"], row["low"], row["high"])
         cells += _ends(gap, row["difference"], row["difference_low"], row["difference_high"])
@@ -98,11 +106,12 @@ def comparison_text(results: ResultsLike, metric: str | None = None, baseline: s
         BadInput: No such metric or method, or no results at all.
     """
     evidence = Evidence.of(results, metric, baseline)
-    heads, rows, numeric = comparison_rows(compare_evidence(evidence), evidence.metric, level=evidence.level)
+    frame = compare_evidence(evidence)
+    heads, rows, numeric = comparison_rows(frame, evidence.metric, level=evidence.level)
     about = evidence.metric
     note = (
         f"{about.name}: {about.summary.rstrip('.')}. Differences and ratios are to the baseline on common seeds, each "
         "interval by itself; p is corrected (Holm) over the whole table and decides better or worse than the "
         "baseline. To be best, a method must beat every other one, which asks for more."
     )
-    return f"{aligned(heads, rows, numeric=numeric)}\n\n{note}"
+    return "\n\n".join([aligned(heads, rows, numeric=numeric), *footnotes(frame), note])

@@ -169,7 +169,7 @@ def verdict(results: ResultsLike, metric: str | None = None, baseline: str | Non
         Line("question", results.study.report.question or _question(evidence)),
         *_answer(evidence, standings),
         *_limits(evidence, standings),
-        *(Line("counted", text) for text in remarks.caveats(results, evidence)),
+        *(Line("counted", text) for text in remarks.caveats(evidence)),
         *(Line("counted", text) for text in remarks.counted(results, evidence)),
         *_recorded(results, evidence),
         *_next(results, evidence, standings),

@@ -11,8 +11,9 @@ from test_twins import SMALL, happen, happenings
 
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
+from qoslab.domains.balancing import state
 from qoslab.domains.balancing.model import Simulation
-from qoslab.domains.balancing.modifiers import Ejection, SlowStart
+from qoslab.domains.balancing.modifiers import UNTIL, Ejection, SlowStart
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.view import MEMBER, UP
 
@@ -177,6 +178,21 @@ def test_every_policy_runs_with_all_modifiers(name):
     assert counters["hedged"] > 0
     assert all(math.isfinite(value) for value in metrics.values())
     assert metrics["response_time_mean_s"] > 0
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_policy_accounts_for_every_request_with_all_modifiers(name):
+    """Uncompiled and short: what was offered is finished, lost or in the system, and servers were ejected."""
+    rules = RULES | {"ejection": {"failures": 1, "base_s": 5.0, "most_share": 0.5}}
+    scenario = BalancingScenario.model_validate(WORLD | rules | {"requests": 150})
+    policy = make(name, **registry.method("balancing", name).example | SMALL.get(name, {}))
+    simulation = Simulation(scenario, policy, Seed(1, "modifiers"), plain=True)
+    simulation.finish()
+    tally, books, board = simulation.world.tally, simulation.world.counts, simulation.world.board
+    events = tally.events.sum(axis=0)
+    assert events[state.OFFERED] == 150
+    assert events[state.OFFERED] == events[state.FINISHED] + events[state.LOST] + books[state.LIVE]
+    assert board.mem[:, UNTIL].max() > 0
 
 
 def test_rules_that_never_apply_change_nothing():
