@@ -49,6 +49,7 @@ SMALL_CASES = {
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "marllb-7": {},
+    "marllb-7-qmix": {},
     "blind-1x8": {},
     "blind-1x8-fresh": {},
     "blind-2x64": {},
