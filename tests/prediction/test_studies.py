@@ -1,6 +1,7 @@
 """Long studies of this domain in a small form: every variant runs, and every parameter that is varied takes effect."""
 
 import os
+import re
 from pathlib import Path
 
 import polars as pl
@@ -83,29 +84,35 @@ def test_very_sparse_tables_with_places(tmp_path):
     assert set(tables[0]["seed_path"]) == set(tables[1]["seed_path"])
 
 
+def again_and_kept(name, chosen, metrics, tmp_path, **overrides):
+    """Some methods of a study once more on the first split, each row beside that of the study's committed table."""
+    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    head, tail = text[: text.index("[[method]]")], text[text.index("[report]") :]
+    file = tmp_path / "some.toml"
+    methods = "".join(f'[[method]]\nid = "{method}"\n\n' for method in chosen)
+    file.write_text(head + methods + re.sub("baseline = .*", "", tail), encoding="utf-8")
+    study = Study.from_file(file, {"study.seeds": "1", "study.series": '"none"'} | overrides)
+    again = study.run(tmp_path / "again", workers=0, quiet=True).table
+    kept = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    key = ["scenario", "method", "replication"]
+    return again.select(*key, *metrics).join(kept.select(*key, *metrics), on=key, suffix="_kept")
+
+
+def assert_same(both, metrics):
+    for metric in metrics:
+        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-6), metric
+
+
 CHEAP = ("item_mean", "user_mean", "item_median", "upcc", "factor_analysis", "pmf")
 
 
 @needs_data
 @pytest.mark.data
 def test_one_split_of_ten_percent_gives_the_committed_numbers(tmp_path):
-    text = (FOLDER / "ten-percent.toml").read_text(encoding="utf-8")
-    head, tail = text[: text.index("[[method]]")], text[text.index("[report]") :]
-    file = tmp_path / "some.toml"
-    file.write_text(
-        head + "".join(f'[[method]]\nid = "{name}"\n\n' for name in CHEAP) + tail, encoding="utf-8"
-    )
-    study = Study.from_file(file, {"study.seeds": "1", "study.series": '"none"'})
-    again = study.run(tmp_path / "again", workers=0, quiet=True).table
-    table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet")
-    key, metrics = (
-        ["scenario", "method", "replication"],
-        ["nmae", "mae[rt]", "rmse[tp]", "ndcg_10", "precision_10"],
-    )
-    both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
+    metrics = ["nmae", "mae[rt]", "rmse[tp]", "ndcg_10", "precision_10"]
+    both = again_and_kept("ten-percent", CHEAP, metrics, tmp_path)
     assert len(both) == len(CHEAP)
-    for metric in metrics:
-        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-6), metric
+    assert_same(both, metrics)
 
 
 def test_the_committed_table_has_every_method_on_the_first_split():
@@ -157,21 +164,31 @@ def test_errors_by_user_are_those_of_the_tables_trials(file):
 @pytest.mark.data
 def test_one_split_of_three_parameters_gives_the_committed_numbers(tmp_path):
     pytest.importorskip("sklearn", reason="needs the extra 'learn'")
-    name, chosen = "three-parameters", ("gradient_boosting", "item_median", "uipcc", "biased_mf", "amf")
-    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    head, tail = (
-        text[: text.index("[[method]]")],
-        text[text.index("[report]") :].replace("item_mean", "uipcc"),
-    )
-    file = tmp_path / "some.toml"
-    file.write_text(head + "".join(f'[[method]]\nid = "{m}"\n\n' for m in chosen) + tail, encoding="utf-8")
-    study = Study.from_file(
-        file, {"study.seeds": "1", "study.series": '"none"', "scenario.density": "{ grid = [0.1] }"}
-    )
-    again = study.run(tmp_path / "again", workers=0, quiet=True).table
-    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
-    key, metrics = ["scenario", "method", "replication"], ["nmae", "mae[tp]", "rmse[reliability]"]
-    both = again.select(*key, *metrics).join(table.select(*key, *metrics), on=key, suffix="_kept")
+    chosen = ("gradient_boosting", "item_median", "uipcc", "biased_mf", "amf")
+    metrics = ["nmae", "mae[tp]", "rmse[reliability]"]
+    tenth = {"scenario.density": "{ grid = [0.1] }"}
+    both = again_and_kept("three-parameters", chosen, metrics, tmp_path, **tenth)
     assert len(both) == len(chosen)
-    for metric in metrics:
-        assert both[metric].to_list() == pytest.approx(both[f"{metric}_kept"].to_list(), rel=1e-6), metric
+    assert_same(both, metrics)
+
+
+def test_one_split_of_cold_start_gives_the_committed_numbers(tmp_path):
+    chosen, metrics = (
+        ("item_median", "user_median", "factor_analysis", "biased_mf"),
+        ["nmae", "rmse", "ndcg_10"],
+    )
+    both = again_and_kept("cold-start", chosen, metrics, tmp_path)
+    assert len(both) == 3 * len(chosen)
+    assert_same(both, metrics)
+
+
+@pytest.mark.parametrize(("name", "title"), [("cold-start", "Nobody measured them")])
+def test_the_page_has_the_figures_of_the_committed_table(name, title):
+    """Rows of the page are methods, its columns the study's scenarios in their order; NMAE to three digits."""
+    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    page = (FOLDER.parents[1] / "docs" / "prediction" / "results.md").read_text(encoding="utf-8")
+    section = page[page.index(f"## {title}") :].split("\n## ")[0]
+    for method in table["method"].unique():
+        rows = table.filter(pl.col("method") == method)
+        means = rows.group_by("scenario", maintain_order=True).agg(pl.col("nmae").mean())["nmae"]
+        assert f"| {method} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |" in section
