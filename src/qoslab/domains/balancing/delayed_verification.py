@@ -29,6 +29,8 @@ TABLE_SEQUENCES = 8
 """Arrival sequences that the table rests on: its own error is that of a mean of so many."""
 SEQUENCES = 200
 """Arrival sequences of the mean field in the full run."""
+QUICK_SEQUENCES = 8
+"""The same, and those of the simulator, in a quick run: each is worked out once and serves all rows."""
 SUITE_ERROR = 0.01
 """Chance that any paired row fails although the simulator is right."""
 CONTROL = 1.01
@@ -47,7 +49,7 @@ def mean_field(context: Context, *, quick: bool) -> Iterator[Check]:
     """Drops per queue of RND, JSQ(2) and softmin under delayed information: the mean field against its table."""
     for row in published.DELAYED:
         context.check_time()
-        values = _limits(row, 20 if quick else SEQUENCES)
+        values = _limits(row, QUICK_SEQUENCES if quick else SEQUENCES)
         half = _table_error(values)
         yield Check.within(
             f"delayed information, dt = {row.dt:g}, {row.policy}: drops per queue",
@@ -69,7 +71,7 @@ def simulated(context: Context, *, quick: bool) -> Iterator[Check]:
     """
     from scipy.special import stdtrit
 
-    servers, count = (64, 8) if quick else (256, 20)
+    servers, count = (64, QUICK_SEQUENCES) if quick else (256, 20)
     rank = 1.0 - 0.5 * SUITE_ERROR / len(published.DELAYED)
     for row in published.DELAYED:
         rates = _rates(row.dt, count)
@@ -106,7 +108,7 @@ def controlled(context: Context, *, quick: bool) -> Iterator[Check]:
     exact, and in the simulator, there with one known exception, `SHORT`. A quick run leaves an interval too wide for
     that in the simulator; there the mean ratio must be that of the mean field on the same arrivals, to both sides.
     """
-    servers, count = (64, 8) if quick else CONTROLLED
+    servers, count = (64, QUICK_SEQUENCES) if quick else CONTROLLED
     for dt in dict.fromkeys(row.dt for row in published.DELAYED):
         rows = [row for row in published.DELAYED if row.dt == dt]
         rates = _rates(dt, count)
