@@ -182,13 +182,31 @@ def test_one_split_of_cold_start_gives_the_committed_numbers(tmp_path):
     assert_same(both, metrics)
 
 
-@pytest.mark.parametrize(("name", "title"), [("cold-start", "Nobody measured them")])
-def test_the_page_has_the_figures_of_the_committed_table(name, title):
-    """Rows of the page are methods, its columns the study's scenarios in their order; NMAE to three digits."""
+@needs_data
+@pytest.mark.data
+def test_one_split_with_outliers_left_out_gives_the_committed_numbers(tmp_path):
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    chosen = ("item_mean", "item_median", "pmf")
+    metrics = ["nmae", "mae[rt]", "rmse[rt]", "rmse[tp]"]
+    both = again_and_kept("outliers", chosen, metrics, tmp_path, **{"scenario.outliers": "{ grid = [0.02] }"})
+    assert len(both) == len(chosen)
+    assert_same(both, metrics)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "metric", "digits"),
+    [
+        ("cold-start", "Nobody measured them", "nmae", 3),
+        ("outliers", "Strange values", "nmae", 3),
+        ("outliers", "Strange values", "rmse[tp]", 1),
+    ],
+)
+def test_the_page_has_the_figures_of_the_committed_table(name, title, metric, digits):
+    """Rows of the page are methods, its columns the study's scenarios in their order."""
     table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
     page = (FOLDER.parents[1] / "docs" / "prediction" / "results.md").read_text(encoding="utf-8")
     section = page[page.index(f"## {title}") :].split("\n## ")[0]
     for method in table["method"].unique():
         rows = table.filter(pl.col("method") == method)
-        means = rows.group_by("scenario", maintain_order=True).agg(pl.col("nmae").mean())["nmae"]
-        assert f"| {method} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |" in section
+        means = rows.group_by("scenario", maintain_order=True).agg(pl.col(metric).mean())[metric]
+        assert f"| {method} | " + " | ".join(f"{mean:.{digits}f}" for mean in means) + " |" in section
