@@ -43,6 +43,7 @@ SMALL_CASES = {
     "flow-sizes": {"scenario.sizes.dataset": '{ grid = ["flow-sizes/FbHdp_distribution.txt"] }'},
     "nasa-rates": {"scenario.load": "{ grid = [0.3] }"},
     "rlb-notebook": {"scenario.load": "{ grid = [0.845] }"},
+    "rlb-notebook-first": {"scenario.load": "{ grid = [0.645] }"},
     "rlb-poster": {"scenario.load": "{ grid = [0.8] }"},
     "rlb-table-b": {"scenario.servers.count": "{ grid = [4] }"},
     "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
