@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, create_model
@@ -56,21 +57,21 @@ def whole_schema() -> dict[str, Any]:
     }
 
 
-def _apart(domain: str, name: str) -> str:
-    """A definition's name among those of all domains."""
-    return f"{domain}.{name}" if name else domain
+def _apart(owner: str, name: str) -> str:
+    """The name of a domain's or a method's definition among those of all."""
+    return f"{owner}.{name}" if name else owner
 
 
-def _moved(part: Any, domain: str) -> Any:
-    """A part of a domain's schema whose references lead to the domain's own definitions."""
+def _moved(part: Any, owner: str) -> Any:
+    """A part of a domain's or a method's schema whose references lead to its own definitions."""
     if isinstance(part, dict):
         return {
-            key: _DEFS + _apart(domain, value.removeprefix(_DEFS))
+            key: _DEFS + _apart(owner, value.removeprefix(_DEFS))
             if key == "$ref" and isinstance(value, str)
-            else _moved(value, domain)
+            else _moved(value, owner)
             for key, value in part.items()
         }
-    return [_moved(each, domain) for each in part] if isinstance(part, list) else part
+    return [_moved(each, owner) for each in part] if isinstance(part, list) else part
 
 
 def study_schema(domain: Domain) -> dict[str, Any]:
@@ -86,10 +87,12 @@ def study_schema(domain: Domain) -> dict[str, Any]:
     required = ["study", "scenario", "method"] if table.get("required") else ["study", "method"]
     study = StudyTable.model_json_schema()
     study["properties"]["domain"] = {"const": domain.name}
-    methods = [
-        _method_schema(domain.name, entry.name, entry.cls, entry.summary)
-        for entry in registry.methods(domain.name)
-    ]
+    methods = []
+    for entry in registry.methods(domain.name):
+        one = _method_schema(domain.name, entry.name, entry.cls, entry.summary)
+        parts = one.pop("$defs", {})
+        definitions |= {_apart(entry.name, name): _moved(part, entry.name) for name, part in parts.items()}
+        methods.append(_moved(one, entry.name))
     return {
         "$schema": _DIALECT,
         "title": f"qoslab study, domain {domain.name}",
@@ -147,6 +150,8 @@ def _with_grids(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_grid(value: dict[str, Any]) -> dict[str, Any]:
+    if value.get("default") in (math.inf, -math.inf):  # JSON has no word for it
+        value = {key: item for key, item in value.items() if key != "default"}
     kept = {key: value[key] for key in ("title", "description", "default") if key in value}
     plain = {key: item for key, item in value.items() if key not in kept}
     grid = {
