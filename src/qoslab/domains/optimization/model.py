@@ -215,9 +215,13 @@ def _outcome(
         metrics["rate_predicted"] = rate
     last = len(trace.errors) - 1
     counters = {"rounds": last, "messages": trace.messages, "bytes": trace.bytes}
-    counters["unsettled"] = int(unsettled(trace, task.at(last).decisions))
+    counters["unsettled"] = int(_unsettled(trace, task.at(last)))
     series = _series(task, method, trace, rate) if context.keep_series else {}
     return Outcome(metrics, counters, series)
+
+
+def _unsettled(trace: Trace, task: Task) -> bool:
+    return unsettled(trace, task.decisions, task.costs if task.coupled is None else None)
 
 
 def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:
