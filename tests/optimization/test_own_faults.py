@@ -64,9 +64,8 @@ def test_a_gradient_that_is_no_number_in_mid_run_is_told_with_round_agent_and_pl
 @pytest.mark.full
 def test_a_process_of_its_own_tells_the_same(tmp_path):
     words = told(tmp_path, late(1.0, 2.0), problem=KNOWN, agents="local")
-    assert re.search(r"round [1-9]\d*, agent 2: gradient\(x, data\) at x = \[1\.\d+\] gave \[nan\]", words), (
-        words
-    )
+    said = r"round [1-9]\d*, agent 2: gradient\(x, data\) at x = \[1\.\d+\] gave \[nan\]"
+    assert re.search(rf"cost\.py: .*{said}", words), words
 
 
 @pytest.mark.parametrize("known", [{}, {"optimum": [2.5]}, KNOWN], ids=str)

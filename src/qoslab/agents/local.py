@@ -202,7 +202,8 @@ class _Crew:
 
     def _complaint(self, agent: int) -> tuple[Problem, ...]:
         file = self._folder / f"{agent}.json"
-        return tuple(Problem(**one) for one in json.loads(file.read_text())) if file.is_file() else ()
+        told = json.loads(file.read_text()) if file.is_file() else []
+        return tuple(Problem(**one | {"path": Path(one["path"]) if one["path"] else None}) for one in told)
 
     def _rounds(self) -> list[int]:
         """Rounds on record. One who starts again records the same bytes again, so the record stands."""

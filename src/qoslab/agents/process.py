@@ -80,7 +80,15 @@ def main(work: Work) -> None:
             _Loop(work).run()
     except BadInput as error:
         file = work.folder / f"{work.seat.agent}.json"
-        said = [{"field": one.field, "message": one.message, "hint": one.hint} for one in error.problems]
+        said = [
+            {
+                "field": one.field,
+                "message": one.message,
+                "hint": one.hint,
+                "path": None if one.path is None else str(one.path),
+            }
+            for one in error.problems
+        ]
         part = file.with_suffix(".json-part")
         part.write_text(json.dumps(said))
         os.replace(part, file)

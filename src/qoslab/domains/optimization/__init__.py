@@ -26,8 +26,9 @@ registry.add_domain(
         alarms=(
             (
                 "unsettled",
-                "the run ended ten times as far from the optimum as it began, or as the optimum is from 0, without "
-                "being stopped as diverged; its step is too large, or noise too much for it",
+                "the run ended more than ten times as far from the optimum as it began, as the optimum is from 0, and "
+                "as the agents' own minimisers are from it, without being stopped as diverged; its step may be too "
+                "large, or noise too much for it",
             ),
         ),
         metrics=(

@@ -46,12 +46,12 @@ class Asymptotics:
         n, p = costs.count, costs.dimension
         if costs.constrained or n * p > _LARGEST // 2:
             return None
-        blocks = costs.hessian(np.broadcast_to(optimum, (n, p)))
+        lipschitz = costs.smoothness()
+        blocks = costs.hessian(np.broadcast_to(optimum, (n, p))) if np.isfinite(lipschitz).all() else None
         if blocks is None or not np.isfinite(blocks).all():
             return None
         whole = np.zeros((n, p, n, p))
         whole[np.arange(n), :, np.arange(n), :] = blocks
-        lipschitz = costs.smoothness()
         ends = float(lipschitz.max()), float(costs.convexity().min())
         return cls(weights, whole.reshape(n * p, n * p), p, *ends, lipschitz)
 

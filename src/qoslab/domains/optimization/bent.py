@@ -46,7 +46,7 @@ class Bent(Costs):
 def bent_at(costs: Costs, optimum: FloatArray) -> Bent | None:
     """Costs near a point; None where they are not smooth, are held to sets, or have too many second derivatives."""
     n, p = costs.count, costs.dimension
-    if costs.constrained or n * p * p > _MOST:
+    if costs.constrained or n * p * p > _MOST or not np.isfinite(costs.smoothness()).all():
         return None
     bend = costs.hessian(np.broadcast_to(optimum, (n, p)))
     return None if bend is None or not np.isfinite(bend).all() else Bent(None, bend)

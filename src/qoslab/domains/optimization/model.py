@@ -28,6 +28,7 @@ from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_st
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
+from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
 from qoslab.domains.optimization.stability import require_stable
@@ -117,6 +118,8 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         raise BadInput(Problem(field="scenario.problem", message=message, hint="admm takes such costs"))
     if program.decision == "shared" and getattr(program, "needs_smoothness", False):
         _require_smooth(name, task)
+    if not needs:
+        _require_scale(program, task)
     prices = task.coupled is not None and not getattr(program, "predicts_prices", True)
     if prices or not isinstance(program, Predictable):
         return None
@@ -143,8 +146,23 @@ def _require_smooth(name: str, task: Task) -> None:
             f"{name} needs smooth costs, and agent {kinked[0]}'s has kinks: with a constant step it ends "
         )
         message += "at a distance from the optimum"
-        hint = "dgd, subgradient_push, projected_subgradient and admm take such costs"
+        hint = "dgd, subgradient_push, projected_subgradient"
+        # Answers of its own minimisation are closed forms of built-in costs alone.
+        hint += " take" if isinstance(task.costs, UserCosts) else " and admm take"
+        hint += " such costs"
         raise BadInput(Problem(field="scenario.problem", message=message, hint=hint))
+
+
+def _require_scale(program: Any, task: Task) -> None:
+    """Default steps go by how fast gradients change, where a user's costs show it."""
+    name = step_field(program)
+    if not isinstance(task.costs, UserCosts) or getattr(program, name, None) != 0:
+        return
+    if task.costs.smoothness().max() == 0:
+        message = "no default to be had: no agent's gradient changes near 0 and near the optimum, "
+        message += f"{task.optimum.tolist()}, or ever less towards them"
+        hint = f"give problem.smoothness, or method.{name}"
+        raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
 
 
 def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> Iterator[Outcome]:
@@ -215,9 +233,13 @@ def _outcome(
         metrics["rate_predicted"] = rate
     last = len(trace.errors) - 1
     counters = {"rounds": last, "messages": trace.messages, "bytes": trace.bytes}
-    counters["unsettled"] = int(unsettled(trace, task.at(last).decisions))
+    counters["unsettled"] = int(_unsettled(trace, task.at(last)))
     series = _series(task, method, trace, rate) if context.keep_series else {}
     return Outcome(metrics, counters, series)
+
+
+def _unsettled(trace: Trace, task: Task) -> bool:
+    return unsettled(trace, task.decisions, task.costs if task.coupled is None else None)
 
 
 def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:

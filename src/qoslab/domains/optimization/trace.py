@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from qoslab.agents.message import FloatArray
+from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.distance import Distance
+from qoslab.domains.optimization.problems.median import Median
+from qoslab.domains.optimization.problems.smooth import Quadratic
 
-__all__ = ["Trace", "grown", "unsettled"]
+__all__ = ["Trace", "grown", "spread", "unsettled"]
 
 _GROWTH = 1e9
 
@@ -42,17 +46,45 @@ def grown(error: float, first: float) -> bool:
     return not (np.isfinite(error) and error <= _GROWTH * (1.0 + first))
 
 
-def unsettled(trace: Trace, optimal: FloatArray) -> bool:
-    """Whether a run that was not stopped ends ten times as far from the optimum as it began.
+def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | None = None) -> bool:
+    """Whether a run that was not stopped ends far beyond where it began and where its agents wanted to be.
 
     Steps that are too large need not diverge: where gradients are bounded, or decisions are kept in sets, errors go to
-    and fro. What an error is compared with is the first one, or the optimal decisions' own size where that is larger.
+    and fro. Far is more than ten times the largest of the first error, the optimal decisions' own size, and the
+    distance of the agents' own minimisers from the optimum, to which agents go before they agree.
 
     Args:
         trace: The run.
-        optimal: Optimal decisions in the end, shape (n, p) or (n, d).
+        decisions: Optimal decisions in the end, shape (n, p) or (n, d).
+        costs: Costs of a shared decision, whose optimum is each row of `decisions`; None where agents decide on their
+            own.
     """
-    if trace.diverged:
+    last = float(trace.errors[-1])
+    scale = max(float(trace.errors[0]), _rms(decisions))
+    if trace.diverged or not last > _FAR * scale:
         return False
-    size = float(np.sqrt((optimal**2).sum(axis=1).mean()))
-    return bool(trace.errors[-1] > _FAR * max(float(trace.errors[0]), size) > 0.0)
+    scale = scale if costs is None else max(scale, spread(costs, decisions))
+    return last > _FAR * scale > 0.0
+
+
+def spread(costs: Costs, optimum: FloatArray) -> float:
+    """Root mean square distance of the agents' own minimisers from the optimum, or a bound below it.
+
+    Exact where the minimisers are known. Of other smooth costs ||g_i(x*)|| / l_i is no more than the distance; where
+    l_i is 0 or infinite it tells nothing, and counts as 0.
+
+    Args:
+        costs: Costs of a shared decision.
+        optimum: The optimum in every row, shape (n, p).
+    """
+    if isinstance(costs, Quadratic):
+        return _rms(costs.target - optimum)
+    if isinstance(costs, Median | Distance):
+        return _rms(costs.point - optimum)
+    bend = costs.smoothness()[:, None]
+    told = np.isfinite(bend) & (bend > 0)
+    return _rms(np.where(told, costs.gradient(optimum) / np.where(told, bend, 1.0), 0.0))
+
+
+def _rms(rows: FloatArray) -> float:
+    return float(np.sqrt((rows**2).sum(axis=1).mean()))

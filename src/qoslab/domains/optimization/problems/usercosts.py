@@ -18,6 +18,8 @@ __all__ = ["UserCosts"]
 
 _APART = 1e-5
 
+_WIDER = 16.0
+
 
 @dataclass(frozen=True, eq=False)
 class UserCosts(Costs):
@@ -91,24 +93,42 @@ class UserCosts(Costs):
 
     def hessian(self, x: FloatArray) -> FloatArray:
         """Second derivatives by central differences of the gradients, shape (rows, p, p)."""
+        return self._bent(x, _APART)[0]
+
+    def _bent(self, x: FloatArray, apart: float) -> tuple[FloatArray, FloatArray]:
+        """The same by differences so far `apart`, and each row's largest gradient there, shape (rows,)."""
         near = replace(self.own, moment=f"{self.own.moment}, for second derivatives")
-        columns = []
+        columns, largest = [], np.zeros(len(x))
         for entry in range(self.dimension):
-            step = _APART * (1.0 + np.abs(x[:, entry]))
+            step = apart * (1.0 + np.abs(x[:, entry]))
             away = np.zeros(x.shape)
             away[:, entry] = step
-            columns.append((near.gradient(x + away) - near.gradient(x - away)) / (2.0 * step[:, None]))
+            ahead, behind = near.gradient(x + away), near.gradient(x - away)
+            columns.append((ahead - behind) / (2.0 * step[:, None]))
+            largest = np.maximum(largest, np.maximum(np.abs(ahead), np.abs(behind)).max(axis=1))
         bent = np.stack(columns, axis=2)
-        return np.asarray(0.5 * (bent + bent.transpose(0, 2, 1)))
+        return np.asarray(0.5 * (bent + bent.transpose(0, 2, 1))), largest
 
     def smoothness(self) -> FloatArray:
-        """As given; else each agent's largest second derivative at 0 and at the optimum, shape (rows,)."""
+        """As given; else each agent's largest second derivative at 0 and at the optimum, shape (rows,).
+
+        Infinite where a gradient jumps at one of them: the shorter the difference, the larger the quotient. A quotient
+        that falls so, as that of x^4 at 0, or that is rounding counts as 0, which tells nothing of other places.
+        """
         if self.bend is not None:
             return np.full(self.count, self.bend)
         places = [np.zeros(self.dimension), *([] if self.optimum is None else [self.optimum])]
         every = (self.count, self.dimension)
-        bent = np.stack([self.hessian(np.broadcast_to(place, every)) for place in places])
-        return np.asarray(np.abs(np.linalg.eigvalsh(bent)).max(axis=(0, 2)))
+        return np.asarray(np.max([self._bend(np.broadcast_to(place, every)) for place in places], axis=0))
+
+    def _bend(self, x: FloatArray) -> FloatArray:
+        """Each row's largest second derivative at a place, infinite or 0 as `smoothness` says; shape (rows,)."""
+        (bent, slope), (wide, _) = self._bent(x, _APART), self._bent(x, _WIDER * _APART)
+        near, far = (np.abs(np.linalg.eigvalsh(one)).max(axis=1) for one in (bent, wide))
+        rise = near * 2.0 * _APART * (1.0 + np.abs(x).max(axis=1))
+        jumps = (near > 2.0 * far) & (rise > 1e-6 * slope)
+        nothing = (2.0 * near < far) | (rise <= 1e-13 * slope)
+        return np.where(jumps, np.inf, np.where(nothing, 0.0, near))
 
     def convexity(self) -> FloatArray:
         """As given, shape (rows,)."""
