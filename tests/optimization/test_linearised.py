@@ -106,7 +106,7 @@ def test_a_method_without_a_rate_is_judged_where_it_rests_at_the_optimum():
     limit = largest_stable(Dextra(), task, known(task), Dextra().scale(known(task).data))
     below, above = (linear_round(Dextra(share * limit.step), task, known(task)) for share in (0.99, 1.01))
     assert growth(below) < 1.0 + 1e-9 < growth(above)
-    with pytest.raises(BadInput, match="the error would grow by"):
+    with pytest.raises(BadInput, match="here: near the optimum the error would grow by"):
         outcome(world(6), Dextra(1.2 * limit.step))
     # Gradient descent with a constant step rests beside the optimum.
     assert linear_round(Dgd(power=0.0), task, known(task)) is None

@@ -28,6 +28,7 @@ from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_st
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
+from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import require_settling
@@ -133,7 +134,8 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         size = "step size" if name == "step" else name
         message = f"the {size} {program.scale(near):.6g} is past the stability limit"
         message += " here" if limit is None else f" {limit:.6g} here"
-        message += f": the error would grow by {rate:.6g} in every round"
+        where = "" if isinstance(task.costs, Quadratic) else "near the optimum "
+        message += f": {where}the error would grow by {rate:.6g} in every round"
         hint = f"a smaller {name}; or unstable = 'run' in the scenario, to watch it"
         raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
     return rate

@@ -362,9 +362,10 @@ def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
     step = method.scale(own.data) if hasattr(method, "scale") else getattr(method, "step", 0.0)
     limit = largest_stable(method, task, own, step, up) if step > 0 else None
     where = "outside of the stable ones" if limit is None else f"past the stability limit {limit}"
-    what = "error" if up == 1 else "mean error"
+    what = "the error" if up == 1 else "the mean error"
+    what = what if isinstance(task.costs, Quadratic) else f"near the optimum {what}"
     name = step_field(method)
     size = "step size" if name == "step" else name
-    message = f"the {size} {step:.6g} is {where} here: the {what} would grow by {found:.6g} in every round"
+    message = f"the {size} {step:.6g} is {where} here: {what} would grow by {found:.6g} in every round"
     hint = f"another {name}, mostly a smaller one; or unstable = 'run' in the scenario, to watch it"
     raise BadInput(Problem(field=f"method.{name}", message=message, hint=hint))
