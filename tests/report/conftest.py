@@ -67,6 +67,8 @@ def synthetic_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     package = types.ModuleType("synthetic_methods")
     package.__path__ = []
     monkeypatch.setitem(sys.modules, "synthetic_methods", package)
+    for ours in registry.domains():  # what is first imported under the patch would be lost with it
+        registry.methods(ours.name)
     monkeypatch.setattr(registry, "_domains", dict(registry._domains))
     monkeypatch.setattr(registry, "_methods", dict(registry._methods))
     monkeypatch.setattr(registry, "_complete", set(registry._complete))
