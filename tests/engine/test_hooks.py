@@ -176,6 +176,18 @@ def test_a_float_is_no_index():
     assert refused(half) == "policy 'half' returns a number that is no integer, where an integer is needed"
 
 
+def test_a_hook_that_wants_a_number_says_so():
+    def share(view: View, now: float) -> float:
+        return 0.0
+
+    def words(view, now):
+        return "half"
+
+    hook = Hook(share)
+    with pytest.raises(BadInput, match="returns text, where a number is needed"):
+        hook.pointer(hook.policy(words))
+
+
 def test_what_does_not_compile_is_refused():
     def unknown_field(view, s, now):
         return view.no_such_field[0]

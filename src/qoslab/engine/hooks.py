@@ -124,8 +124,16 @@ class Hook(Generic[F]):
                 self._check_return(function, returned)
                 twin = compiled(function, signature=self.signature)
         except NumbaError as error:
-            raise BadInput(self._problem(function, *explained(function, error), hint=self._hint)) from None
+            raise BadInput(
+                self._problem(function, *explained(function, error, self._needed), hint=self._hint)
+            ) from None
         return cast("F", twin)
+
+    @property
+    def _needed(self) -> str:
+        """What a policy must return, in words."""
+        kind = str(self.signature.return_type)
+        return "a number" if kind.startswith("float") else in_words(kind)
 
     def _check_return(self, function: F, returned: Any) -> None:
         """Let an integer of another size stand for an index, and any number for a float."""
@@ -134,7 +142,7 @@ class Hook(Generic[F]):
         wanted = self.signature.return_type
         fitting = types.Integer | types.Float if isinstance(wanted, types.Float) else types.Integer
         if isinstance(wanted, types.Boolean) or not isinstance(returned, fitting):
-            message = f"returns {in_words(str(returned))}, where {in_words(str(wanted))} is needed"
+            message = f"returns {in_words(str(returned))}, where {self._needed} is needed"
             raise BadInput(self._problem(function, message))
 
     def _problem(

@@ -45,12 +45,15 @@ def in_words(kind: str) -> str:
     return next((words for pattern, words in _WORDS if re.fullmatch(pattern, kind.strip())), kind.strip())
 
 
-def explained(function: Callable[..., Any], error: Exception) -> tuple[str, Path | None, int | None]:
+def explained(
+    function: Callable[..., Any], error: Exception, needed: str
+) -> tuple[str, Path | None, int | None]:
     """Why a policy does not compile.
 
     Args:
         function: The policy.
         error: What the compiler raised.
+        needed: What it must return, in words.
 
     Returns:
         What follows "policy NAME"; file and line, where the compiler names one that is not this package's.
@@ -66,17 +69,18 @@ def explained(function: Callable[..., Any], error: Exception) -> tuple[str, Path
             line or _line_of(function, found[1]),
         )
     if found := re.search(r"Can't unify return type from the following types: (.*)", told):
-        return _returns([in_words(each) for each in re.split(r", (?![^()]*\))", found[1])], path), path, line
+        kinds = [in_words(each) for each in re.split(r", (?![^()]*\))", found[1])]
+        return _returns(kinds, path, needed), path, line
     return f"does not compile: {_first_sentence(told)}", path, line
 
 
-def _returns(kinds: list[str], path: Path | None) -> str:
+def _returns(kinds: list[str], path: Path | None, needed: str) -> str:
     """A policy that returns several kinds of values; without a place, one of them is what the hook returns itself."""
     several = list(dict.fromkeys(kinds))
     if path is None and len(several) > 1 and "an integer" in several:
         several.remove("an integer")
-        return f"returns {several[0]}, where an integer is needed"
-    return f"returns now {', now '.join(several)}, where an integer is needed"
+        return f"returns {several[0]}, where {needed} is needed"
+    return f"returns now {', now '.join(several)}, where {needed} is needed"
 
 
 def _place(told: str) -> tuple[Path | None, int | None]:
