@@ -94,6 +94,7 @@ def test_every_age_of_the_table_is_checked():
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 def test_everything_in_full():
     failed = [
         check for check in verification.verify(quick=False, context=Context()) if check.status == "fail"
