@@ -98,7 +98,16 @@ def test_figures_of_the_last_case_put_a_sign_behind_the_name(name):
     figure = getattr(figures, name)(with_caveats(_table(), "balancing"), _series(needed, **columns))
     names = draw.attached(figure).to_series().unique(maintain_order=True).to_list()
     assert names == ["random †", "sed"]
-    assert _footnote(figure) == f"†: in most of its trials the method {MEANING}."
+    assert _footnote(figure) == f"Shown is 0.9/None. †: in most of its trials the method {MEANING}."
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_the_case_of_highest_load_is_shown_wherever_the_grid_names_it(name):
+    """A grid of falling loads ends with the lowest one."""
+    needed, columns = SERIES[name]
+    series = {needed: _series(needed, **columns)[needed].reverse()}
+    figure = getattr(figures, name)(with_caveats(_table(frozenset()).reverse(), "balancing"), series)
+    assert _footnote(figure) == "Shown is 0.9/None."
 
 
 @pytest.mark.parametrize("name", SERIES)
@@ -106,7 +115,7 @@ def test_a_caveat_of_another_case_is_none_of_theirs(name):
     needed, columns = SERIES[name]
     rows = with_caveats(_table(frozenset({(0.5, "sed")})), "balancing")
     figure = getattr(figures, name)(rows, _series(needed, **columns))
-    assert not _footnote(figure)
+    assert _footnote(figure) == "Shown is 0.9/None."
     assert draw.attached(figure).to_series().unique(maintain_order=True).to_list() == ["random", "sed"]
 
 

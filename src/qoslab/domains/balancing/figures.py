@@ -132,20 +132,30 @@ def _noted(figure: Figure, note: str) -> Figure:
 
 
 def _last_case(frame: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame | None, str]:
-    """The last scenario (the highest load of a rising grid), its first replication; a note on what signs mean.
+    """The case of highest load, its first replication; a note on which case it is and what signs mean.
 
-    The methods of which the table has something to say there carry a sign behind their names.
+    Of other fields of a grid the last values are shown; without a grid of loads, the last case. The methods of which
+    the table has something to say there carry a sign behind their names.
     """
     if frame.is_empty():
         return None, ""
-    last = frame["scenario"][-1]
+    last = _heaviest(rows.filter(rows["scenario"].is_in(frame["scenario"].unique().implode())))
     shown = frame.filter(frame["scenario"] == last)
     shown = shown.filter(shown["replication"] == shown["replication"].min())
+    note = f"Shown is {last}." if rows["scenario"].n_unique() > 1 else ""
     said = {method: text for (case, method), text in _caveats(rows).items() if case == last}
     if not said:
-        return shown, ""
+        return shown, note
     signed = {method: f"{method} {_SIGN}" for method in said}
-    return shown.with_columns(shown["method"].replace(signed)), _told(f"{_SIGN}:", said.values())
+    told = f"{note} {_told(f'{_SIGN}:', said.values())}".strip()
+    return shown.with_columns(shown["method"].replace(signed)), told
+
+
+def _heaviest(rows: pl.DataFrame) -> str:
+    """The label of the case of highest load among those at the last values of other fields."""
+    if "load" in rows.columns[: rows.columns.index("method")]:
+        rows = _at_last(rows, "load")[0].sort("load", maintain_order=True)
+    return str(rows["scenario"][-1])
 
 
 def _methods(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
