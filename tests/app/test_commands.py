@@ -419,6 +419,19 @@ def test_every_domain_command_prints_json(capsys, monkeypatch):
     assert capsys.readouterr().out.split()[:2] == ["servers", "wait_s"]
 
 
+def test_a_command_that_prints_as_it_goes_promises_no_json(capsys):
+    """It returns an exit code, which would be no result; the domain's help names it, its own is silent."""
+    assert main(["balancing", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("With --json every command prints JSON, except those that print as they go: steer.")
+    assert main(["balancing", "steer", "--help"]) == 0
+    assert "--json" not in capsys.readouterr().out
+    assert main(["balancing", "steer", "haproxy", "--socket", "s", "--backend", "b", "--json"]) == 2
+    assert "unknown option: --json" in capsys.readouterr().err
+    assert main(["entanglement", "--help"]) == 0
+    assert "With --json every command prints JSON." in capsys.readouterr().out
+
+
 def test_equal_failures_are_told_once_and_counted(capsys):
     with study_progress() as tell:
         for replication in range(20):

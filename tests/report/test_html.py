@@ -220,6 +220,20 @@ def test_one_case_and_two_axes(lab: SimpleNamespace, tmp_path: Path) -> None:
     assert names == {"levels-servers-count-16", "levels-servers-count-64", "differences", "winners"}
 
 
+def test_words_between_backticks_are_code_and_the_console_keeps_them(
+    lab: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lone backtick stays one, and nothing between two escapes the escaping."""
+    step = ("sed", "qoslab list", "A proxy does it with `weight <b>`, not with ` alone; about it")
+    domain = dataclasses.replace(registry.domain("synthetic"), next_steps=(step,))
+    monkeypatch.setitem(registry._domains, "synthetic", domain)
+    results = lab.build({name: {(): lab.sample(m, 0.001)} for name, m in (("lsq", 0.03), ("sed", 0.02))})
+    text = write_report(results, tmp_path / "report.html").read_text(encoding="utf-8")
+    said = "<dd>A proxy does it with <code>weight &lt;b&gt;</code>, not with ` alone; about it:<br>"
+    assert f"{said}<code>qoslab list</code></dd>" in text
+    assert step[2] in verdict(results).text
+
+
 def drawn_figure(rows: pl.DataFrame, series: dict[str, pl.DataFrame]) -> Any:
     from qoslab.draw import Band, lines
 

@@ -122,6 +122,27 @@ def test_a_caveat_names_its_cases(lab: SimpleNamespace) -> None:
     ]
 
 
+@pytest.mark.usefixtures("cautious")
+@pytest.mark.parametrize("marked", [{"lsq", "sed"}, {"sed"}])
+def test_no_seeds_are_asked_for_where_all_in_question_have_a_caveat(
+    lab: SimpleNamespace, marked: set[str]
+) -> None:
+    values = {name: {(): lab.sample(1.0 + 0.05 * k, 0.1, 5, k)} for k, name in enumerate(("lsq", "sed"))}
+    results = lab.build(values)
+    odd = [int(method in marked) for method in results.table["method"]]
+    results = dataclasses.replace(results, table=results.table.with_columns(pl.Series("counter.odd", odd)))
+    (text,) = [line.text for line in verdict(results).of("undecided")]
+    asks = [line.command for line in verdict(results).of("next") if "study.seeds" in (line.command or "")]
+    if len(marked) == 2:
+        assert text.endswith(
+            "more seeds would not settle that, as their figures are not what they seem (below)."
+        )
+        assert not asks
+    else:
+        assert "seeds would decide it" in text
+        assert asks
+
+
 def test_seeds_that_were_planned_are_no_added_ones(lab: SimpleNamespace) -> None:
     plain = verdict(_results(lab))
     assert not plain.of("added")

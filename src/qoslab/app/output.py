@@ -19,7 +19,7 @@ __all__ = [
     "default_in_words",
     "described",
     "duration",
-    "has_own_json",
+    "gives_json",
     "interactive",
     "print_json",
     "print_result",
@@ -89,9 +89,17 @@ def described(function: Any) -> str:
     return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", before.strip()))
 
 
-def has_own_json(function: Any) -> bool:
-    """Whether a command has a parameter `json` and prints JSON itself."""
-    return "json" in inspect.signature(function).parameters
+def gives_json(function: Any, *, itself: bool = True) -> bool:
+    """Whether a command has a result that `--json` prints; one that returns an exit code prints as it goes.
+
+    Args:
+        function: The command.
+        itself: Whether a command counts that has a parameter `json` and prints JSON itself.
+    """
+    signature = inspect.signature(function)
+    if "json" in signature.parameters:
+        return itself
+    return signature.return_annotation not in (int, "int")
 
 
 def print_result(result: Any, *, json: bool) -> int:

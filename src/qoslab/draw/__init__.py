@@ -12,7 +12,7 @@ from qoslab.draw.network import network_map
 from qoslab.draw.palette import INK, Look, looks
 from qoslab.draw.save import save, svg_text
 from qoslab.draw.spacetime import space_time
-from qoslab.draw.style import attach, attached, new_figure, style
+from qoslab.draw.style import attach, attached, footnote, new_figure, style
 
 __all__ = [
     "INK",
@@ -23,6 +23,7 @@ __all__ = [
     "bars",
     "convergence",
     "distribution",
+    "footnote",
     "forest",
     "heat_map",
     "lines",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["WIDTHS", "Width", "attach", "attached", "legend", "new_figure", "scales", "style"]
+__all__ = ["WIDTHS", "Width", "attach", "attached", "footnote", "legend", "new_figure", "scales", "style"]
 
 Width = Literal["column", "middle", "page"]
 
@@ -21,6 +22,10 @@ WIDTHS: dict[Width, float] = {"column": 3.5, "middle": 5.2, "page": 7.16}
 """Inches: one column and the full width of a two-column page (IEEE, ACM), and something in between."""
 
 _GOLDEN = 0.618
+_NOTE = 6.5
+"""Size of a footnote's type, in points."""
+_LETTER = 0.52
+"""Mean width of a letter over the size of the type."""
 
 _PARAMETERS: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -150,6 +155,21 @@ def scales(axes: Axes, *, log_x: bool, log_y: bool) -> None:
             axis.set_major_locator(LogLocator(subs=subs))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def footnote(figure: Figure, text: str) -> Figure:
+    """A sentence below a figure that says what its signs mean, so that its files explain themselves; one a figure.
+
+    Args:
+        figure: The figure.
+        text: The sentence; it is broken into lines as wide as the figure.
+    """
+    letters = 72.0 * float(figure.get_figwidth()) / (_NOTE * _LETTER)
+    with style():
+        figure.supxlabel(
+            textwrap.fill(text, int(letters)), x=0.01, ha="left", fontsize=_NOTE, linespacing=1.3
+        )
+    return figure
 
 
 def attach(figure: Figure, data: pl.DataFrame) -> Figure:

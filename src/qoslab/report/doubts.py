@@ -14,7 +14,7 @@ from qoslab.report.standing import Rival, Standing
 from qoslab.report.stats import student
 from qoslab.report.words import count, enumerate_words, metric_phrase, span
 
-__all__ = ["ENOUGH", "losses", "needed", "oracle", "recorded", "round_up", "undecided"]
+__all__ = ["ENOUGH", "losses", "needed", "odd", "oracle", "recorded", "round_up", "undecided"]
 
 ENOUGH = 10_000
 """Above this many seeds a difference is called too small to chase rather than undecided."""
@@ -43,7 +43,15 @@ def undecided(evidence: Evidence, standings: Sequence[Standing]) -> str:
     middle = ""
     if len(standings) == 1 and len(first.open) == 1 and first.open[0].contrast is not None:
         middle = _difference(evidence, first.open[0].contrast, first.comparisons)
+    if all(odd(evidence, standing) for standing in standings):
+        return f"{opening}{middle}; more seeds would not settle that, as their figures are not what they seem (below)."
     return f"{opening}{middle}{_remedy(standings)}."
+
+
+def odd(evidence: Evidence, standing: Standing) -> bool:
+    """Whether every method in question on a case carries a caveat, so that no number of seeds would decide it."""
+    marked = {caveat.method for caveat in evidence.caveats if caveat.case == standing.case}
+    return {standing.leader, *(rival.method for rival in standing.open)} <= marked
 
 
 def _identical(rival: Rival) -> bool:

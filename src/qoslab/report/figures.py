@@ -15,7 +15,7 @@ from qoslab.core.errors import problem_in
 from qoslab.core.registry import registry
 from qoslab.draw import Band, Look
 from qoslab.report.evidence import Axis, Evidence
-from qoslab.report.marks import footnotes, signs
+from qoslab.report.marks import footnotes, signs, with_caveats
 from qoslab.report.places import axis_value, place
 from qoslab.report.source import ResultsLike
 from qoslab.report.standing import Standings
@@ -254,9 +254,11 @@ def domain_figures(results: ResultsLike) -> Iterator[Drawn]:
     Args:
         results: The results.
     """
-    for entry in registry.domain(results.study.domain).figures:
+    figures = registry.domain(results.study.domain).figures
+    rows = with_caveats(results.table, results.study.domain) if figures else results.table
+    for entry in figures:
         try:
-            figure = _called(entry, results)
+            figure = _called(entry, rows, results)
         except Exception as error:  # a broken figure of a plug-in must not cost the report
             problem = problem_in(error, Path.cwd(), "")
             place = f" ({problem.path.name}:{problem.line})" if problem.path else ""
@@ -266,12 +268,12 @@ def domain_figures(results: ResultsLike) -> Iterator[Drawn]:
             yield Drawn(slug(entry.name), entry.summary, "", figure)
 
 
-def _called(entry: FigureEntry, results: ResultsLike) -> Figure | None:
+def _called(entry: FigureEntry, rows: pl.DataFrame, results: ResultsLike) -> Figure | None:
     """The figure, or None where it has nothing to draw."""
     series = {name: results.series(name) for name in entry.needs}
     if any(frame.is_empty() for frame in series.values()):
         return None
-    figure: Figure | None = load(entry.target)(results.table, series)
+    figure: Figure | None = load(entry.target)(rows, series)
     if figure is not None and not hasattr(figure, "savefig"):
         message = f"{entry.target} gave {type(figure).__name__}, not a matplotlib Figure"
         raise TypeError(message)

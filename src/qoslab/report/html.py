@@ -108,7 +108,7 @@ def _rendered(
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     block = row_block(results, evidence)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    environment.filters["bound"] = _bound
+    environment.filters["spoken"] = _spoken
     environment.filters["capital"] = capital
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     room = _TABLE_ROWS  # a page of more cells opens too slowly; the first table is always there
@@ -154,6 +154,13 @@ def _scope(answer: Verdict) -> str:
 def _bound(text: str) -> str:
     """Numbers and their units kept on one line."""
     return re.sub(r"(?<=\d) (?=(?:%|[nµmkMGT]?(?:s|bit/s|B|Hz))(?:\W|$))| (?== )|(?<= =) ", "\u00a0", text)
+
+
+def _spoken(text: str) -> Markup:
+    """A sentence of the console as the page shows it: what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(_bound(text)))))
 
 
 def _breakable(head: str) -> Markup:

@@ -11,7 +11,7 @@ from qoslab.core.registry import registry
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Caveat", "footnotes", "found_caveats", "meanings", "signs"]
+__all__ = ["Caveat", "footnotes", "found_caveats", "meanings", "signs", "with_caveats"]
 
 _SIGNS = "†‡§¶"
 
@@ -59,6 +59,26 @@ def found_caveats(table: pl.DataFrame, domain: str, cases: list[str], methods: l
             for scenario, method, count, trials in most.iter_rows()
         ]
         yield from sorted(found, key=lambda caveat: (caveat.method, caveat.case))
+
+
+def with_caveats(table: pl.DataFrame, domain: str) -> pl.DataFrame:
+    """A table of trials with the column `caveat` of a comparison: what is to be said of the trial's cell, or null.
+
+    Args:
+        table: One row per trial.
+        domain: Name of the domain.
+    """
+    import polars as pl
+
+    cases, methods = (table[name].unique(maintain_order=True).to_list() for name in ("scenario", "method"))
+    found = tuple(found_caveats(table, domain, cases, methods))
+    cells = dict.fromkeys((caveat.case, caveat.method) for caveat in found)
+    told = pl.DataFrame(
+        [(cases[case], methods[method], meanings(found, case, method)) for case, method in cells],
+        schema={"scenario": pl.String, "method": pl.String, "caveat": pl.String},
+        orient="row",
+    )
+    return table.join(told, on=["scenario", "method"], how="left", maintain_order="left")
 
 
 def meanings(caveats: tuple[Caveat, ...], case: int, method: int) -> str | None:

@@ -358,7 +358,8 @@ def _more_seeds(evidence: Evidence, standings: Standings) -> int | None:
         return None
     if _seeds(evidence) <= 1:
         return _USUAL_SEEDS if evidence.planned <= 1 else None
-    wanted = [doubts.needed([standing]) for standing in standings.cases if standing.open]
+    open_cases = [one for one in standings.cases if one.open and not doubts.odd(evidence, one)]
+    wanted = [doubts.needed([standing]) for standing in open_cases]
     feasible = [seeds for seeds in wanted if seeds is not None and seeds <= doubts.ENOUGH]
     return max(doubts.round_up(max(feasible)), evidence.planned + 1) if feasible else None
 

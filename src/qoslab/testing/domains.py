@@ -175,7 +175,8 @@ def _example_table(domain: Domain) -> tuple[Any, dict[str, Any]]:
         for name, columns in outcome.series.items():
             keys = [pl.lit(value).alias(key) for key, value in place.items()]
             series.setdefault(name, []).append(pl.DataFrame(dict(columns)).select(*keys, pl.all()))
-    return pl.DataFrame(rows), {name: pl.concat(parts) for name, parts in series.items()}
+    table = pl.DataFrame(rows).with_columns(caveat=pl.lit(None, pl.String))
+    return table, {name: pl.concat(parts) for name, parts in series.items()}
 
 
 def scenario_fields_are_explained(domain: Domain) -> None:

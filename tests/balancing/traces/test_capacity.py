@@ -156,3 +156,53 @@ def test_a_script_gets_json_and_an_exit_code(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["best"] is None
     assert main([word for word in words if word != "--json"] + ["1e-9"]) == 1
     assert capsys.readouterr().out.startswith("no number of servers tried keeps")
+
+
+def test_a_size_without_a_steady_state_misses(tmp_path):
+    """Random splits equally: above load 2/3 the slower of speeds 1 and 2 never catches up, whatever a run shows."""
+    path = small(tmp_path)
+    path.write_text(path.read_text().replace("count = 2", "count = 2, speeds = [1.0, 2.0]"))
+    told = plan_capacity(path, limit=1e6, vary="load", low=0.3, high=0.95, seeds=4)
+    assert told.best is not None
+    assert told.best < 0.8
+    hardest = told.points[-1]
+    assert (hardest.unsteady, hardest.verdict) == (1.0, "misses")
+    assert any("no steady state at" in words and "0.95" in words for words in told.warnings)
+    assert "misses, no steady state" in told.in_words()
+
+
+def test_few_unsteady_seeds_are_a_warning():
+    def judge(at):
+        return Point(at, 0.1, 0.1, 0.1, "meets", unsteady=0.25)
+
+    answer = search_servers(judge, 1, 4, 1.0)
+    assert answer.best == 1
+    assert "some seeds reached no steady state at 1, 2, 3, 4" in answer.warnings[0]
+
+
+def test_a_metric_that_is_not_measured_is_no_metric_that_misses(tmp_path):
+    path = small(tmp_path)
+    with pytest.raises(BadInput, match=r'response_time_p99_s is not measured with metrics = "mean"'):
+        plan_capacity(path, limit=100.0, seeds=2, set=("scenario.metrics=mean",))
+    mean = plan_capacity(
+        path, limit=100.0, seeds=2, metric="response_time_mean_s", set=("scenario.metrics=mean",)
+    )
+    assert mean.best == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "least"),
+    [
+        ("hedge_s = 0.5", 2),
+        ('changes = [{ at_s = 10.0, servers = [3], action = "speed", speed = 0.5 }]', 4),
+    ],
+)
+def test_the_search_begins_where_the_scenario_can_stand(tmp_path, line, least):
+    path = small(tmp_path)
+    path.write_text(
+        path.read_text().replace("requests", f"{line}\nrequests").replace("count = 2", "count = 4")
+    )
+    told = plan_capacity(path, limit=1e6, seeds=2)
+    assert told.points[0].at >= least
+    with pytest.raises(BadInput, match=r"second server|changes name server"):
+        plan_capacity(path, limit=1e6, seeds=2, low=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import default_in_words, described, has_own_json, print_result
+from qoslab.app.output import default_in_words, described, gives_json, print_result
 from qoslab.core.domain import Command, Domain, load_part
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.parts import COMMANDS, plugins_of
@@ -33,7 +33,7 @@ def run_domain_command(words: list[str], commands: Iterable[str]) -> int:
         raise BadInput(Problem(message=f"domain {domain.name!r} has no commands of its own", hint=hint))
     words = words[1:] or ["--help"]
     command = next((one for one in domain.commands if one.name == words[0]), None)
-    json = "--json" in words and command is not None and not has_own_json(_function(domain, command))
+    json = "--json" in words and command is not None and gives_json(_function(domain, command), itself=False)
     if json:
         words = [word for word in words if word != "--json"]
     result = domain_app(domain)(words, exit_on_error=False, print_error=False)
@@ -48,7 +48,7 @@ def domain_app(domain: Domain) -> App:
         name=f"qoslab {domain.name}",
         default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
         help=domain.summary,
-        help_epilogue="With --json every command prints JSON.",
+        help_epilogue=_about_json(domain),
         result_action="return_value",
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
@@ -56,8 +56,19 @@ def domain_app(domain: Domain) -> App:
     for command in domain.commands:
         function = _function(domain, command)
         about = described(function) or f"{command.summary}."
-        app.command(function, name=command.name, help=about, help_epilogue="--json: print JSON.")
+        json = "--json: print JSON." if gives_json(function) else ""
+        app.command(function, name=command.name, help=about, help_epilogue=json)
     return app
+
+
+def _about_json(domain: Domain) -> str | None:
+    """Which commands print their result as JSON."""
+    without = [one.name for one in domain.commands if not gives_json(_function(domain, one))]
+    if len(without) == len(domain.commands):
+        return None
+    if not without:
+        return "With --json every command prints JSON."
+    return f"With --json every command prints JSON, except those that print as they go: {', '.join(without)}."
 
 
 def _domain(name: str, commands: Iterable[str]) -> Domain:

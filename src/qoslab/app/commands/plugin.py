@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qoslab.app.output import default_in_words, described, has_own_json, print_result
+from qoslab.app.output import default_in_words, described, gives_json, print_result
 from qoslab.core.parts import COMMANDS, load_plugin, plugins_of
 from qoslab.core.registry import registry
 
@@ -31,7 +31,7 @@ def run_plugin_command(words: list[str]) -> int:
     """
     function = load_plugin(COMMANDS, words[0])
     rest = words[1:]
-    json = "--json" in rest and not has_own_json(function)
+    json = "--json" in rest and gives_json(function, itself=False)
     if json:
         rest = [word for word in rest if word != "--json"]
     return print_result(_app(words[0], function)(rest, exit_on_error=False, print_error=False), json=json)
@@ -44,7 +44,7 @@ def _app(name: str, function: Any) -> App:
         name=f"qoslab {name}",
         help=described(function),
         default_parameter=Parameter(negative_iterable=(), show_default=default_in_words),
-        help_epilogue="--json: print JSON.",
+        help_epilogue="--json: print JSON." if gives_json(function) else "",
         result_action="return_value",
         help_format="plaintext",
         suppress_keyboard_interrupt=False,

@@ -15,9 +15,6 @@ from qoslab.domains.balancing.state import Tally, World
 
 __all__ = ["outcome"]
 
-_T_QUANTILE = 2.0395  # Student, 31 degrees of freedom, 97.5 %
-_GROUPS = 32
-_LEAST_IN_GROUP = 10
 _BUSY = 0.999
 """From this share of the measured time on a server counts as never idle."""
 _GROWTH = 1.25
@@ -37,7 +34,7 @@ def outcome(scenario: BalancingScenario, world: World, *, keep_series: bool) -> 
     metrics = _means(world, first)
     if scenario.metrics == "full":
         metrics |= _distributions(world.tally, first) | _fairness(world.tally, first)
-        metrics |= _half_width(world, first) | _share_spread(world.tally, first)
+        metrics |= _share_spread(world.tally, first)
     counters = _counters(world) | ({"unsteady": 1} if _unsteady(scenario, world, first) else {})
     return Outcome(metrics, counters, _series(world, first) if keep_series else {})
 
@@ -110,22 +107,6 @@ def _fairness(tally: Tally, first: int) -> dict[str, float]:
         found["residual_work_mean_s"] = float(sums[state.WORK] / sums[state.GRID])
         found["residual_work_max_s"] = float(tally.fairness[first:, state.WORK_MOST].max())
     return found
-
-
-def _half_width(world: World, first: int) -> dict[str, float]:
-    """95 % interval of this run's mean response time, from the means of 32 groups of batches."""
-    tally = world.tally
-    start = _first_batch(world, first)
-    size = (state.BATCHES - start) // _GROUPS
-    if size < 1:
-        return {}
-    rows = slice(start, start + size * _GROUPS)
-    sums = tally.batch_total[rows].reshape(_GROUPS, size).sum(axis=1)
-    counts = tally.batch_count[rows].reshape(_GROUPS, size).sum(axis=1)
-    if counts.min() < _LEAST_IN_GROUP:
-        return {}
-    deviation = float((sums / counts).std(ddof=1))
-    return {"response_time_half_width_s": _T_QUANTILE * deviation / math.sqrt(_GROUPS)}
 
 
 def _unsteady(scenario: BalancingScenario, world: World, first: int) -> bool:

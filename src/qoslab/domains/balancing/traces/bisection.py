@@ -25,6 +25,8 @@ class Point:
         low: Lower end of its 95 % interval (Student).
         high: Upper end.
         verdict: `meets`, `misses`, or `undecided` where the limit lies within the interval.
+        unsteady: Share of the seeds whose run reached no steady state; from a half on the size misses the limit,
+            whatever the figures of runs of this length are.
     """
 
     at: float
@@ -32,6 +34,15 @@ class Point:
     low: float
     high: float
     verdict: Literal["meets", "misses", "undecided"]
+    unsteady: float = 0.0
+
+    def within(self, limit: float) -> bool:
+        """Whether the mean over the seeds meets the limit, in a steady state."""
+        return self.mean <= limit and self.unsteady < UNSTEADY
+
+
+UNSTEADY = 0.5
+"""The share of seeds without a steady state from which on a size counts as having none."""
 
 
 @dataclass
@@ -76,12 +87,12 @@ def search_servers(judge: Judge, low: int, high: int, limit: float) -> Answer:
             bad, fine = (bad, middle) if good(at(middle)) else (middle, fine)
         return fine
 
-    best = least(lambda point: point.mean <= limit)
+    best = least(lambda point: point.within(limit))
     sure = least(lambda point: point.verdict == "meets")
     if best is not None:
         for size in range(max(low, best - _NEIGHBOURS), min(high, best + _NEIGHBOURS) + 1):
             at(size)
-        best = min((size for size in seen if size <= best and seen[size].mean <= limit), default=best)
+        best = min((size for size in seen if size <= best and seen[size].within(limit)), default=best)
     points = [seen[size] for size in sorted(seen)]
     return Answer(best, sure, points, _doubts(points, limit, falling=True))
 
@@ -106,7 +117,7 @@ def search_load(judge: Judge, low: float, high: float, limit: float) -> Answer:
             fine, bad = (middle, bad) if good(at(middle)) else (fine, middle)
         return fine
 
-    best = most(lambda point: point.mean <= limit)
+    best = most(lambda point: point.within(limit))
     sure = most(lambda point: point.verdict == "meets")
     points = [seen[value] for value in sorted(seen)]
     return Answer(best, sure, points, _doubts(points, limit, falling=False))
@@ -115,11 +126,11 @@ def search_load(judge: Judge, low: float, high: float, limit: float) -> Answer:
 def _doubts(points: list[Point], limit: float, *, falling: bool) -> list[str]:
     """Says so where the metric does not go one way as the size grows, beyond the intervals."""
     rising = points[::-1] if falling else points
-    missed = [point for point in rising if point.mean > limit]
+    missed = [point for point in rising if not point.within(limit)]
     found = []
     if missed:
         first = rising.index(missed[0])
-        later = [point for point in rising[first:] if point.mean <= limit]
+        later = [point for point in rising[first:] if point.within(limit)]
         if later:
             found.append(
                 f"not monotone: {missed[0].at:g} misses the limit, but {later[0].at:g} meets it, though it is the "
@@ -130,4 +141,21 @@ def _doubts(points: list[Point], limit: float, *, falling: bool) -> list[str]:
             found.append(
                 f"not monotone: the metric is worse at {one.at:g} than at {two.at:g}, the harder case"
             )
+    return found + _unsteady(points, limit)
+
+
+def _unsteady(points: list[Point], limit: float) -> list[str]:
+    """Says so where runs without a steady state speak for a size, or would have."""
+    found = []
+    barred = [f"{point.at:g}" for point in points if point.mean <= limit and not point.within(limit)]
+    if barred:
+        found.append(
+            f"no steady state at {', '.join(barred)}: queues grow for as long as the runs last, so these count as "
+            "misses although their figures are within the limit"
+        )
+    some = [f"{point.at:g}" for point in points if point.within(limit) and point.unsteady > 0.0]
+    if some:
+        found.append(
+            f"some seeds reached no steady state at {', '.join(some)}: longer runs may miss the limit there"
+        )
     return found

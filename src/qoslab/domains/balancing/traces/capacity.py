@@ -17,13 +17,22 @@ from qoslab.core.context import Context
 from qoslab.core.domain import load
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.located import read_toml, validate, with_overrides
+from qoslab.core.outcome import Outcome
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing.traces.bisection import Answer, Judge, Point, search_load, search_servers
+from qoslab.domains.balancing.traces.bisection import (
+    UNSTEADY,
+    Answer,
+    Judge,
+    Point,
+    search_load,
+    search_servers,
+)
 
 __all__ = ["Capacity", "plan_capacity"]
 
 Vary = Literal["servers", "load"]
+Verdict = Literal["meets", "misses", "undecided"]
 _VARIED: dict[str, frozenset[str]] = {
     "servers": frozenset({"servers.count"}),
     "load": frozenset({"load", "rate_per_s"}),
@@ -87,6 +96,7 @@ class Capacity:
         lines = [f"{self.vary:>10}  {self.metric}, mean of {self.seeds} common seeds, 95 % interval"]
         lines += [
             f"{point.at:>10g}  {point.mean:.4g} ({point.low:.4g} to {point.high:.4g})  {point.verdict}"
+            + ("" if point.unsteady < UNSTEADY else ", no steady state")
             for point in self.points
         ]
         if self.recorded:
@@ -123,7 +133,8 @@ def plan_capacity(
         metric: A metric of the domain for which lower is better.
         method: Which of the file's methods, by its label, such as jsq(d=2); by default the first.
         vary: What to search for.
-        low: Where to begin: 1 server, load 0.05.
+        low: Where to begin: the fewest servers that the scenario allows (1; 2 with hedge_s; those that its changes
+            name), load 0.05.
         high: Where to end: eight times the file's servers, load 0.99.
         seeds: Replications of every size, the same for all.
         set: Values set from outside, such as scenario.load=0.8.
@@ -144,7 +155,7 @@ def plan_capacity(
     case = _Case.read(study, method, vary, set, data)
     if vary == "servers":
         count = int(case.scenario.servers.count)
-        bounds = 1 if low is None else int(low), 8 * count if high is None else int(high)
+        bounds = case.fewest() if low is None else int(low), 8 * count if high is None else int(high)
         _check_bounds(*bounds, least=1, most=100_000)
         answer = search_servers(case.judge(case.with_servers(), metric, limit, seeds), *bounds, limit)
     else:
@@ -217,6 +228,11 @@ class _Case:
         clean = {key: value for key, value in table.items() if value is not None}
         return validate(kind, clean, context={"base": str(self.base)})
 
+    def fewest(self) -> int:
+        """Of how many servers the scenario speaks at least."""
+        named = [number for change in self.scenario.changes for number in change.servers]
+        return max([1, 1 if self.scenario.hedge_s is None else 2, *(number + 1 for number in named)])
+
     def with_servers(self) -> Callable[[float], Any]:
         """Scenarios with other numbers of servers and the file's rate of requests."""
         given = {} if self.table.get("servers") is None else dict(self.table["servers"])
@@ -246,24 +262,37 @@ class _Case:
         paths = [Seed(0, "plan-capacity", "", number) for number in range(seeds)]
 
         def point(size: float) -> Point:
-            outcomes = run(scenario_at(size), self.method, paths, self.context)
+            outcomes = list(run(scenario_at(size), self.method, paths, self.context))
+            _see_that_it_is_measured(self.scenario, outcomes, metric)
             values = [outcome.metrics.get(metric, math.inf) for outcome in outcomes]
-            return _point(size, np.array(values), limit)
+            unsteady = sum(outcome.counters.get("unsteady", 0) > 0 for outcome in outcomes) / len(outcomes)
+            return _point(size, np.array(values), limit, unsteady)
 
         return point
 
 
-def _point(size: float, values: Any, limit: float) -> Point:
+def _see_that_it_is_measured(scenario: Any, outcomes: Sequence[Outcome], metric: str) -> None:
+    """A metric that the scenario leaves out is no metric that misses its limit."""
+    if scenario.metrics == "mean" and not any(metric in outcome.metrics for outcome in outcomes):
+        raise BadInput(
+            Problem(
+                message=f'{metric} is not measured with metrics = "mean"',
+                field="scenario.metrics",
+                hint='set it to "full": --set scenario.metrics=full',
+            )
+        )
+
+
+def _point(size: float, values: Any, limit: float, unsteady: float) -> Point:
     from scipy.special import stdtrit
 
     if not np.isfinite(values).all():
-        return Point(size, math.inf, math.inf, math.inf, "misses")
+        return Point(size, math.inf, math.inf, math.inf, "misses", unsteady)
     mean = float(values.mean())
     half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
     low, high = mean - half, mean + half
-    return Point(
-        size, mean, low, high, "meets" if high <= limit else "misses" if low > limit else "undecided"
-    )
+    verdict: Verdict = "meets" if high <= limit else "misses" if low > limit else "undecided"
+    return Point(size, mean, low, high, "misses" if unsteady >= UNSTEADY else verdict, unsteady)
 
 
 def _overrides(given: Sequence[str]) -> dict[str, str]:
