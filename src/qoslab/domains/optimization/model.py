@@ -14,6 +14,7 @@ from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.method import method_name
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.apart import follow_apart, refuse_apart
@@ -101,7 +102,7 @@ def prepare(program: Any, task: Task, *, refuse: bool, context: Context = UNTIME
     Raises:
         BadInput: The method does not fit the problem or the network, or its step size is too large.
     """
-    name = type(program).__name__
+    name = method_name(program)
     if program.decision == "own" and task.coupled is None:
         message = f"{name} finds decisions under shared constraints; this problem has one shared decision"
         hint = "problem.kind = 'dispatch' or 'qos', or another method"
