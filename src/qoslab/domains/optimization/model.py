@@ -245,7 +245,8 @@ def _outcome(
 
 
 def _unsettled(trace: Trace, task: Task) -> bool:
-    return unsettled(trace, task.decisions, task.costs if task.coupled is None else None)
+    problem = task.costs if task.coupled is None else task.coupled
+    return unsettled(trace, task.decisions, problem.when("after the last round"))
 
 
 def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:
