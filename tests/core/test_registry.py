@@ -8,7 +8,7 @@ import pytest
 
 from qoslab.core.domain import Command, Domain, FigureEntry
 from qoslab.core.errors import BadInput
-from qoslab.core.method import method
+from qoslab.core.method import method, method_name
 from qoslab.core.metric import Metric, unit_suffix
 from qoslab.core.registry import Registry, registry
 
@@ -176,6 +176,26 @@ def test_suffixes_of_units(unit, suffix):
 )
 def test_a_metric_with_a_unit_ends_in_it(name, unit, sound):
     assert Metric(name, unit, "lower", "x").has_its_suffix is sound
+
+
+def test_messages_name_a_method_as_its_study_does():
+    with registry.collecting():
+
+        @method("influence", "my_own", summary="of a user's file, which nobody else sees")
+        @dataclass(frozen=True)
+        class Mine:
+            pass
+
+    @dataclass(frozen=True)
+    class Unregistered(Mine):
+        pass
+
+    entry = registry.method("influence", "greedy")
+    assert [method_name(one) for one in (entry.cls(), Mine(), Unregistered())] == [
+        "greedy",
+        "my_own",
+        "Unregistered",
+    ]
 
 
 def test_nothing_of_this_package_had_to_be_left_out():

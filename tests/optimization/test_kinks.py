@@ -45,13 +45,17 @@ def test_a_given_step_stands():
 @pytest.mark.parametrize("problem", KINKED, ids=lambda table: table["kind"])
 @pytest.mark.parametrize("step", [0.0, 0.1])
 @pytest.mark.parametrize(
-    "kind",
-    [Extra, PushPull, PushDiging, Dextra, RowStochasticTracking, Frost],
-    ids=lambda kind: kind.__name__,
+    ("kind", "name"),
+    [
+        (Extra, "extra"),
+        (PushPull, "push_pull"),
+        (PushDiging, "push_diging"),
+        (Dextra, "dextra"),
+        (RowStochasticTracking, "row_stochastic_tracking"),
+        (Frost, "frost"),
+    ],
 )
-def test_methods_that_need_smooth_costs_refuse_kinks(problem, step, kind):
-    with pytest.raises(
-        BadInput, match=f"{kind.__name__} needs smooth costs, and agent 0's has kinks"
-    ) as refusal:
+def test_methods_that_need_smooth_costs_refuse_kinks(problem, step, kind, name):
+    with pytest.raises(BadInput, match=f": {name} needs smooth costs, and agent 0's has kinks") as refusal:
         metrics(problem, kind(step), 5)
     assert "admm take such costs" in str(refusal.value)

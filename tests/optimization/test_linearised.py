@@ -17,6 +17,7 @@ from qoslab.domains.optimization.methods.dextra import Dextra
 from qoslab.domains.optimization.methods.dgd import Dgd
 from qoslab.domains.optimization.methods.dual_decomposition import DualDecomposition
 from qoslab.domains.optimization.methods.extra import Extra
+from qoslab.domains.optimization.methods.penalty_consensus import PenaltyConsensus
 from qoslab.domains.optimization.methods.push_pull import PushPull
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.model import run
@@ -24,7 +25,7 @@ from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.scenario import OptimizationScenario, example
 from qoslab.domains.optimization.stability import growth, largest_stable, linear_round
 from qoslab.domains.optimization.task import make_task, own_of
-from qoslab.domains.optimization.trace import Trace, unsettled
+from qoslab.domains.optimization.trace import Trace, spread, unsettled
 
 
 def world(nodes, kind="logistic", **more):
@@ -143,6 +144,51 @@ def test_agents_on_both_sides_of_their_optimum_are_not_marked(tmp_path):
     found = {step: outcome(world(8, problem=problem, rounds=30), Dgd(step)) for step in (0.0, 0.5)}
     assert all(one.metrics["error"] > 0.01 for one in found.values())
     assert all(one.counters["unsettled"] == 0 for one in found.values())
+
+
+def dispatch(**more):
+    """Everybody wishes 10, and all together may have nothing: the optimum is next to 0, where agents start."""
+    table = {
+        "kind": "dispatch",
+        "curvatures": [0.999, 1.001] * 4,
+        "targets": [10.0] * 8,
+        "demand": 0.0,
+        "box": [-1000.0, 1000.0],
+    }
+    return world(8, problem=table, **more)
+
+
+@pytest.mark.parametrize(
+    "method", [PenaltyConsensus(penalty=0.01), Dgd(1e-3)], ids=["own decisions", "prices"]
+)
+def test_own_decisions_on_the_way_from_their_wishes_are_not_marked(method):
+    found = outcome(dispatch(rounds=20), method)
+    assert found.metrics["error"] > 0.5
+    assert found.counters["unsettled"] == 0
+
+
+@pytest.mark.parametrize(
+    "method", [PenaltyConsensus(step=500.0, power=0.0), Dgd(5e4, power=0.0)], ids=["own decisions", "prices"]
+)
+def test_own_decisions_between_the_ends_of_their_boxes_are_marked(method):
+    found = outcome(dispatch(unstable="run"), method)
+    assert found.metrics["diverged"] == 0
+    assert found.metrics["error"] > 100.0
+    assert found.counters["unsettled"] == 1
+
+
+@pytest.mark.parametrize("kind", ["dispatch", "qos"])
+def test_the_spread_of_own_decisions_is_the_distance_of_the_least_of_each_agents_own_costs(kind):
+    task = make_task(world(6, kind), Seed(), Context())
+    coupled, grid = task.coupled, np.linspace(0.0, 1.0, 20001)
+    apart = []
+    for i in range(6):
+        ends = zip(coupled.low[i], coupled.high[i], strict=True)
+        points = np.stack([low + (high - low) * grid for low, high in ends], axis=1)
+        costs = coupled.rows([i] * len(points)).own.value(points)
+        best = points[np.argmin(costs, axis=0), np.arange(points.shape[1])]
+        apart.append(((best - task.decisions[i]) ** 2).sum())
+    assert spread(coupled, task.decisions) == pytest.approx(np.sqrt(np.mean(apart)), abs=1e-3)
 
 
 @pytest.mark.parametrize(

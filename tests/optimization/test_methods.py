@@ -250,9 +250,9 @@ def test_a_step_past_the_limit_is_refused_before_the_run():
 
 
 def test_methods_that_do_not_fit_say_so():
-    with pytest.raises(BadInput, match="this problem has one shared decision"):
+    with pytest.raises(BadInput, match=r"penalty_consensus finds decisions under .* this problem has one"):
         prepare(PenaltyConsensus(), a1(), refuse=True)
-    with pytest.raises(BadInput, match="does not keep to the agents' sets"):
+    with pytest.raises(BadInput, match="push_pull does not keep to the agents' sets"):
         prepare(PushPull(), b2(), refuse=True)
     with pytest.raises(BadInput, match="there is no agent 9"):
         outcome(world(eavesdropper={"agent": 9}), PushPull())

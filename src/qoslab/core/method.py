@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, get_args, runtime_checkable
+from weakref import WeakKeyDictionary
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 
-__all__ = ["Information", "MethodEntry", "Origin", "Trainable", "method"]
+__all__ = ["Information", "MethodEntry", "Origin", "Trainable", "method", "method_name"]
 
 Information = Literal["blind", "probing", "oracle"]
 """What a method may see: its own observations; also answers to its probes; also the true state."""
@@ -109,9 +110,18 @@ def method(
         from qoslab.core.registry import registry
 
         registry.add_method(entry)
+        _NAMES[cls] = name
         return cls
 
     return register
+
+
+_NAMES: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def method_name(method: object) -> str:
+    """The name by which a method is registered, of a user's file too, for messages; else its class's own."""
+    return _NAMES.get(type(method), type(method).__name__)
 
 
 RESERVED = frozenset({"id", "file", "label"})

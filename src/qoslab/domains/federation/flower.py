@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, MissingExtra, Problem
+from qoslab.core.method import method_name
 from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.network import FloatArray
 from qoslab.domains.federation.strategy import Round, Strategy
@@ -57,7 +58,7 @@ class Server:
         needs, guide = method.needs(), method.guide(self._state, np.arange(1))
         plain = needs.clients and not needs.server_data_at_clients and not needs.pooled
         if not plain or needs.vectors_up > 1 or guide.shift is not None or guide.pull:
-            message = f"{type(method).__name__} needs more of clients than the weights they end with"
+            message = f"{method_name(method)} needs more of clients than the weights they end with"
             hint = "fedavg, fedavg_momentum, median, trimmed_mean, krum, or server_learning on one of these"
             raise BadInput(Problem(field="method", message=message, hint=hint))
 

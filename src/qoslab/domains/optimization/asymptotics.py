@@ -10,6 +10,8 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 from qoslab.agents.weights import Weights
+from qoslab.core.context import Context
+from qoslab.domains.optimization.limits import UNTIMED
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.rowsteps import row_step
 from qoslab.graphs.spectra import perron, second_eigenvalue
@@ -136,8 +138,13 @@ def _averages(method: Predictable, near: Asymptotics) -> list[FloatArray]:
     return [near.weights.of(kind).toarray() for kind in kinds]
 
 
-def stability_limit(method: Any, near: Asymptotics) -> float | None:
+def stability_limit(method: Any, near: Asymptotics, context: Context = UNTIMED) -> float | None:
     """The step size at which the predicted rate reaches 1, by bisection to 1e-6 relative.
+
+    Args:
+        method: A method with `step`.
+        near: What is known near the optimum.
+        context: Where the time is checked.
 
     Returns:
         None where the method has no `step` to change, where the sum of the costs is flat in some direction, so that
@@ -149,6 +156,7 @@ def stability_limit(method: Any, near: Asymptotics) -> float | None:
         return None
 
     def stable(step: float) -> bool:
+        context.check_time()
         return predicted_rate(_with_step(method, step), near) < 1.0
 
     high = 1.0 / near.smoothness

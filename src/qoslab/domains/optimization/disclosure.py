@@ -21,6 +21,7 @@ from qoslab.agents.message import FloatArray
 from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.method import method_name
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.adversaries import Private, gaussian_noise
 from qoslab.domains.optimization.problems.smooth import Quadratic
@@ -75,7 +76,7 @@ def message_forms(method: Any, task: Task, count: int) -> FloatArray:
     other = np.random.default_rng(0).standard_normal(size)
     apart = np.abs(_transcript(method, task, other, count) - still - forms @ other).max()
     if not apart <= _AFFINE * max(1.0, float(np.abs(forms).max())):
-        message = f"the messages of {type(method).__name__} are not affine in the agents' targets"
+        message = f"the messages of {method_name(method)} are not affine in the agents' targets"
         hint = "full knowledge is defined for methods with linear rounds"
         raise BadInput(Problem(field="method", message=message, hint=hint))
     return np.asarray(forms)

@@ -14,6 +14,7 @@ from qoslab.agents.rounds import Wire, rounds
 from qoslab.agents.tap import Tap
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.method import method_name
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.apart import follow_apart, refuse_apart
@@ -25,6 +26,7 @@ from qoslab.domains.optimization.asymptotics import (
 )
 from qoslab.domains.optimization.disclosure import HORIZON, disclosure, message_forms
 from qoslab.domains.optimization.eavesdropping import scaled_quotient, scaled_state_quotient, state_leakage
+from qoslab.domains.optimization.limits import UNTIMED
 from qoslab.domains.optimization.metrics import decisions, error, judged, measured_rate
 from qoslab.domains.optimization.oracle import central_cost
 from qoslab.domains.optimization.privacy import made_private
@@ -85,13 +87,14 @@ def _shown(last: int) -> NDArray[np.int64]:
     return np.unique(np.round(np.linspace(0, last, min(last + 1, _SHOWN))).astype(np.int64))
 
 
-def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
+def prepare(program: Any, task: Task, *, refuse: bool, context: Context = UNTIMED) -> float | None:
     """The predicted rate, and every reason why a method cannot be used here, before it runs.
 
     Args:
         program: The method.
         task: What it is to work on.
         refuse: Whether a step size past the stability limit is refused.
+        context: Where the time is checked.
 
     Returns:
         The factor by which the error falls in a round in the end; None where it is not predicted.
@@ -99,7 +102,7 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
     Raises:
         BadInput: The method does not fit the problem or the network, or its step size is too large.
     """
-    name = type(program).__name__
+    name = method_name(program)
     if program.decision == "own" and task.coupled is None:
         message = f"{name} finds decisions under shared constraints; this problem has one shared decision"
         hint = "problem.kind = 'dispatch' or 'qos', or another method"
@@ -129,7 +132,7 @@ def prepare(program: Any, task: Task, *, refuse: bool) -> float | None:
         return None
     rate = predicted_rate(program, near)
     if refuse and rate > 1.0 + 1e-6:
-        limit = stability_limit(program, near)
+        limit = stability_limit(program, near, context)
         name = step_field(program)
         size = "step size" if name == "step" else name
         message = f"the {size} {program.scale(near):.6g} is past the stability limit"
@@ -179,19 +182,20 @@ def _one(scenario: OptimizationScenario, method: Any, seed: Seed, context: Conte
     steady = scenario.link_up == 1.0
     told = steady and quiet(scenario)  # rates are those of rounds that are all alike
     refuse = scenario.unstable == "refuse" and steady and round_alike(scenario)
-    rate = prepare(method, task, refuse=refuse)
+    rate = prepare(method, task, refuse=refuse, context=context)
     if task.later is not None:
-        prepare(method, task.later, refuse=refuse)
+        prepare(method, task.later, refuse=refuse, context=context)
         rate = None
     found = _oracle(scenario, task)
     noise = 0.0 if scenario.privacy is None else scenario.privacy.noise
     own = own_of(made_private(task, noise, seed), scenario, seed, method.decision)
     if scenario.judge_steps:
-        found |= judged_steps(method, task, own, scenario)
+        found |= judged_steps(method, task, own, scenario, context)
     if scenario.unstable == "refuse" and (rate is None or not steady) and round_alike(scenario):
-        require_stable(method, task, own, scenario.link_up)
+        require_stable(method, task, own, scenario.link_up, context)
     if refuse and hasattr(method, "first_step"):
-        require_settling(method, task.at(scenario.rounds), method.first_step(own), scenario.rounds)
+        last = task.at(scenario.rounds)
+        require_settling(method, last, method.first_step(own), scenario.rounds, context)
     table = scenario.channel
     channel = Channel(table.noise, table.loss, table.delay)
     weights = None if steady else changing(task, scenario.link_up, seed.generator("links"))
@@ -241,7 +245,8 @@ def _outcome(
 
 
 def _unsettled(trace: Trace, task: Task) -> bool:
-    return unsettled(trace, task.decisions, task.costs if task.coupled is None else None)
+    problem = task.costs if task.coupled is None else task.coupled
+    return unsettled(trace, task.decisions, problem.when("after the last round"))
 
 
 def _oracle(scenario: OptimizationScenario, task: Task) -> dict[str, float]:

@@ -7,16 +7,18 @@ that is still too large in the last round never lets the run settle, and is refu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from qoslab.agents.message import FloatArray
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.optimization.limits import ABOUT, CLOSE, UNTIMED, Limit, last_stable
 from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.problems.multipliers import Solution, penalised
-from qoslab.domains.optimization.stability import SLACK, Limit, growth_beyond
+from qoslab.domains.optimization.stability import SLACK, growth_beyond
 from qoslab.domains.optimization.steps import falling
 from qoslab.domains.optimization.task import Task
 
@@ -53,6 +55,7 @@ class Settling:
         penalty: r.
         mixing: W, csr of shape (n, n).
         pause: Rounds from one step of the decisions to the next.
+        context: Where the time is checked, before every round.
     """
 
     coupled: Coupled
@@ -62,14 +65,16 @@ class Settling:
     penalty: float
     mixing: Any
     pause: int
+    context: Context = field(default_factory=Context)
 
     @classmethod
-    def at(cls, method: Any, task: Task) -> Settling | None:
+    def at(cls, method: Any, task: Task, context: Context = UNTIMED) -> Settling | None:
         """The rounds of a penalty method near its end; None where they are too large to be judged.
 
         Args:
             method: A penalty method with `penalty`, `pause` and `weights_at(coupled, x)`.
             task: A coupled problem.
+            context: Where the time is checked, in all that is asked of the rounds.
         """
         coupled = task.coupled
         assert coupled is not None
@@ -80,7 +85,8 @@ class Settling:
         violated = coupled.constraint(near.x).sum(axis=0) > 0
         active = np.ones(m) if coupled.equality else violated.astype(np.float64)
         metric = 1.0 / method.weights_at(coupled, near.x)
-        return cls(coupled, near, active, metric, method.penalty, task.weights.doubly, method.pause)
+        mixing = task.weights.doubly
+        return cls(coupled, near, active, metric, method.penalty, mixing, method.pause, context)
 
     @property
     def size(self) -> int:
@@ -101,6 +107,7 @@ class Settling:
             step: s.
             give: J at this step, shape (n, d, d).
         """
+        self.context.check_time()
         n, m, d = self.coupled.share.shape
         share, x, e = self.coupled.share, vector[: n * d].reshape(n, d), vector[n * d :].reshape(n, m)
         kept = (self.metric - step * self.coupled.own.curvature(self.near.x)) * x
@@ -127,36 +134,27 @@ class Settling:
             found = growth_beyond(lambda vector: self.round(vector, step, give), self.size)
         return None if found is None else found ** (1.0 / self.pause)
 
-    def settles(self, step: float) -> bool:
-        """Whether nothing grows near x_r at a constant step, or nothing that was found."""
-        return (self.rate(step) or 0.0) <= 1.0 + (0.0 if self.dense else SLACK)
-
-    def limit(self, first: float = 1.0) -> Limit | None:
-        """The largest constant step that settles, by bisection to 1e-6, to 1e-3 past 400 numbers.
+    def limit(self, first: float = 1.0, precision: float = CLOSE) -> Limit | None:
+        """The largest constant step that settles: nothing, or nothing that was found, grows near x_r.
 
         Args:
             first: Where the search begins past 400 numbers.
+            precision: To which it is told past 400 numbers; 1e-6 up to there.
 
         Returns:
             None where no step is too large: all decisions may be at the ends of their boxes.
         """
-        first = 1.0 if self.dense else first
-        reach, precision = (_BOUNDLESS, 1e-6) if self.dense else (2.0**_DOUBLES, 1e-3)
-        high = low = first
-        while self.settles(high):
-            high *= 2.0
-            if high > reach * first:
-                return None
-        low = 0.5 * high if high > first else low
-        while not self.settles(low):
-            low /= 2.0
-            if low < first / reach:
-                return None
-        high = 2.0 * low
-        while high - low > precision * high:
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if self.settles(middle) else (low, middle)
-        return Limit(low, self.dense)
+        slack = 0.0 if self.dense else SLACK
+
+        def beyond(step: float) -> float:
+            return (self.rate(step) or 0.0) / (1.0 + slack)
+
+        if self.dense:
+            first, reach, about = 1.0, _BOUNDLESS, None
+        else:
+            reach, about = 2.0**_DOUBLES, precision
+        step = last_stable(beyond, first, reach=reach, precision=about or 1e-6)
+        return None if step is None else Limit(step, about)
 
 
 def settling_rate(method: Any, task: Task, step: float) -> float | None:
@@ -165,13 +163,13 @@ def settling_rate(method: Any, task: Task, step: float) -> float | None:
     return None if found is None else found.rate(step)
 
 
-def largest_step(method: Any, task: Task, first: float = 1.0) -> Limit | None:
+def largest_step(method: Any, task: Task, first: float = 1.0, context: Context = UNTIMED) -> Limit | None:
     """`Settling.limit`; None also where it is not judged."""
-    found = Settling.at(method, task)
+    found = Settling.at(method, task, context)
     return None if found is None else found.limit(first)
 
 
-def require_settling(method: Any, task: Task, first: float, rounds: int) -> None:
+def require_settling(method: Any, task: Task, first: float, rounds: int, context: Context = UNTIMED) -> None:
     """Refuse a penalty method whose step is past the limit to the last round.
 
     Args:
@@ -179,16 +177,17 @@ def require_settling(method: Any, task: Task, first: float, rounds: int) -> None
         task: A coupled problem.
         first: Its first step.
         rounds: Rounds of the run.
+        context: Where the time is checked.
 
     Raises:
         BadInput: It would never settle; names the limit.
     """
     last = falling(first, method.decay, method.power, rounds)
-    near = Settling.at(method, task)
+    near = Settling.at(method, task, context)
     rate = None if near is None else near.rate(last)
     if near is None or rate is None or rate <= 1.0 + 1e-9:
         return
-    limit = near.limit(last)
+    limit = near.limit(last, ABOUT)
     told = "" if limit is None else f" {limit.step:.6g}" if limit.exact else f" {limit}"
     message = f"the step size {first:.6g}, {last:.6g} in the last round, is past the stability limit"
     message += f"{told} here: the run would never settle"

@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from qoslab.agents.message import FloatArray, Mixing
 from qoslab.agents.program import Own, State
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.asymptotics import Predictable
 from qoslab.domains.optimization.bent import Bent, bent_at
+from qoslab.domains.optimization.limits import ABOUT, CLOSE, UNTIMED, Limit, last_stable
 from qoslab.domains.optimization.meanweights import mean_weights
 from qoslab.domains.optimization.problems.smooth import Quadratic
 from qoslab.domains.optimization.steps import step_field
@@ -33,7 +35,6 @@ from qoslab.domains.optimization.task import Task
 from qoslab.graphs.spectra import perron
 
 __all__ = [
-    "Limit",
     "LinearRound",
     "growth",
     "growth_beyond",
@@ -61,24 +62,6 @@ _SCALES = (1e-3, 1.0, 1e3, 1e6)
 """Sizes of states, in those of the data, at which rounds are held to be linear."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """Where stability ends.
-
-    Attributes:
-        step: The largest step that is stable.
-        exact: Whether all eigenvalues were found, so that it holds to 1e-4. Otherwise it is what Arnoldi's iteration
-            tells, to which a step that is too large by too little counts as stable.
-    """
-
-    step: float
-    exact: bool
-
-    def __str__(self) -> str:
-        """The step to three digits, with `about` where it is not exact."""
-        return f"{self.step:.3g}" if self.exact else f"of about {self.step:.3g}"
-
-
 @dataclass(frozen=True, eq=False)
 class LinearRound:
     """A round as a linear map on stacks of shape (parts, n, entries).
@@ -92,6 +75,7 @@ class LinearRound:
         resting: What else agents remember, at rest.
         mixing: Matrix of each part of the message.
         entries: Entries of a decision that look at each other.
+        context: Where the time is checked, before every round.
     """
 
     method: Any
@@ -100,6 +84,7 @@ class LinearRound:
     resting: State
     mixing: dict[str, Any]
     entries: int = 1
+    context: Context = field(default_factory=Context)
 
     @property
     def size(self) -> int:
@@ -127,6 +112,7 @@ class LinearRound:
 
     def __call__(self, stack: FloatArray, k: int = 1) -> FloatArray:
         """The stack after a round, of the same shape."""
+        self.context.check_time()
         state = self.state(stack, k)
         return np.stack([state[name] for name in self.moving])
 
@@ -173,7 +159,9 @@ class LinearRound:
         return all(np.allclose(last[name], part, rtol=1e-9) for name, part in self.resting.items())
 
 
-def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRound | None:
+def linear_round(
+    method: Any, task: Task, own: Own, up: float = 1.0, context: Context = UNTIMED
+) -> LinearRound | None:
     """The linear part of a method's rounds; None where they are not affine, change with the round or are not judged.
 
     Args:
@@ -181,6 +169,7 @@ def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRo
         task: What it works on.
         own: What all agents know.
         up: The probability that a link is up in a round; mean rounds are meant where it is below 1.
+        context: Where the time is checked, in all that is asked of the map.
     """
     around = _around(method, task, up)
     if around is None:
@@ -202,7 +191,7 @@ def linear_round(method: Any, task: Task, own: Own, up: float = 1.0) -> LinearRo
     resting |= {name: _rest(begun[name], mixing[name], kinds[name]) for name in averages}
     if "calm" in resting:
         resting["calm"] = np.ones(task.n)
-    found = LinearRound(method, own, moving, resting, mixing, entries)
+    found = LinearRound(method, own, moving, resting, mixing, entries, context)
     return found if moving and found.holds(scale) else None
 
 
@@ -298,10 +287,17 @@ def _outermost(apply: Callable[[FloatArray], FloatArray], size: int) -> FloatArr
         return np.empty(0)
 
 
-def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1.0) -> Limit | None:
+def largest_stable(
+    method: Any,
+    task: Task,
+    own: Own,
+    high: float,
+    up: float = 1.0,
+    *,
+    precision: float = CLOSE,
+    context: Context = UNTIMED,
+) -> Limit | None:
     """Where stability ends, between a step and the first of its halves, quarters, .. that is stable.
-
-    By bisection to 1e-4, to 1e-3 where eigenvalues take Arnoldi's iteration.
 
     Args:
         method: A method with `step`.
@@ -309,41 +305,31 @@ def largest_stable(method: Any, task: Task, own: Own, high: float, up: float = 1
         own: What all agents know.
         high: A step; it is doubled while it is stable.
         up: The probability that a link is up in a round.
+        precision: To which it is told where eigenvalues take Arnoldi's iteration; 1e-4 where all are found.
+        context: Where the time is checked.
 
     Returns:
         None where it is not judged, or all or none of 20 halves or doubles are stable.
     """
     if not is_dataclass(method) or not hasattr(method, "step"):
         return None
-    first = linear_round(_with_step(method, high), task, own, up)
+    first = linear_round(_with_step(method, high), task, own, up, context)
     if first is None:
         return None
-    precision = 1e-4 if first.dense else 1e-3
 
-    def stable(step: float) -> bool:
-        found = replace(first, method=_with_step(method, step))
-        return (growth(found) or 0.0) <= 1.0 + SLACK
+    def beyond(step: float) -> float:
+        return (growth(replace(first, method=_with_step(method, step))) or 0.0) / (1.0 + SLACK)
 
-    factor = 2.0 if stable(high) else 0.5
-    step = high
-    for _ in range(20):
-        if stable(factor * step) != (factor > 1):
-            break
-        step *= factor
-    else:
-        return None
-    low, high = (step, 2.0 * step) if factor > 1 else (0.5 * step, step)
-    while high - low > precision * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if stable(middle) else (low, middle)
-    return Limit(low, first.dense)
+    precision = 1e-4 if first.dense else precision
+    step = last_stable(beyond, high, reach=2.0**20, precision=precision)
+    return None if step is None else Limit(step, None if first.dense else precision)
 
 
 def _with_step(method: Any, step: float) -> Any:
     return replace(method, step=step)
 
 
-def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
+def require_stable(method: Any, task: Task, own: Own, up: float = 1.0, context: Context = UNTIMED) -> None:
     """Refuse a constant step whose rounds are unstable near the optimum.
 
     Args:
@@ -351,16 +337,18 @@ def require_stable(method: Any, task: Task, own: Own, up: float = 1.0) -> None:
         task: What it works on.
         own: What all agents know.
         up: The probability that a link is up in a round.
+        context: Where the time is checked.
 
     Raises:
         BadInput: The error would grow without bound; names the limit where it is found.
     """
-    round_ = linear_round(method, task, own, up)
+    round_ = linear_round(method, task, own, up, context)
     found = None if round_ is None else growth(round_)
     if found is None or found <= 1.0 + SLACK:
         return
     step = method.scale(own.data) if hasattr(method, "scale") else getattr(method, "step", 0.0)
-    limit = largest_stable(method, task, own, step, up) if step > 0 else None
+    more: dict[str, Any] = {"precision": ABOUT, "context": context}
+    limit = largest_stable(method, task, own, step, up, **more) if step > 0 else None
     where = "outside of the stable ones" if limit is None else f"past the stability limit {limit}"
     what = "the error" if up == 1 else "the mean error"
     what = what if isinstance(task.costs, Quadratic) else f"near the optimum {what}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from qoslab.agents.program import Own
+from qoslab.core.context import Context
 from qoslab.domains.optimization.asymptotics import Asymptotics, Predictable, stability_limit
 from qoslab.domains.optimization.certificate import Certificate, certified_step
+from qoslab.domains.optimization.limits import UNTIMED, Limit
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
 from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.settling import largest_step
-from qoslab.domains.optimization.stability import Limit, largest_stable
+from qoslab.domains.optimization.stability import largest_stable
 from qoslab.domains.optimization.task import Task
 
 __all__ = ["certified", "judged_steps", "quiet", "round_alike"]
@@ -32,7 +34,11 @@ def quiet(scenario: OptimizationScenario) -> bool:
 
 
 def judged_steps(
-    method: Any, task: Task, own: Own, scenario: OptimizationScenario | None = None
+    method: Any,
+    task: Task,
+    own: Own,
+    scenario: OptimizationScenario | None = None,
+    context: Context = UNTIMED,
 ) -> dict[str, float]:
     """`step`, and `step_limit` (or `step_limit_about`) and `step_certified` where they can be told.
 
@@ -48,23 +54,24 @@ def judged_steps(
         own: What all agents know.
         scenario: Its links and channel; links that are always up, and messages that arrive unchanged, where none is
             given.
+        context: Where the time is checked.
     """
     calm = scenario is None or quiet(scenario)
     if task.coupled is not None and method.decision == "own":
         if not hasattr(method, "first_step"):
             return {}
         first = method.first_step(own)
-        return _told(first, largest_step(method, task.later or task, first) if calm else None)
+        return _told(first, largest_step(method, task.later or task, first, context) if calm else None)
     if scenario is not None and (scenario.link_up < 1 or not calm):
-        return _judged_rounds(method, task, own, scenario)
+        return _judged_rounds(method, task, own, scenario, context)
     prices = task.coupled is not None and not getattr(method, "predicts_prices", True)
     near = Asymptotics.at(task.costs, task.optimum, task.weights)
     if near is None or prices or not isinstance(method, Predictable):
-        return _judged_rounds(method, task, own, scenario)
-    limits = [stability_limit(method, near)]
+        return _judged_rounds(method, task, own, scenario, context)
+    limits = [stability_limit(method, near, context)]
     if task.later is not None:
         later = Asymptotics.at(task.later.costs, task.later.optimum, task.later.weights)
-        limits += [] if later is None else [stability_limit(method, later)]
+        limits += [] if later is None else [stability_limit(method, later, context)]
     found = _known(step=method.scale(near), step_limit=min((one for one in limits if one), default=None))
     proof = certified(method, task, own)
     if proof is not None and (scenario is None or scenario.measurement_noise == 0):
@@ -85,7 +92,7 @@ def certified(method: Any, task: Task, own: Own) -> Certificate | None:
 
 
 def _judged_rounds(
-    method: Any, task: Task, own: Own, scenario: OptimizationScenario | None
+    method: Any, task: Task, own: Own, scenario: OptimizationScenario | None, context: Context
 ) -> dict[str, float]:
     """Of methods whose rate is not predicted, or not at this size, by the rounds themselves."""
     if (task.coupled is not None and not getattr(method, "predicts_prices", True)) or not hasattr(
@@ -94,7 +101,7 @@ def _judged_rounds(
         return {}
     step, up = method.scale(own.data), 1.0 if scenario is None else scenario.link_up
     judged = step > 0 and (scenario is None or quiet(scenario))
-    limit = largest_stable(method, task, own, step, up) if judged else None
+    limit = largest_stable(method, task, own, step, up, context=context) if judged else None
     return _told(step, limit)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from qoslab.agents.message import FloatArray
 from qoslab.domains.optimization.problems.costs import Costs
+from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
@@ -46,7 +47,7 @@ def grown(error: float, first: float) -> bool:
     return not (np.isfinite(error) and error <= _GROWTH * (1.0 + first))
 
 
-def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | None = None) -> bool:
+def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | Coupled) -> bool:
     """Whether a run that was not stopped ends far beyond where it began and where its agents wanted to be.
 
     Steps that are too large need not diverge: where gradients are bounded, or decisions are kept in sets, errors go to
@@ -56,27 +57,30 @@ def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | None = None) -
     Args:
         trace: The run.
         decisions: Optimal decisions in the end, shape (n, p) or (n, d).
-        costs: Costs of a shared decision, whose optimum is each row of `decisions`; None where agents decide on their
-            own.
+        costs: Costs of a shared decision, whose optimum is each row of `decisions`; or the problem of the agents' own
+            decisions, whichever a method seeks: them or their prices.
     """
     last = float(trace.errors[-1])
     scale = max(float(trace.errors[0]), _rms(decisions))
     if trace.diverged or not last > _FAR * scale:
         return False
-    scale = scale if costs is None else max(scale, spread(costs, decisions))
-    return last > _FAR * scale > 0.0
+    return last > _FAR * max(scale, spread(costs, decisions)) > 0.0
 
 
-def spread(costs: Costs, optimum: FloatArray) -> float:
+def spread(costs: Costs | Coupled, optimum: FloatArray) -> float:
     """Root mean square distance of the agents' own minimisers from the optimum, or a bound below it.
 
-    Exact where the minimisers are known. Of other smooth costs ||g_i(x*)|| / l_i is no more than the distance; where
-    l_i is 0 or infinite it tells nothing, and counts as 0.
+    Exact where the minimisers are known: of `quadratic`, `median` and `rendezvous`, sets left out, and of own decisions
+    (`dispatch`, `qos`) in the agents' sets, without the shared constraints. Of other smooth costs (`logistic`, `huber`,
+    `file`) ||g_i(x*)|| / l_i is no more than the distance. Where a file's l_i is 0 or infinite it tells nothing, and
+    counts as 0.
 
     Args:
-        costs: Costs of a shared decision.
-        optimum: The optimum in every row, shape (n, p).
+        costs: Costs of a shared decision, or the problem of the agents' own.
+        optimum: The optimum in every row, shape (n, p), or the agents' optimal decisions, shape (n, d).
     """
+    if isinstance(costs, Coupled):
+        return _rms(costs.respond(np.zeros_like(costs.offset)) - optimum)
     if isinstance(costs, Quadratic):
         return _rms(costs.target - optimum)
     if isinstance(costs, Median | Distance):

@@ -61,7 +61,7 @@ class Admm:
             BadInput: Derivatives are measured with noise, while this method minimises exactly.
         """
         if own.data.measurements is not None:
-            message = "Admm minimises each agent's cost exactly: it takes no noisy measurements"
+            message = "admm minimises each agent's cost exactly: it takes no noisy measurements"
             raise BadInput(Problem(field="scenario.measurement_noise", message=message, hint="0"))
         return {"x": own.data.start, "a": np.zeros_like(own.data.start)}
 

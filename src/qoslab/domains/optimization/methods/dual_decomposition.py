@@ -77,7 +77,7 @@ class DualDecomposition:
             BadInput: Derivatives are measured with noise, while this method minimises exactly.
         """
         if own.data.coupled is None and own.data.measurements is not None:
-            message = "DualDecomposition minimises each agent's cost exactly: it takes no noisy measurements"
+            message = "dual_decomposition minimises each agent's cost exactly: it takes no noisy measurements"
             raise BadInput(Problem(field="scenario.measurement_noise", message=message, hint="0"))
         if own.data.coupled is not None:
             return {"x": own.data.costs.project(own.data.start)}
