@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.kernels import simulate
+from qoslab.domains.entanglement.links import link_timing, mean_of_later, two_link_rate
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath, swap_ranks
 from qoslab.domains.entanglement.model import physics_of, run
 from qoslab.domains.entanglement.peer import (
@@ -40,7 +43,7 @@ def test_all_that_verify_checks_holds() -> None:
     """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
     checks = list(verify(quick=True, context=Context()))
     single = sum(map(len, RANDOM_SIXTEEN.values()))
-    assert len(checks) == 5 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
+    assert len(checks) == 6 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
     assert not [check for check in checks if check.status != "pass"]
 
 
@@ -138,6 +141,32 @@ def test_two_links_that_never_forget() -> None:
     scenario = chain_scenario([20.0, 20.0], coherence_s=1e6, swap_success=1.0)
     rate, error = mean_and_error(replicas(scenario, 40), "rate_per_s")
     assert abs(rate - 1 / mean) < 4.42 * error + 0.4
+    timing = link_timing(20.0, scenario.links, scenario.nodes, scenario.nodes)
+    assert two_link_rate(timing, timing, 1.0) == pytest.approx(1 / mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["dim_bk", "sender_receiver", "source_in_midpoint"])
+@pytest.mark.parametrize("lengths", [(25.0, 5.0), (5.0, 25.0)])
+def test_two_unequal_links_that_never_forget(lengths: tuple[float, float], architecture: Any) -> None:
+    """Attempts of the two take unequal times; half of the swaps fail. 4.42 standard errors of 20 runs."""
+    scenario = chain_scenario(lengths, coherence_s=1e6, compat="none", architecture=architecture)
+    left, right = (link_timing(km, scenario.links, scenario.nodes, scenario.nodes) for km in lengths)
+    rate, error = mean_and_error(replicas(scenario, 20), "rate_per_s")
+    assert abs(rate - two_link_rate(left, right, 0.5)) < 4.42 * error + 0.2
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=6),
+)
+def test_the_later_of_two_times(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
+    """Against all pairs of values, ties among them."""
+    sides = []
+    for each in (first, second):
+        values, weights = np.array(sorted(each), np.float64).T
+        sides += [values, weights / weights.sum()]
+    every = np.maximum.outer(sides[0], sides[2]) * np.outer(sides[1], sides[3])
+    assert mean_of_later(*sides) == pytest.approx(float(every.sum()), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("turns", [1, 3])

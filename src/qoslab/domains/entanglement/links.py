@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qoslab.domains.entanglement.scenario import Architecture, LinkHardware, NodeHardware
 
-__all__ = ["LinkTiming", "link_timing", "single_pair_rate"]
+__all__ = ["LinkTiming", "link_timing", "mean_of_later", "single_pair_rate", "two_link_rate"]
+
+_TAIL = 1e-15
+"""Probability of more failed attempts than are summed over."""
 
 
 class LinkTiming(NamedTuple):
@@ -85,3 +91,49 @@ def single_pair_rate(timing: LinkTiming) -> float:
     failed = (1.0 / timing.success - 1.0) * timing.interval_s
     notice = max(timing.notify_first_s + timing.delay_s, timing.notify_second_s)
     return 1.0 / (notice + timing.delay_s + failed)
+
+
+def mean_of_later(
+    first_s: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second_s: NDArray[np.float64],
+    second: NDArray[np.float64],
+) -> float:
+    """Mean of the later of two independent times, each of finitely many values, s.
+
+    Args:
+        first_s: Values of the one, rising, s, shape (a,).
+        first: Their probabilities, shape (a,).
+        second_s: Values of the other, rising, s, shape (b,).
+        second: Their probabilities, shape (b,).
+    """
+    no_later = np.concatenate([[0.0], np.cumsum(second)])[np.searchsorted(second_s, first_s, side="right")]
+    earlier = np.concatenate([[0.0], np.cumsum(first)])[np.searchsorted(first_s, second_s, side="left")]
+    return float((first_s * first * no_later).sum() + (second_s * second * earlier).sum())
+
+
+def two_link_rate(left: LinkTiming, right: LinkTiming, swap_success: float) -> float:
+    """Pairs per second of two links with one memory at each end, where memories never forget, mean.
+
+    From swap to swap, by the delays t of the links: the repeater's memories are free at once, the users' when word has
+    come, a delay later. The first end of each link asks, is answered after two delays, and attempts begin. So the left
+    link's begin 3 t after the swap and the right one's 2 t, each needs a geometric number, and the repeater swaps when
+    it knows of both pairs.
+
+    Args:
+        left: The link whose second end is the repeater.
+        right: The link whose first end is the repeater.
+        swap_success: Success probability of a swap.
+    """
+    known = []
+    for timing, begin_s in (
+        (left, 3.0 * left.delay_s + left.notify_second_s),
+        (right, 2.0 * right.delay_s + right.notify_first_s),
+    ):
+        most = 1 if timing.success >= 1.0 else int(np.ceil(np.log(_TAIL) / np.log1p(-timing.success)))
+        failed = np.arange(most)
+        known += [
+            begin_s + failed * timing.interval_s,
+            timing.success * (1.0 - timing.success) ** failed,
+        ]
+    return swap_success / mean_of_later(*known)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qoslab.core.check import Check
 from qoslab.core.context import Context
-from qoslab.domains.entanglement.links import link_timing, single_pair_rate
+from qoslab.domains.entanglement.links import link_timing, single_pair_rate, two_link_rate
 from qoslab.domains.entanglement.peer import (
     chain_scenario,
     mean_and_error,
@@ -53,11 +53,23 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
             got,
             error + 0.05,
         )
+    yield _two_links(count, context)
     rows = [*three_nodes(count, context), *six_nodes(count // 2, context)]
     rows += random_sixteen(10 * count, context)
     yield from rows
     yield together(rows)
     yield _never_forgets(context)
+
+
+def _two_links(count: int, context: Context) -> Check:
+    """Links of unequal lengths whose attempts take unequal times, memories that never forget."""
+    scenario = chain_scenario([20.0, 10.0], coherence_s=1e6, compat="none")
+    left, right = (link_timing(km, scenario.links, scenario.nodes, scenario.nodes) for km in (20.0, 10.0))
+    got, error = mean_and_error(outcomes(scenario, count, context), "rate_per_s")
+    expected = two_link_rate(left, right, scenario.nodes.swap_success)
+    return _close(
+        "pairs per second of two links, 20 and 10 km", "renewal theory", expected, got, error + 0.05
+    )
 
 
 def _never_forgets(context: Context) -> Check:
