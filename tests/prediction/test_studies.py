@@ -38,6 +38,7 @@ def small(name, tmp_path, methods=0, **changes):
         pytest.param("sharp-beta", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-curvature", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-l0", 1, 8, marks=pytest.mark.full),
+        pytest.param("sharp-dropout", 4, 4, marks=pytest.mark.full),
     ],
 )
 def test_every_variant_of_sharp_qos_is_another_model(name, methods, variants, tmp_path):

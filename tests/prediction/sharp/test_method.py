@@ -8,7 +8,8 @@ pytest.importorskip("torch")
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
-from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK
+from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, _noise
+from qoslab.learning.session import deterministic
 
 SMALL = {"hidden": 16, "width": 16, "rank": 8, "context_blocks": 2, "task_blocks": 2}
 
@@ -48,6 +49,8 @@ def test_training_brings_the_loss_of_every_parameter_down():
         {"scaling": "none"},
         {"trainable_curvature": True},
         {"l0": 1.0},
+        {"dropout": 0.5},
+        {"held_out": 0.0},
     ],
     ids=str,
 )
@@ -70,6 +73,29 @@ def test_a_falling_step_size_is_another_training():
     known = _world()
     falling, constant = (_fit(known, decay=decay, steps=20).values for decay in (True, False))
     assert not np.array_equal(falling, constant)
+
+
+def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
+    """Of 40,000 numbers 30 % become zero and the others grow by 1 / 0.7; five standard errors are 0.016."""
+    import torch
+
+    drop = _noise(torch, {}, 0, 0.3).drop
+    with deterministic(np.random.SeedSequence(4)):
+        dropped = drop(torch.ones(200, 200))
+    assert set(np.round(dropped.unique().tolist(), 4)) == {0.0, 1.4286}
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.016)
+    known = _world()
+    first, second = (_fit(known, dropout=0.3).values for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_without_held_out_cells_the_errors_of_known_cells_are_smaller():
+    """All of them are learned from, and the weights that fit them best are kept."""
+    known = _world()
+    all_cells, most = (_fit(known, held_out=share, steps=60, patience=60).values for share in (0.0, 0.3))
+    cells = np.isfinite(known.values)
+    errors = [np.abs(values - known.values)[cells].mean() for values in (all_cells, most)]
+    assert errors[0] < errors[1]
 
 
 def test_merged_context_differs_from_separate_graphs():

@@ -73,7 +73,10 @@ class SharpQos:
         learning_rate: Step size of Adam, the largest where it decays.
         decay: Whether the step size rises for a tenth of the steps and then falls to nothing along a cosine.
         weight_decay: Decoupled decay of the weights.
-        patience: Steps without improvement on a tenth of the known cells before training stops.
+        dropout: Share of hidden features that a step leaves out.
+        held_out: Share of the known cells that decides which step's weights are kept; with 0 all are learned from, and
+            the weights with the least loss on them are kept.
+        patience: Steps without improvement on these cells before training stops.
         device: `auto` takes CUDA where there is one.
     """
 
@@ -100,6 +103,8 @@ class SharpQos:
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     decay: bool = True
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     patience: Annotated[int, Field(ge=1)] = 200
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -138,6 +143,8 @@ class SharpQos:
             learning_rate=self.learning_rate,
             decay=self.decay,
             weight_decay=self.weight_decay,
+            dropout=self.dropout,
+            held_out=self.held_out,
             patience=self.patience,
             device=self.device,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +10,12 @@ from qoslab.domains.prediction.sharp.routing import gate, open_probability, rout
 from qoslab.domains.prediction.sharp.structure import ContextGraph, Structure, TaskGraph
 from qoslab.learning.poincare import exp0, log0, shift_tangent
 
-__all__ = ["Architecture", "Encoder", "Routed", "forward", "initial_weights"]
+__all__ = ["Architecture", "Encoder", "Noise", "Routed", "forward", "initial_weights"]
 
 Encoder = Literal["hhgcn", "hygcn", "gcn"]
+
+Drop = Callable[[Any], Any]
+"""Dropout of hidden features: a tensor of the same shape."""
 
 _BRANCHES: dict[Encoder, tuple[str, ...]] = {
     "hhgcn": ("bipartite", "hyper"),
@@ -40,9 +43,27 @@ class Architecture:
     task_blocks: int = 4
     curvature: float = 1.0
     trainable_curvature: bool = False
-    embedding: int = 0
-    biases: bool = False
     gate_speed: float = 1.0
+
+
+def _all(x: Any) -> Any:
+    return x
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a pass of training draws; a pass at test has none of it.
+
+    Attributes:
+        gates: Uniform numbers for each task's gates, of the shape of its `log_alpha`; empty where nothing is routed.
+        drop: Dropout of what encoders pass from layer to layer, of fused encodings and of the heads' hidden layer.
+    """
+
+    gates: Sequence[Any] = ()
+    drop: Drop = _all
+
+
+_NONE = Noise()
 
 
 @dataclass(frozen=True)
@@ -78,8 +99,8 @@ def initial_weights(torch: Any, a: Architecture, structure: Structure) -> Any:
         made[name] = torch.zeros(*shape)
 
     for p in range(tasks):
-        _encoder_weights(matrix, zeros, a, f"task{p}", a.layers, a.rank + a.embedding)
-        _task_weights(torch, made, matrix, zeros, a, p, tasks, kinds, structure.count)
+        _encoder_weights(matrix, zeros, a, f"task{p}", a.layers, a.rank)
+        _task_weights(torch, made, matrix, zeros, a, p, tasks, kinds)
     if a.snr:
         for g in range(kinds):
             _chain(matrix, zeros, a, f"context{g}", a.context_layers, a.rank)
@@ -113,7 +134,6 @@ def _task_weights(
     p: int,
     tasks: int,
     kinds: int,
-    count: tuple[int, int],
 ) -> None:
     routes = _routes(a, tasks, kinds)
     if a.cross_snr and tasks > 1:
@@ -133,11 +153,6 @@ def _task_weights(
         zeros(f"task{p}/head/{side}/0/bias", a.hidden)
         matrix(f"task{p}/head/{side}/1", a.width, a.hidden)
         zeros(f"task{p}/head/{side}/1/bias", a.width)
-    if a.embedding:
-        made[f"task{p}/embedding"] = 0.1 * torch.randn(sum(count), a.embedding)
-    if a.biases:
-        zeros(f"task{p}/bias/users", count[0])
-        zeros(f"task{p}/bias/services", count[1])
 
 
 def _routes(a: Architecture, tasks: int, kinds: int) -> int:
@@ -145,22 +160,20 @@ def _routes(a: Architecture, tasks: int, kinds: int) -> int:
     return context + (a.task_blocks * (tasks - 1) if a.cross_snr else 0)
 
 
-def forward(
-    weights: Any, a: Architecture, structure: Structure, noise: Sequence[Any] | None = None
-) -> Routed:
+def forward(weights: Any, a: Architecture, structure: Structure, noise: Noise = _NONE) -> Routed:
     """Predict every cell of every task.
 
     Args:
         weights: See `initial_weights`.
         a: The architecture.
         structure: Features and operators.
-        noise: Uniform numbers for each task's gates, of the shape of its `log_alpha`; None at test.
+        noise: What training draws; none at test.
     """
     import torch
 
     c = torch.nn.functional.softplus(weights["curvature"]) if a.trainable_curvature else a.curvature
     own = [
-        _encode_task(weights, a, f"task{p}", graph, structure.count[0], c)
+        _encode_task(weights, a, f"task{p}", graph, structure.count[0], c, noise.drop)
         for p, graph in enumerate(structure.tasks)
     ]
     context = _context_blocks(weights, a, structure.contexts, c)
@@ -171,23 +184,24 @@ def forward(
         received = [*context, *others]
         if received:
             log_alpha = weights[f"task{p}/log_alpha"] * a.gate_speed
-            z = gate(log_alpha, None if noise is None else noise[p])
+            z = gate(log_alpha, noise.gates[p] if noise.gates else None)
             y = _fused(weights, p, y, route(z, received, weights[f"task{p}/transforms"]))
             l0 = l0 + open_probability(log_alpha).sum()
             gates.append(z.detach())
-        predictions.append(_predict(weights, a, p, y, structure.count[0]))
+        predictions.append(_predict(weights, p, noise.drop(y), structure.count[0], noise.drop))
     return Routed(predictions, l0, gates)
 
 
-def _encode_task(weights: Any, a: Architecture, name: str, graph: TaskGraph, users: int, c: Any) -> Any:
+def _encode_task(
+    weights: Any, a: Architecture, name: str, graph: TaskGraph, users: int, c: Any, drop: Drop
+) -> Any:
     """H' = exp_0(act(sum over branches of A log_0(W (x) H (+) b))), held in the tangent space between layers."""
     import torch
 
     x = graph.features
-    if a.embedding:
-        x = torch.cat([x, weights[f"{name}/embedding"]], dim=1)
     for layer in range(a.layers):
         x = x if a.encoder == "gcn" else log0(exp0(x, c), c)
+        x = drop(x) if layer else x
         seen = graph.bipartite(_linear(weights, a, f"{name}/bipartite/{layer}", x, c))
         if a.encoder == "hhgcn":
             user_part = graph.users(_linear(weights, a, f"{name}/users/{layer}", x[:users], c))
@@ -243,17 +257,14 @@ def _fused(weights: Any, p: int, own: Any, received: Any) -> Any:
     return g * own + (1 - g) * received
 
 
-def _predict(weights: Any, a: Architecture, p: int, z: Any, users: int) -> Any:
-    left = _head(weights, f"task{p}/head/users", z[:users])
-    right = _head(weights, f"task{p}/head/services", z[users:])
-    values = left @ right.T
-    if a.biases:
-        values = values + weights[f"task{p}/bias/users"][:, None] + weights[f"task{p}/bias/services"][None, :]
-    return values
+def _predict(weights: Any, p: int, z: Any, users: int, drop: Drop) -> Any:
+    left = _head(weights, f"task{p}/head/users", z[:users], drop)
+    right = _head(weights, f"task{p}/head/services", z[users:], drop)
+    return left @ right.T
 
 
-def _head(weights: Any, name: str, z: Any) -> Any:
+def _head(weights: Any, name: str, z: Any, drop: Drop) -> Any:
     import torch
 
     hidden = torch.nn.functional.leaky_relu(z @ weights[f"{name}/0"].T + weights[f"{name}/0/bias"])
-    return hidden @ weights[f"{name}/1"].T + weights[f"{name}/1/bias"]
+    return drop(hidden) @ weights[f"{name}/1"].T + weights[f"{name}/1/bias"]

@@ -13,13 +13,12 @@ from qoslab.core.context import Context
 from qoslab.core.outcome import Series
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.sharp.balance import Balance, Balancer
-from qoslab.domains.prediction.sharp.network import Architecture, Routed, forward, initial_weights
+from qoslab.domains.prediction.sharp.network import Architecture, Noise, Routed, forward, initial_weights
 from qoslab.domains.prediction.sharp.structure import Structure, make_structure
 from qoslab.learning.training import Schedule, fit
 
 __all__ = ["Recipe", "complete"]
 
-_HELD_OUT = 0.1
 STEPS_PER_CHECK = 5
 """Steps between two looks at the held-out cells."""
 
@@ -38,6 +37,8 @@ class Recipe:
     learning_rate: float
     decay: bool
     weight_decay: float
+    dropout: float
+    held_out: float
     patience: int
     device: str
 
@@ -82,7 +83,7 @@ def complete(
         Predictions in raw units, shape (P, users, services), not below zero where nothing known is; and the series
         `training`.
     """
-    held = _held_out(torch, known)
+    held = _held_out(torch, known, recipe.held_out)
     kept = Known(
         known.parameters, np.where(held, np.nan, known.values), known.user_context, known.service_context
     )
@@ -128,7 +129,7 @@ def _train(
     log = _Log()
 
     def loss(_: Any) -> Any:
-        routed = forward(weights, architecture, structure, _noise(torch, weights, len(train)))
+        routed = forward(weights, architecture, structure, _noise(torch, weights, len(train), recipe.dropout))
         losses = torch.stack([cells.loss(t) for cells, t in zip(train, routed.predictions, strict=True)])
         log.losses.append(losses.detach().double().cpu().numpy())
         total = balancer.total(losses) + recipe.l0 * routed.l0
@@ -148,22 +149,27 @@ def _train(
     return log
 
 
-def _noise(torch: Any, weights: Any, tasks: int) -> list[Any] | None:
-    """Uniform numbers for the gates, drawn on the CPU so that every device gets the same ones."""
-    if "task0/log_alpha" not in weights:
-        return None
-    places = [weights[f"task{p}/log_alpha"] for p in range(tasks)]
-    return [torch.rand(place.shape).to(place.device) for place in places]
+def _noise(torch: Any, weights: Any, tasks: int, dropout: float) -> Noise:
+    """What a step draws, on the CPU so that every device gets the same numbers."""
+
+    def drop(x: Any) -> Any:
+        kept = (torch.rand(x.shape) >= dropout).to(x.device)
+        return x * kept / (1 - dropout)
+
+    routed = "task0/log_alpha" in weights
+    places = [weights[f"task{p}/log_alpha"] for p in range(tasks if routed else 0)]
+    gates = [torch.rand(place.shape).to(place.device) for place in places]
+    return Noise(gates, drop) if dropout else Noise(gates)
 
 
 def _open(routed: Routed) -> list[NDArray[np.float64]]:
     return [gates.double().cpu().numpy() for gates in routed.gates]
 
 
-def _held_out(torch: Any, known: Known) -> NDArray[np.bool_]:
-    """A tenth of the cells where anything is known, the same cells for all parameters; none of fewer than two."""
+def _held_out(torch: Any, known: Known, share: float) -> NDArray[np.bool_]:
+    """A share of the cells where anything is known, the same for all parameters; none of fewer than two cells."""
     anywhere = np.flatnonzero(np.isfinite(known.values).any(axis=0))
-    count = max(1, round(_HELD_OUT * len(anywhere))) if len(anywhere) > 1 else 0
+    count = max(1, round(share * len(anywhere))) if share and len(anywhere) > 1 else 0
     chosen = np.zeros(known.users * known.services, bool)
     chosen[anywhere[torch.randperm(len(anywhere)).numpy()[:count]]] = True
     return np.broadcast_to(chosen.reshape(known.users, known.services), known.values.shape)
