@@ -11,7 +11,7 @@ from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.apps.keys import KeyRules, asymptotic_rate, finite_length
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
-from qoslab.domains.entanglement.metrics import key_fraction, outcome_of
+from qoslab.domains.entanglement.metrics import hashing_yield, key_fraction, outcome_of
 from qoslab.domains.entanglement.model import PathRun, run
 from qoslab.domains.entanglement.scenario import EntanglementScenario, example
 from qoslab.domains.entanglement.swaporder.value import binary_entropy
@@ -61,6 +61,27 @@ def test_closed_forms_of_a_run() -> None:
     assert metrics["key_rate_per_s"] == pytest.approx(
         metrics["rate_per_s"] * key_fraction(metrics["fidelity"])
     )
+
+
+def test_users_do_not_spoil_others_keys() -> None:
+    """A-B of 0.99 alone and beside C-E of 0.6: what A and B can make of their pairs does not depend on C and E."""
+    links = (
+        {"source": "A", "target": "B", "length_km": 1.0},
+        {"source": "C", "target": "E", "length_km": 1.0},
+    )
+    requests = ({"source": "A", "target": "B"}, {"source": "C", "target": "E"})
+    raw = {"network": {"links": links}, "requests": requests, "horizon_s": 1.0}
+    scenario = EntanglementScenario.model_validate(raw)
+    time, none = np.linspace(0.0, 0.9, 100), np.zeros(10, np.int64)
+    runs = [
+        PathRun(place, none, 0, 0.0, 2, time, np.full(100, fidelity), np.zeros(100))
+        for place, fidelity in enumerate((0.99, 0.6))
+    ]
+    both = outcome_of(scenario, runs, keep=False).metrics
+    assert both["key_rate_per_s"] == pytest.approx(100 * key_fraction(0.99))
+    assert both["distillable_rate_per_s"] == pytest.approx(100 * hashing_yield(0.99))
+    assert key_fraction(0.6) == hashing_yield(0.6) == key_fraction(0.795) == 0.0
+    assert both["fidelity"] == pytest.approx(0.795)
 
 
 def test_a_run_makes_keys_and_the_same_seed_the_same() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,15 @@ def hashing_yield(fidelity: float) -> float:
     """Perfect pairs per Werner pair by one-way hashing, at least 0: 1 - H(F, (1 - F) / 3 three times)."""
     rest = (1.0 - fidelity) / 3.0
     return max(0.0, 1.0 - _entropy([fidelity, rest, rest, rest])) if fidelity > 0.5 else 0.0
+
+
+def _worth(request: IntArray, fidelity: FloatArray, yield_of: Callable[[float], float]) -> float:
+    """What all pairs are worth: each request's by its own mean, as its users never mix theirs with others'."""
+    total = 0.0
+    for place in np.unique(request):
+        own = fidelity[request == place]
+        total += len(own) * yield_of(float(own.mean()))
+    return total
 
 
 def _jobs(
@@ -153,8 +162,8 @@ def outcome_of(
     metrics: dict[str, Any] = {
         "rate_per_s": len(time) / window,
         "useful_rate_per_s": float(useful.sum()),
-        "key_rate_per_s": len(time) / window * key_fraction(mean),
-        "distillable_rate_per_s": len(time) / window * hashing_yield(mean),
+        "key_rate_per_s": _worth(request, fidelity, key_fraction) / window,
+        "distillable_rate_per_s": _worth(request, fidelity, hashing_yield) / window,
     }
     if len(time):
         metrics |= {"fidelity": mean, "latency_s": float(age.mean())}
