@@ -104,6 +104,35 @@ def test_budgets_are_renegotiated_to_the_new_optimum():
     assert np.abs(states[6000]["x"] - after).max() < 1e-4
 
 
+def test_the_default_step_goes_by_equal_budgets_wherever_agents_start():
+    """2 k / x^3 is 1e5 at the least budget of 0.05, to which a start at 0 is brought; nobody stays there."""
+    method, limits = PenaltyConsensus(penalty=100.0), set()
+    static = outcome(scenario(rounds=1), StaticBudgets()).metrics["error"]
+    for start in (0.0, 0.4):
+        found = outcome(scenario(start=start, judge_steps=True), method).metrics
+        limits.add(found["step"])
+        # The penalised optimum is 0.08 from the optimum; equal halves are 0.22 away.
+        assert found["error"] < 0.75 * static
+        assert found["step"] > 0.05 * found["step_limit"]
+    assert len(limits) == 1
+
+
+def test_the_default_step_is_that_of_equal_budgets_by_hand():
+    """D1's largest bend at budgets (0.5, 1) is 2 * 9 / 0.5^3; its core counts in three constraints of each class."""
+    own = own_of(d1(), example().model_copy(update={"start": 0.0}), Seed(), "own")
+    assert PenaltyConsensus(penalty=100.0).first_step(own) == pytest.approx(0.1 / (144.0 + 100.0 * 4 * 3))
+
+
+def test_agents_that_no_goal_bounds_are_taken_to_be_in_the_middle_of_their_box():
+    """No constraint has a positive share of entry 0: 2 k / x^3 at the middle of 0.05..3."""
+    task = d1()
+    share = task.coupled.share.copy()
+    share[:, :, 0] *= -1.0
+    task = replace(task, coupled=replace(task.coupled, share=share))
+    own = own_of(task, example().model_copy(update={"start": 0.0}), Seed(), "own")
+    assert own.data.own_smoothness == pytest.approx(max(2.0 * 9.0 / 1.525**3, 2.0 * 12.0 / 1.0**3))
+
+
 def test_a_degraded_core_is_what_the_table_says():
     world = scenario({"degraded": {"round": 100, "factor": 3.0}})
     task = make_task(world, Seed(), Context())
