@@ -308,13 +308,11 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
 
 
 def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Trace) -> dict[str, float]:
-    found = {
-        "diverged": float(trace.diverged),
-        "messages": float(trace.messages),
-        "bytes": float(trace.bytes),
-    }
+    found = {"diverged": float(trace.diverged)}
+    # What a run that was stopped had sent by then is no cost to compare: the sooner it failed, the less. It is counted.
     if trace.diverged:
         return found
+    found |= {"messages": float(trace.messages), "bytes": float(trace.bytes)}
     found |= judged(task.at(len(trace.errors) - 1), trace.x, method.decision)
     before = trace.errors if task.later is None else trace.errors[: task.turn]
     for name, errors in (("tolerance", before), ("renegotiate", trace.errors[len(before) :])):
