@@ -66,9 +66,33 @@ def test_losses_and_reliabilities_add_up_in_logarithms():
     assert 1.0 - (1.0 - loss).prod() == pytest.approx(0.02, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_a_scale_of_delays_leaves_losses_as_they_are(scale):
+    """Delays divided by the scale, losses alike: the same problem, of which each entry is solved by itself."""
+    plain = table(goals=(10.0,), losses=(0.01,), box=(0.5, 30.0))
+    problems = [make_problem(one, 3, np.random.default_rng(0)) for one in (plain, scaled(plain, scale))]
+    first, second = (solve_coupled(one).x for one in problems)
+    np.testing.assert_allclose(second[:, 0] * scale, first[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(second[:, 1], first[:, 1], rtol=1e-6)
+    # x_a = sqrt(K) / (sqrt(K) + sqrt(k_c)) of a goal of 1: no end of a box is in the way.
+    core, access = np.sqrt(problems[0].own.weight[0, 1]), np.sqrt(problems[0].own.weight[1:, 1].sum())
+    np.testing.assert_allclose(first[1:, 1], access / (access + core), rtol=1e-6)
+
+
+def scaled(one, scale):
+    return QosTable.model_validate(one.model_dump() | {"scale": scale})
+
+
+def test_goals_far_above_those_of_losses_are_no_empty_set():
+    """A box from 1 up fits delays of 20 and 50; for losses, whose goal is 1, it would leave nothing."""
+    table_ = table(goals=(20.0, 50.0), losses=(0.01, 0.02), box=(1.0, 60.0))
+    assert solve_coupled(make_problem(table_, 4, np.random.default_rng(0))).x[:, 2:].max() < 1.0
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"share_box": (0.5, 0.1)}, "share_box must be positive, from low to high"),
         ({"losses": (0.1,)}, "losses needs one share between 0 and 1 for each of the 2 classes"),
         ({"reliabilities": (0.9, 1.0)}, "reliabilities needs one share"),
         ({"degraded": {"round": 5, "core": 1}}, "there is no core 1 to degrade"),
