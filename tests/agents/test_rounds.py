@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qoslab.agents.agent import Agent, seats
 from qoslab.agents.averaging import Averaging
 from qoslab.agents.channel import Channel
 from qoslab.agents.message import MessageType, Part
@@ -132,3 +133,53 @@ def test_a_directed_network_without_weights_for_it_is_told_what_takes_one():
     assert "sinkhorn" in str(caught.value.problems[0].hint)
     matrix = Weights(one_way, rules=Rules(doubly="sinkhorn")).doubly.toarray()
     np.testing.assert_allclose([matrix.sum(axis=0), matrix.sum(axis=1)], 1.0, atol=1e-9)
+
+
+def test_a_nan_is_refused_with_round_and_agent():
+    """Whether all agents speak at once or one alone; the type alone lets it pass, for it is a number to NumPy."""
+    wire = Wire(MessageType((Part("x", (2,), "doubly"),)), Weights(ring(4)))
+    said = np.ones((4, 2))
+    wire.exchange({"x": said}, 6)
+    said[2, 1] = np.nan
+    with pytest.raises(BadInput, match=r"round 7, agent 2: part 'x' is \[1\.0, nan\]"):
+        wire.exchange({"x": said}, 7)
+
+
+@pytest.mark.parametrize("large", [np.inf, -np.inf, 1e150])
+def test_infinities_and_what_comes_of_them_pass(large):
+    """Rounds that grow without bound end in inf - inf: that is for the caller to tell, not for the wire."""
+    wire = Wire(MessageType((Part("x", (), "doubly"),)), Weights(ring(4)))
+    wire.exchange({"x": np.array([1.0, large, 1.0, 1.0])}, 0)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(wire.exchange({"x": np.full(4, np.nan)}, 1)["x"]).all()
+
+
+class Slip(Averaging):
+    """Averaging whose agent 1 makes a NaN in round 2."""
+
+    def hear(self, state, heard, own, k):
+        x = heard["x"].copy()
+        x[(own.agents == 1) & (k == 2)] = np.nan
+        return {"x": x}
+
+
+def test_an_agent_alone_refuses_its_own_nan():
+    program, network = Slip("doubly"), ring(3)
+    owns = [Own(np.array([i]), 3, np.full((1, 1), float(i))) for i in range(3)]
+    kind = program.message(owns[0])
+    crew = [
+        Agent(program, own, seat, kind, 10)
+        for own, seat in zip(owns, seats(Weights(network), kind, 10), strict=True)
+    ]
+
+    def work(k):
+        for one in crew:
+            for j, box in one.outbox.items():
+                crew[j].receive(one.seat.agent, k, box[k])
+        for one in crew:
+            one.step()
+
+    work(0)
+    work(1)
+    with pytest.raises(BadInput, match=r"round 3, agent 1: part 'x' is \[nan\]"):
+        work(2)

@@ -52,6 +52,14 @@ def test_who_drops_out_sends_nothing():
     assert outcome.counters["answers"] == 0
 
 
+def test_a_run_that_ended_early_tells_no_traffic():
+    """Steps of 1e300 overflow in the first rounds: what was sent by then would win against every whole run."""
+    base = example().model_dump() | {"faults": {}, "training": {"rate": 1e300}}
+    (outcome,) = run(FederationScenario.model_validate(base), FedAvg(), [Seed()], Context())
+    assert outcome.counters["rounds"] < 5
+    assert not {"traffic_mb", "traffic_to_target_mb", "loss"} & set(outcome.metrics)
+
+
 def test_traffic_to_the_target_is_that_of_the_rounds_before_it():
     """4 clients a round, 35 numbers down and up; and none where the target is never reached."""
     scenario = FederationScenario.model_validate(

@@ -66,9 +66,33 @@ def test_losses_and_reliabilities_add_up_in_logarithms():
     assert 1.0 - (1.0 - loss).prod() == pytest.approx(0.02, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_a_scale_of_delays_leaves_losses_as_they_are(scale):
+    """Delays divided by the scale, losses alike: the same problem, of which each entry is solved by itself."""
+    plain = table(goals=(10.0,), losses=(0.01,), box=(0.5, 30.0))
+    problems = [make_problem(one, 3, np.random.default_rng(0)) for one in (plain, scaled(plain, scale))]
+    first, second = (solve_coupled(one).x for one in problems)
+    np.testing.assert_allclose(second[:, 0] * scale, first[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(second[:, 1], first[:, 1], rtol=1e-6)
+    # x_a = sqrt(K) / (sqrt(K) + sqrt(k_c)) of a goal of 1: no end of a box is in the way.
+    core, access = np.sqrt(problems[0].own.weight[0, 1]), np.sqrt(problems[0].own.weight[1:, 1].sum())
+    np.testing.assert_allclose(first[1:, 1], access / (access + core), rtol=1e-6)
+
+
+def scaled(one, scale):
+    return QosTable.model_validate(one.model_dump() | {"scale": scale})
+
+
+def test_goals_far_above_those_of_losses_are_no_empty_set():
+    """A box from 1 up fits delays of 20 and 50; for losses, whose goal is 1, it would leave nothing."""
+    table_ = table(goals=(20.0, 50.0), losses=(0.01, 0.02), box=(1.0, 60.0))
+    assert solve_coupled(make_problem(table_, 4, np.random.default_rng(0))).x[:, 2:].max() < 1.0
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"share_box": (0.5, 0.1)}, "share_box must be positive, from low to high"),
         ({"losses": (0.1,)}, "losses needs one share between 0 and 1 for each of the 2 classes"),
         ({"reliabilities": (0.9, 1.0)}, "reliabilities needs one share"),
         ({"degraded": {"round": 5, "core": 1}}, "there is no core 1 to degrade"),
@@ -102,6 +126,35 @@ def test_budgets_are_renegotiated_to_the_new_optimum():
     assert np.abs(before - after).max() > 0.05
     assert np.abs(states[3000]["x"] - before).max() < 1e-4
     assert np.abs(states[6000]["x"] - after).max() < 1e-4
+
+
+def test_the_default_step_goes_by_equal_budgets_wherever_agents_start():
+    """2 k / x^3 is 1e5 at the least budget of 0.05, to which a start at 0 is brought; nobody stays there."""
+    method, limits = PenaltyConsensus(penalty=100.0), set()
+    static = outcome(scenario(rounds=1), StaticBudgets()).metrics["error"]
+    for start in (0.0, 0.4):
+        found = outcome(scenario(start=start, judge_steps=True), method).metrics
+        limits.add(found["step"])
+        # The penalised optimum is 0.08 from the optimum; equal halves are 0.22 away.
+        assert found["error"] < 0.75 * static
+        assert found["step"] > 0.05 * found["step_limit"]
+    assert len(limits) == 1
+
+
+def test_the_default_step_is_that_of_equal_budgets_by_hand():
+    """D1's largest bend at budgets (0.5, 1) is 2 * 9 / 0.5^3; its core counts in three constraints of each class."""
+    own = own_of(d1(), example().model_copy(update={"start": 0.0}), Seed(), "own")
+    assert PenaltyConsensus(penalty=100.0).first_step(own) == pytest.approx(0.1 / (144.0 + 100.0 * 4 * 3))
+
+
+def test_agents_that_no_goal_bounds_are_taken_to_be_in_the_middle_of_their_box():
+    """No constraint has a positive share of entry 0: 2 k / x^3 at the middle of 0.05..3."""
+    task = d1()
+    share = task.coupled.share.copy()
+    share[:, :, 0] *= -1.0
+    task = replace(task, coupled=replace(task.coupled, share=share))
+    own = own_of(task, example().model_copy(update={"start": 0.0}), Seed(), "own")
+    assert own.data.own_smoothness == pytest.approx(max(2.0 * 9.0 / 1.525**3, 2.0 * 12.0 / 1.0**3))
 
 
 def test_a_degraded_core_is_what_the_table_says():

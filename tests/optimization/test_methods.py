@@ -247,6 +247,9 @@ def test_a_step_past_the_limit_is_refused_before_the_run():
     watched = outcome(world(unstable="run"), RowStochasticTracking(10.0))
     assert watched.metrics["diverged"] == 1
     assert "error" not in watched.metrics
+    # Few messages are no merit of a run that was stopped: they are counted, but not compared.
+    assert not {"messages", "bytes"} & set(watched.metrics)
+    assert 0 < watched.counters["messages"] < 600 * 16
 
 
 def test_methods_that_do_not_fit_say_so():

@@ -61,6 +61,35 @@ def test_a_gradient_that_is_no_number_in_mid_run_is_told_with_round_agent_and_pl
     assert re.search(pattern, words), words
 
 
+class Slip(Extra):
+    """A method of one's own that divides 0 by 0 at agent 3 in round 5."""
+
+    def hear(self, state, heard, own, k):
+        found = super().hear(state, heard, own, k)
+        found["x"] = np.where((own.agents == 3)[:, None] & (k == 5), np.nan, found["x"])
+        return found
+
+
+WORLD = {
+    "network": {"generate": {"model": "ring", "nodes": 6}},
+    "problem": {"kind": "quadratic"},
+    "rounds": 60,
+}
+
+
+def test_a_method_that_gives_no_number_is_told_with_round_and_agent():
+    world = OptimizationScenario.model_validate(WORLD)
+    with pytest.raises(BadInput, match=r"round 5, agent 3: its state x became \[nan\]"):
+        list(run(world, Slip(0.1), [Seed()], Context()))
+
+
+def test_numbers_that_grow_without_bound_are_no_fault_but_a_divergence():
+    world = OptimizationScenario.model_validate(WORLD | {"unstable": "run"})
+    for step in (10.0, 1e200, 1e307):
+        (outcome,) = run(world, Extra(step), [Seed()], Context())
+        assert outcome.metrics["diverged"] == 1.0
+
+
 @pytest.mark.full
 def test_a_process_of_its_own_tells_the_same(tmp_path):
     words = told(tmp_path, late(1.0, 2.0), problem=KNOWN, agents="local")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qoslab.agents.channel import Channel, Inlet
-from qoslab.agents.message import FloatArray, Message, MessageType
+from qoslab.agents.message import FAR, FloatArray, Message, MessageType, largest
 from qoslab.agents.program import Own, Program
 from qoslab.agents.schedule import Schedule
 from qoslab.agents.weights import Weights
@@ -115,6 +115,7 @@ class Agent:
         self.outbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.hearers}
         self._inbox: dict[int, dict[int, bytes]] = {j: {} for j in seat.speakers}
         self._said: Message = {}
+        self._far = False
         self._link = None if seat.inlet is None else seat.inlet.link()
         self.state = program.start(own)
         self._say()
@@ -162,6 +163,7 @@ class Agent:
         k = self.round
         frames = [self._parts(self._inbox[j].pop(k)) for j in self.seat.speakers]
         heard = self._mix(self._carried(frames))
+        self._look(heard)
         self.state = self._program.hear(self.state, heard, self._own, k)
         self.round += 1
         self._say()
@@ -170,11 +172,19 @@ class Agent:
         if self.done:
             return
         self._said = dict(self._program.say(self.state, self._own))
-        self._kind.check(self._said, 1, f"round {self.round}, agent {self.seat.agent}")
+        self._kind.check(self._said, 1, f"round {self.round}", self.seat.agent)
+        self._look(self._said)
+        if not self._far:
+            self._kind.check_numbers(self._said, f"round {self.round}", [self.seat.agent])
         given = {part.name: _turn(self.seat.given[part.name], self.round) for part in self._kind.parts}
         for at, hearer in enumerate(self.seat.hearers):
             parts = [_share(given[part.name][at], self._said[part.name][0]) for part in self._kind.parts]
             self.outbox[hearer][self.round] = b"".join(one.astype("<f8").tobytes() for one in parts)
+
+    def _look(self, message: Message) -> None:
+        """Note numbers past which a NaN is no fault of this agent's."""
+        for value in message.values():
+            self._far = self._far or largest(value) > FAR or bool(np.isinf(value).any())
 
     def _parts(self, frame: bytes) -> dict[str, FloatArray]:
         numbers, at, found = np.frombuffer(frame, "<f8"), 0, {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["FloatArray", "Message", "MessageType", "Mixing", "Part"]
+__all__ = ["FAR", "FloatArray", "Message", "MessageType", "Mixing", "Part", "largest"]
 
 FloatArray = NDArray[np.float64]
 
@@ -23,6 +23,9 @@ Mixing = Literal["row", "column", "doubly"]
 """Which weights a part is mixed with: the hearer's, the speaker's, or symmetric ones."""
 
 _BYTES = 8
+
+FAR = 1e100
+"""Past it a NaN is what rounds that grow without bound end in; up to it somebody has made one."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,19 @@ class MessageType:
         """Bytes of one message in double precision, without headers."""
         return _BYTES * self.scalars
 
-    def check(self, message: Message, speakers: int, where: str = "") -> None:
+    def check(self, message: Message, speakers: int, where: str = "", agent: int | None = None) -> None:
         """Refuse whatever is not exactly this type.
 
         Args:
             message: What is to be sent.
             speakers: How many agents speak.
-            where: Round, and agent where it is one, for the problems' texts.
+            where: The round, for the problems' texts.
+            agent: Which agent it is where one speaks alone.
 
         Raises:
             BadInput: A part is missing, not declared, of another shape, or not made of floats.
         """
+        where = where if agent is None else f"{where}, agent {agent}"
         said = [*self._undeclared(message)]
         for part in self.parts:
             if part.name not in message:
@@ -91,6 +96,21 @@ class MessageType:
             start = f"{where}: " if where else ""
             raise BadInput([Problem(field="message", message=start + one, hint=hint) for one in said])
 
+    def check_numbers(self, message: Message, where: str, agents: Sequence[int]) -> None:
+        """Refuse a NaN in a message that has the declared type.
+
+        Raises:
+            BadInput: Names the first agent that says one.
+        """
+        for part in self.parts:
+            value = message[part.name]
+            lost = np.isnan(value.reshape(len(value), -1)).any(axis=1)
+            if lost.any():
+                row = int(np.argmax(lost))
+                said = f"{where}, agent {agents[row]}: part {part.name!r} is {value[row].tolist()}"
+                hint = "a method, or a function it calls, gave what is no number"
+                raise BadInput(Problem(field="message", message=said, hint=hint))
+
     def _undeclared(self, message: Message) -> list[str]:
         known = [part.name for part in self.parts]
         declared = ", ".join(known) or "nothing"
@@ -99,3 +119,8 @@ class MessageType:
             for name in message
             if name not in known
         ]
+
+
+def largest(value: FloatArray) -> float:
+    """The largest size of a number; NaN where there is one, 0 where there is none."""
+    return float(max(value.max(), -value.min())) if value.size else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qoslab.agents.channel import Channel, Link
-from qoslab.agents.message import FloatArray, Message, MessageType
+from qoslab.agents.message import FAR, FloatArray, Message, MessageType, largest
 from qoslab.agents.program import Own, Program, State
 from qoslab.agents.tap import Tap
 from qoslab.agents.weights import Weights
@@ -47,6 +47,7 @@ class Wire:
         self._link: Link | None = None
         self._arcs: tuple[Any, Any] | None = None
         self._last: dict[str, tuple[FloatArray, FloatArray]] = {}
+        self._far = False
         self.messages = self.bytes = 0
         if channel is not None and not channel.ideal:
             if not isinstance(weights, Weights):
@@ -64,10 +65,12 @@ class Wire:
             k: 0-based number of the round.
 
         Raises:
-            BadInput: The message is not of the declared type.
+            BadInput: The message is not of the declared type, or holds a NaN. Infinities pass, and once numbers past
+                1e100 were said NaNs do, too: rounds that grow without bound are no fault of what is said.
         """
         weights = self._weights if isinstance(self._weights, Weights) else self._weights(k)
         self._kind.check(message, weights.network.n, f"round {k}")
+        self._check_numbers(message, k)
         for tap in self._taps:
             tap.listen(message)
         arcs = len(weights.network.arcs.heads)
@@ -82,6 +85,17 @@ class Wire:
             else:
                 mixed[part.name] = self._sum(matrix, said, carried[part.name])
         return mixed
+
+    def _check_numbers(self, message: Message, k: int) -> None:
+        for part in self._kind.parts:
+            said = message[part.name]
+            last = self._last.get(part.name)
+            if self._far or (last is not None and last[0] is said):
+                continue
+            size = largest(said)
+            self._far = size > FAR or (size != size and bool(np.isinf(said).any()))
+            if size != size and not self._far:
+                self._kind.check_numbers(message, f"round {k}", range(len(said)))
 
     def _product(self, name: str, matrix: Any, said: FloatArray) -> FloatArray:
         """The weighted sums; those of the last round where the very same read-only array is said again."""

@@ -27,8 +27,10 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         steps = list(rounds(scenario, task, method, seed, context))
         accuracy = measure.accuracies(task, steps, scenario.rounds)
         found = _metrics(scenario, task, steps, accuracy)
+        # What a run that ended early had sent by then is no cost to compare: the sooner it failed, the less.
+        whole = len(steps) if len(steps) == scenario.rounds else None
         for name, count in (
-            ("traffic_mb", len(steps)),
+            ("traffic_mb", whole),
             ("traffic_to_target_mb", found.get("rounds_to_target")),
         ):
             if count is not None:

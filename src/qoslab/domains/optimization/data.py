@@ -187,7 +187,7 @@ def _qos(table: QosTable, n: int, rng: np.random.Generator) -> Coupled:
     # The goal of a path stands half with its core, half with its access network.
     goals = np.tile(np.array(table.entries), paths)
     offset = 0.5 * goals * (share.sum(axis=2) > 0)
-    low, high = (np.full((n, entries), end / table.scale) for end in table.box)
+    low, high = (np.tile(ends, (n, 1)) for ends in np.array(table.boxes).T)
     capacity = _capacity(table, n, high) if table.capacity is not None else None
     return Coupled(
         PowerLaw(np.vstack([core, access])), share, offset, low, high, equality=False, capacity=capacity

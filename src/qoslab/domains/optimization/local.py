@@ -112,7 +112,7 @@ class Known:
         smoothness: The largest Lipschitz constant of any agent's gradient, which everybody knows.
         convexity: The least constant of strong convexity of any agent's cost.
         measurements: The noise of gradient measurements; None for exact ones.
-        own_smoothness: The largest second derivative of any own cost at the start.
+        own_smoothness: The largest second derivative of any own cost at equal parts of the shared constraints' goals.
         row_step: What row-stochastic tracking takes for its step, which everybody knows.
         share_norm: The largest norm of any agent's share of the constraints.
         terms: The terms of the shared constraints; None where the decision is shared.

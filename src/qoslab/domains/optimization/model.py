@@ -38,7 +38,7 @@ from qoslab.domains.optimization.stability import require_stable
 from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.stepsizes import judged_steps, quiet, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
-from qoslab.domains.optimization.trace import Trace, grown, unsettled
+from qoslab.domains.optimization.trace import Trace, grown, require_numbers, unsettled
 
 __all__ = ["Method", "Trace", "follow", "prepare", "run"]
 
@@ -73,7 +73,8 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
         for k, state in enumerate(rounds(program, own, wire, count)):
             if k % _SLICE == 0:
                 context.check_time()
-            x = state["x"]
+            before, x = x if k else None, state["x"]
+            require_numbers(x, before, k)
             errors.append(error(task.at(k), x, program.decision, f"{k} round{'s' * (k != 1)}"))
             if k in kept:
                 path[k] = x
@@ -308,13 +309,11 @@ def _disclosed(scenario: OptimizationScenario, task: Task, method: Any, seed: Se
 
 
 def _metrics(scenario: OptimizationScenario, task: Task, method: Any, trace: Trace) -> dict[str, float]:
-    found = {
-        "diverged": float(trace.diverged),
-        "messages": float(trace.messages),
-        "bytes": float(trace.bytes),
-    }
+    found = {"diverged": float(trace.diverged)}
+    # What a run that was stopped had sent by then is no cost to compare: the sooner it failed, the less. It is counted.
     if trace.diverged:
         return found
+    found |= {"messages": float(trace.messages), "bytes": float(trace.bytes)}
     found |= judged(task.at(len(trace.errors) - 1), trace.x, method.decision)
     before = trace.errors if task.later is None else trace.errors[: task.turn]
     for name, errors in (("tolerance", before), ("renegotiate", trace.errors[len(before) :])):

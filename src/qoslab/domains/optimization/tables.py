@@ -267,7 +267,10 @@ class QosTable(Part):
     cores: int = Field(1, ge=1, description="number of core networks")
     goals: tuple[float, ...] = Field((1.0, 2.0), min_length=1, description="end-to-end goal of each class")
     scale: float = Field(
-        1.0, gt=0, description="goals and boxes are divided by this: steps suit budgets near 1"
+        1.0,
+        gt=0,
+        description="goals of delay and their box are divided by this, as steps suit budgets near 1; start, tolerance, "
+        "noise and results are in the divided units, costs of delay so many times as large",
     )
     losses: tuple[float, ...] | None = Field(None, description="largest end-to-end loss of each class")
     reliabilities: tuple[float, ...] | None = Field(
@@ -284,13 +287,20 @@ class QosTable(Part):
         None, description="service rates, one over the unit of the goals; unbounded by default"
     )
     box: tuple[float, float] = Field(
-        (0.05, 3.0), description="least and most of every budget, before scaling"
+        (0.05, 3.0), description="least and most of every delay budget, before scaling"
+    )
+    share_box: tuple[float, float] = Field(
+        (0.05, 3.0),
+        description="least and most of every budget of loss and unreliability, in units of its goal",
     )
 
     @model_validator(mode="after")
     def _positive(self) -> QosTable:
         if not 0 < self.box[0] < self.box[1] or min(self.goals) <= 0:
             message = "goals and boxes must be positive, boxes from low to high"
+            raise ValueError(message)
+        if not 0 < self.share_box[0] < self.share_box[1]:
+            message = "share_box must be positive, from low to high"
             raise ValueError(message)
         _require_positive("core", self.core)
         for path, weights in enumerate(self.access or ()):
@@ -314,6 +324,13 @@ class QosTable(Part):
             message = f"capacity.load needs one rate of 0 or more for each of the {len(self.goals)} classes"
             raise ValueError(message)
         return self
+
+    @property
+    def boxes(self) -> tuple[tuple[float, float], ...]:
+        """Least and most budget of each entry, as they are negotiated: delays are scaled, shares are not."""
+        low, high = (end / self.scale for end in self.box)
+        classes = len(self.goals)
+        return ((low, high),) * classes + (self.share_box,) * (len(self.entries) - classes)
 
     @property
     def entries(self) -> tuple[float, ...]:

@@ -152,10 +152,10 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
     if decision == "shared":
         known = replace(known, row_step=row_step(task.weights, task.costs.smoothness()))
     if task.coupled is not None:
-        first = task.coupled.project(_start(task, scenario.start, task.decisions.shape))
-        curvature = float(task.coupled.own.curvature(first).max())
+        terms = Terms.of(task.coupled)
+        curvature = float(task.coupled.own.curvature(_even(task.coupled, terms)).max())
         norm = float(np.linalg.norm(task.coupled.share, 2, axis=(1, 2)).max())
-        known = replace(known, own_smoothness=curvature, share_norm=norm, terms=Terms.of(task.coupled))
+        known = replace(known, own_smoothness=curvature, share_norm=norm, terms=terms)
     if task.later is not None:
         known = replace(known, change=Change(task.turn, task.later.costs, task.later.coupled))
     if scenario.measurement_noise > 0:
@@ -163,6 +163,19 @@ def own_of(task: Task, scenario: OptimizationScenario, seed: Seed, decision: str
         noise = Measurements(scenario.measurement_noise, streams, shape[1])
         known = replace(known, measurements=noise)
     return Own(agents, task.n, known)
+
+
+def _even(coupled: Coupled, terms: Terms) -> FloatArray:
+    """Where equal parts of the goals put the agents, shape (n, d); the middle of the box where no goal bounds an entry.
+
+    Not where they start: costs such as 1 / x bend without bound near an end of the box, where nobody stays.
+    """
+    middle = 0.5 * (coupled.low + coupled.high)
+    part = (terms.goals / terms.parties)[:, None]
+    room = np.where(coupled.share > 0, part / np.where(coupled.share > 0, coupled.share, 1.0), np.inf).min(
+        axis=1
+    )
+    return coupled.project(np.where(np.isfinite(room), room, middle))
 
 
 def _start(task: Task, start: float | str, shape: tuple[int, ...]) -> FloatArray:

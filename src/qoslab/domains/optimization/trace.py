@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qoslab.agents.message import FloatArray
+from qoslab.agents.message import FAR, FloatArray, largest
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled
 from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
-__all__ = ["Trace", "grown", "spread", "unsettled"]
+__all__ = ["Trace", "grown", "require_numbers", "spread", "unsettled"]
 
 _GROWTH = 1e9
 
@@ -45,6 +46,26 @@ class Trace:
 def grown(error: float, first: float) -> bool:
     """Whether an error has grown without bound since the first, or is no number."""
     return not (np.isfinite(error) and error <= _GROWTH * (1.0 + first))
+
+
+def require_numbers(x: FloatArray, before: FloatArray | None, k: int) -> None:
+    """Refuse decisions that are no numbers, where those of the round before were of ordinary size.
+
+    Args:
+        x: The agents' state after k rounds, shape (n, ...).
+        before: That after k - 1 rounds; None where k is 0.
+        k: Rounds.
+
+    Raises:
+        BadInput: The method gave a NaN; names round and agent. What comes of numbers past 1e100 is a divergence.
+    """
+    lost = np.isnan(x.reshape(len(x), -1)).any(axis=1)
+    if not lost.any() or np.isinf(x).any() or (before is not None and largest(before) > FAR):
+        return
+    agent = int(np.argmax(lost))
+    moment = "before the first round" if k == 0 else f"round {k - 1}"
+    message = f"{moment}, agent {agent}: its state x became {x[agent].tolist()}"
+    raise BadInput(Problem(field="method", message=message, hint="the method gave what is no number"))
 
 
 def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | Coupled) -> bool:

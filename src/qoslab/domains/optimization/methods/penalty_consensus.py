@@ -43,8 +43,8 @@ class PenaltyConsensus:
     are not disclosed, constraint shares are not private.
 
     Attributes:
-        penalty: r.
-        step: s; 0 takes 0.1 / (l + r n ||G||^2).
+        penalty: r, for prices near 1; prices of tens, as of delay budgets, need some 100, for they leave price / r.
+        step: s; 0 takes 0.1 / (l + r n ||G||^2), l the largest own second derivative at equal parts of the goals.
         decay: Rounds after which the step starts to fall.
         power: How fast it falls; above 1/2 up to 1 for convergence with noise.
         measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
