@@ -58,7 +58,10 @@ def test_a_refused_copy_leaves_the_first_its_own_patience():
 
 
 def test_a_copy_that_answers_in_time_is_not_given_up():
-    gone = [{"at_s": 11.0, "servers": [0], "action": "remove"}, {"at_s": 11.0, "servers": [1], "action": "speed"}]
+    gone = [
+        {"at_s": 11.0, "servers": [0], "action": "remove"},
+        {"at_s": 11.0, "servers": [1], "action": "speed"},
+    ]
     gone[1]["speed"] = 10.0
     events, now = ended(timeline(gone, timeout_s=6.0))
     assert (events[state.FINISHED], events[state.TIMED_OUT], events[state.LOST]) == (1, 0, 0)
@@ -66,7 +69,9 @@ def test_a_copy_that_answers_in_time_is_not_given_up():
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(scenarios(requests=150), st.sampled_from([Lsq(), Jsq()]), st.booleans(), st.booleans(), st.integers(0, 3))
+@given(
+    scenarios(requests=150), st.sampled_from([Lsq(), Jsq()]), st.booleans(), st.booleans(), st.integers(0, 3)
+)
 def test_no_client_waits_beyond_its_patience(scenario, method, cancel, delays, seed):
     """Without retries an answer comes at most one hop after patience has ended, whichever copy gives it."""
     count = max(scenario.servers.count, 2)
