@@ -24,6 +24,7 @@ from qoslab.domains.balancing.state import (
     MEAN_UP,
     MEND,
     NOTICE,
+    OUT,
     REMOVED,
     World,
 )
@@ -64,6 +65,7 @@ def _apply_speed(w: World, j: int, now: float) -> None:
 def _tell_all(w: World, j: int, up: int) -> None:
     """All balancers learn whether a server may be chosen."""
     counts = w.board.counts
+    w.counts[OUT] += counts[0, MEMBER, j] - up
     for lb in range(counts.shape[0]):
         if counts[lb, MEMBER, j] != up:
             counts[lb, MEMBER, j] = up

@@ -1,7 +1,8 @@
 # mypy: disable-error-code="no-any-return"
 """What servers tell: answers to probes, periodic reports, reports of idle servers, notes on responses.
 
-An answer on its way is kept in a slot for requests, so that what arrives late is what was true when it left.
+An answer on its way is kept in a slot for requests, so that what arrives late is what was true when it left. A server
+that has failed or is removed says nothing: a probe that reaches it has no answer, and its reports stop.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from qoslab.domains.balancing.state import (
     ASKS,
     HOP_HIGH,
     HOP_LOW,
+    OUT,
     PROBE_HIGH,
     PROBE_LOW,
     PROBED,
     PROBES,
     RECENT,
+    REMOVED,
     World,
 )
 from qoslab.domains.balancing.view import (
@@ -31,6 +34,7 @@ from qoslab.domains.balancing.view import (
     LAST_SERVED,
     LAST_TIME,
     LATENCY,
+    MEMBER,
     QUEUE,
     RATE,
     SERVICE,
@@ -43,6 +47,8 @@ from qoslab.engine.streams import integers, uniform
 
 __all__ = ["ask", "deliver", "inform", "note_service", "read_note", "tell_busy", "tell_idle", "write_note"]
 
+GENERAL = True
+"""Whether servers may fail or be removed."""
 _WEIGHT = 0.1
 """Weight of the newest request in a server's mean time in service."""
 _ENOUGH = 4
@@ -137,6 +143,14 @@ def read_note(w: World, slot: int, lb: int, j: int) -> None:
     answers[lb, STAMP, j] = jobs.born[slot]
 
 
+@kernel(inline=True)
+def _is_silent(w: World, j: int) -> bool:
+    """Whether a server says nothing: it has failed, or is removed or not yet added."""
+    if GENERAL:
+        return w.servers.status[j] == 0 or w.servers.pool[j] == REMOVED
+    return False
+
+
 @kernel
 def deliver(w: World, decide: Callable[..., int], slot: int, now: float) -> None:
     """An answer reaches its balancer."""
@@ -161,6 +175,8 @@ def _delay(w: World, hops: int) -> float:
 @kernel
 def inform(w: World, decide: Callable[..., int], lb: int, j: int, delay: float, now: float) -> None:
     """A server sends its present state to a balancer."""
+    if _is_silent(w, j):
+        return
     slot = take(w.jobs, w.counts)
     w.jobs.balancer[slot] = lb
     w.jobs.server[slot] = j
@@ -177,11 +193,25 @@ def report(w: World, decide: Callable[..., int], lb: int, j: int, now: float) ->
     inform(w, decide, lb, j, _delay(w, 1), now)
 
 
+@kernel(inline=True)
+def _member(w: World, lb: int, rank: int) -> int:
+    """The server of this rank, from 0, among those that a balancer knows to be in the pool and at work."""
+    if w.counts[OUT] == 0:
+        return rank
+    j = -1
+    while rank >= 0:
+        j += 1
+        rank -= w.board.counts[lb, MEMBER, j]
+    return j
+
+
 @kernel
 def ask(w: World, decide: Callable[..., int], lb: int, now: float) -> None:
-    """A balancer probes some servers, drawn without replacement (Floyd's algorithm)."""
+    """A balancer probes some of its servers, drawn without replacement (Floyd's algorithm)."""
     stream, chosen = w.streams.probes, w.servers.scratch
     n = w.board.queue.shape[0]
+    if GENERAL:
+        n -= w.counts[OUT]
     wanted = int(w.clock[PROBES])
     rest = w.clock[PROBES] - wanted
     wanted += 1 if rest > 0.0 and uniform(stream) < rest else 0
@@ -194,6 +224,8 @@ def ask(w: World, decide: Callable[..., int], lb: int, now: float) -> None:
                 j = last
                 break
         chosen[k] = j
+        if GENERAL:
+            j = _member(w, lb, j)
         delay = _delay(w, 2)
         if delay > 0.0:
             slot = take(w.jobs, w.counts)
@@ -208,6 +240,9 @@ def ask(w: World, decide: Callable[..., int], lb: int, now: float) -> None:
 @kernel
 def answer(w: World, slot: int, now: float) -> None:
     """A probe has reached its server; the answer is on its way."""
+    if _is_silent(w, w.jobs.server[slot]):
+        release(w.jobs, w.counts, slot)
+        return
     back = w.jobs.since[slot]
     write_note(w, slot, w.jobs.balancer[slot], w.jobs.server[slot], now)
     push(w.heap, now + back, item(ANSWER, slot))
@@ -216,6 +251,8 @@ def answer(w: World, slot: int, now: float) -> None:
 @kernel
 def tell_idle(w: World, decide: Callable[..., int], j: int, now: float) -> None:
     """A server that has become idle tells one balancer."""
+    if _is_silent(w, j):
+        return
     lb = integers(w.streams.probes, w.board.counts.shape[0])
     w.servers.told[j] = lb
     report(w, decide, lb, j, now)

@@ -332,10 +332,11 @@ def refuse(w: World, decide: Callable[..., int], job: int, j: int, now: float) -
     hear_of_loss(w, decide, job, now)
     w.tally.events[jobs.segment[job], REJECTED] += 1
     if GENERAL:
-        _stop_clocks(w, job)
         twin = jobs.twin[job]
         if twin >= 0:
             jobs.twin[twin] = -1
+            _hand_over(w, job, twin)
+        _stop_clocks(w, job)
         if twin >= 0 or jobs.alone[job] == 1:  # nobody waits for this copy
             release(jobs, counts, job)
             return
@@ -378,6 +379,17 @@ def _stop_clocks(w: World, job: int) -> None:
     if jobs.second[job] >= 0:
         cancel(w.heap, jobs.second[job])
         jobs.second[job] = -1
+
+
+@kernel
+def _hand_over(w: World, job: int, twin: int) -> None:
+    """The copy that is left of a request inherits its client's patience, which ends when it would have ended."""
+    jobs = w.jobs
+    timer = jobs.patience[job]
+    if timer >= 0:
+        w.heap.item[timer] = item(GIVE_UP, twin)
+        jobs.patience[twin] = timer
+        jobs.patience[job] = -1
 
 
 @kernel

@@ -358,5 +358,6 @@ def _first_pool(w: World, s: BalancingScenario) -> None:
         seen.update(fresh)
         if change.action == "add" and fresh:
             w.servers.pool[fresh] = 0
+            w.counts[state.OUT] += len(fresh)
             for row in (UP, MEMBER):
                 w.board.counts[:, row, fresh] = 0
