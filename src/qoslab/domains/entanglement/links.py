@@ -125,7 +125,7 @@ def two_link_rate(left: LinkTiming, right: LinkTiming, swap_success: float) -> f
         right: The link whose first end is the repeater.
         swap_success: Success probability of a swap.
     """
-    known = []
+    known: list[NDArray[np.float64]] = []
     for timing, begin_s in (
         (left, 3.0 * left.delay_s + left.notify_second_s),
         (right, 2.0 * right.delay_s + right.notify_first_s),

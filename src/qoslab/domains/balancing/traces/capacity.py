@@ -230,8 +230,8 @@ class _Case:
 
     def fewest(self) -> int:
         """Of how many servers the scenario speaks at least."""
-        named = [number for change in self.scenario.changes for number in change.servers]
-        return max([1, 1 if self.scenario.hedge_s is None else 2, *(number + 1 for number in named)])
+        named: list[int] = [number for change in self.scenario.changes for number in change.servers]
+        return max([1 if self.scenario.hedge_s is None else 2, *(number + 1 for number in named)])
 
     def with_servers(self) -> Callable[[float], Any]:
         """Scenarios with other numbers of servers and the file's rate of requests."""
