@@ -131,7 +131,7 @@ def two_link_rate(left: LinkTiming, right: LinkTiming, swap_success: float) -> f
         (right, 2.0 * right.delay_s + right.notify_first_s),
     ):
         most = 1 if timing.success >= 1.0 else int(np.ceil(np.log(_TAIL) / np.log1p(-timing.success)))
-        failed = np.arange(most)
+        failed = np.arange(most, dtype=np.float64)
         known += [
             begin_s + failed * timing.interval_s,
             timing.success * (1.0 - timing.success) ** failed,
