@@ -72,7 +72,8 @@ def test_random_split_against_the_closed_form(tmp_path):
     [
         ("", {"metric": "throughput_per_s"}, "no metric to be kept low"),
         ("", {"metric": "nonsense"}, "no metric to be kept low"),
-        ("", {"seeds": 1}, "2 or more"), ("", {"low": 9, "high": 3}, "in order"),
+        ("", {"seeds": 1}, "--seeds: must be at least 2"), ("", {"low": 9, "high": 3}, "in order"),
+        ("", {"limit": -1.0}, "--limit: must be above 0, is -1"),
         ("", {"method": "sed"}, "has no method 'sed'"),
         ("load = 0.8=load = { grid = [0.1, 0.2] }", {}, "has a grid of load\n  choose one value: --set scen.+load=0.1"),
         ("", {"set": ("load",)}, "not of the form name=value"),

@@ -149,9 +149,10 @@ def plan_capacity(
         raise BadInput(
             Problem(message=f"{metric!r} is no metric to be kept low", hint="one of: " + ", ".join(names))
         )
-    if seeds < 2 or not limit > 0:
-        message = "seeds must be 2 or more, and the limit positive"
-        raise BadInput(message)
+    if seeds < 2:
+        raise BadInput(Problem(message=f"must be at least 2, is {seeds}", field="--seeds"))
+    if not limit > 0:
+        raise BadInput(Problem(message=f"must be above 0, is {limit:g}", field="--limit"))
     case = _Case.read(study, method, vary, set, data)
     if vary == "servers":
         count = int(case.scenario.servers.count)

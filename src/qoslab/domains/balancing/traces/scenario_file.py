@@ -75,14 +75,10 @@ def study_from_inference(found: Inference, source: str, data: Path) -> str:
         f"Load: {found.load}.",
     ]
     for server, speed in zip(found.servers, found.speeds, strict=True):
-        between = (
-            f"{server.cores}"
-            if server.cores_low == server.cores_high
-            else f"{server.cores} (anything from {server.cores_low} to {server.cores_high} fits)"
-        )
-        said.append(
-            f"Server {server.name}: {between} cores, busy {server.busy:.0%} of the time, speed {speed}."
-        )
+        cores = f"{server.cores} core" if server.cores == 1 else f"{server.cores} cores"
+        if server.cores_low != server.cores_high:
+            cores += f" (anything from {server.cores_low} to {server.cores_high} fits)"
+        said.append(f"Server {server.name}: {cores}, busy {server.busy:.0%} of the time, speed {speed}.")
     scv = max(found.work_scv, 1e-6)
     instead = [
         "# For intervals about days like this one, instead of the replay:",
