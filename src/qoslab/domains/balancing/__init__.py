@@ -43,7 +43,12 @@ METRICS = (
     ),
     Metric("rejected_share", "", "lower", "rejections per request"),
     Metric("timed_out_share", "", "lower", "share of requests that the client gave up"),
-    Metric("lost_share", "", "lower", "share of requests never answered"),
+    Metric(
+        "lost_share",
+        "",
+        "lower",
+        "share of requests that their clients gave up or that were refused for good",
+    ),
     Metric(
         "share_spread",
         "",
