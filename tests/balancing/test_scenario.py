@@ -45,7 +45,10 @@ from qoslab.engine.streams import stream
         ({"load": 0.5, "arrivals": {"kind": "rates"}}, "exactly one of"),
         ({"load": 0.5, "sizes": {"law": "empirical"}}, "either `file` or `dataset`"),
         ({"load": 0.5, "retry": {"delay_s": 0.0}}, "set attempts, at most 1000"),
-        ({"load": 0.5, "sizes": {"law": "exponential", "mean_s": 1e-15}}, "greater than or equal to 0.000000001"),
+        (
+            {"load": 0.5, "sizes": {"law": "exponential", "mean_s": 1e-15}},
+            "greater than or equal to 0.000000001",
+        ),
         ({"load": 0.5, "sizes": {"law": "pareto", "mean_s": 1e12}}, "less than or equal to 1000000000"),
         ({"load": 0.5, "sizes": {"law": "uniform", "high_s": 1e12}}, "less than or equal to 1000000000"),
     ],

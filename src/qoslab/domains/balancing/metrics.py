@@ -144,11 +144,11 @@ def half_width(means: NDArray[np.float64]) -> float:
     correlation = max(float(centred[1:] @ centred[:-1]) / scatter, 0.0)
     variance = scatter / (n - 1)
     error = math.sqrt((1.0 + correlation) / (1.0 - correlation) * variance / n)
-    skewness = n / ((n - 1) * (n - 2)) * float((centred**3).sum()) / variance**1.5
+    skewness = n / ((n - 1) * (n - 2)) * float((centred**3).sum()) / (variance * math.sqrt(variance))
     beta = abs(skewness) / (6.0 * math.sqrt(n))
     if beta < 1e-6:
         return _T_QUANTILE * error
-    return error * (1.0 + float(np.cbrt(6.0 * beta * (_T_QUANTILE + beta) - 1.0))) / (2.0 * beta)
+    return error * (1.0 + math.cbrt(6.0 * beta * (_T_QUANTILE + beta) - 1.0)) / (2.0 * beta)
 
 
 def _unsteady(scenario: BalancingScenario, world: World, first: int) -> bool:
