@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from worlds import finished, outcome, scenarios, world
 
+from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.methods.jsq import Jsq
 from qoslab.domains.balancing.methods.random import Random
 from qoslab.domains.balancing.methods.round_robin import RoundRobin
@@ -106,3 +107,45 @@ def test_no_server_does_more_work_than_it_has_capacity_for(scenario, method):
     whole = scenario.servers.count * max(scenario.servers.speeds) * max(scenario.servers.cores)
     if scenario.drift is None and not any(change.speed for change in scenario.changes):
         assert (room.sum(axis=1) <= whole * np.diff(tally.begin) + 1e-9).all()
+
+
+def jain_of_equal_gaps(servers, gap):
+    """Jain's index of residual work in D/D/n with sizes of 1 s and no waiting, mean over the phase of arrivals."""
+    phases = (np.arange(4000) + 0.5) / 4000 * gap
+    left = phases[:, None] + gap * np.arange(servers)
+    left = np.where(left < 1.0, left, 0.0)
+    return np.mean(left.sum(axis=1) ** 2 / (servers * np.square(left).sum(axis=1)))
+
+
+@pytest.mark.parametrize("requests", [700, 2000, 5000, 20_000])
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_equal_gaps_are_sampled_at_all_phases(load, requests):
+    """In D/D/8 nobody waits: a server holds load / 2 of work in the mean. At one phase that is .340 for .400."""
+    scenario = world(
+        servers={"count": 8},
+        load=load,
+        arrivals=TICKS,
+        sizes={"law": "deterministic", "mean_s": 1.0},
+        requests=requests,
+        warmup={"rule": "time", "seconds": 2.0},
+    )
+    got = outcome(scenario, Jsq()).metrics
+    assert got["response_time_mean_s"] == pytest.approx(1.0, rel=1e-9)
+    assert got["residual_work_mean_s"] == pytest.approx(load / 2.0, rel=5e-3)
+    assert got["fairness_jain"] == pytest.approx(jain_of_equal_gaps(8, 1.0 / (8 * load)), rel=5e-3)
+
+
+@pytest.mark.parametrize("requests", [10, 700, 2000, 20_000, 1_000_000])
+def test_a_grid_has_about_two_thousand_points(requests):
+    """Between half and twice as many; of other arrivals exactly, unless the step is given."""
+    from qoslab.domains.balancing import state
+    from qoslab.domains.balancing.model import Simulation
+
+    def points(**fields):
+        scenario = world(servers={"count": 8}, load=0.8, requests=requests, **fields)
+        step = Simulation(scenario, Jsq(), Seed(0, "tests"), plain=True).world.clock[state.SAMPLE_STEP]
+        return requests / 6.4 / step
+
+    assert points() == pytest.approx(2000.0, rel=1e-12)
+    assert 1000.0 < points(arrivals=TICKS) < 4000.0
+    assert points(arrivals=TICKS, sample_step_s=0.25) == pytest.approx(requests / 1.6, rel=1e-12)

@@ -45,11 +45,28 @@ from qoslab.engine.streams import stream
         ({"load": 0.5, "arrivals": {"kind": "rates"}}, "exactly one of"),
         ({"load": 0.5, "sizes": {"law": "empirical"}}, "either `file` or `dataset`"),
         ({"load": 0.5, "retry": {"delay_s": 0.0}}, "set attempts, at most 1000"),
+        (
+            {"load": 0.5, "sizes": {"law": "exponential", "mean_s": 1e-15}},
+            "greater than or equal to 0.000000001",
+        ),
+        ({"load": 0.5, "sizes": {"law": "pareto", "mean_s": 1e12}}, "less than or equal to 1000000000"),
+        ({"load": 0.5, "sizes": {"law": "uniform", "high_s": 1e12}}, "less than or equal to 1000000000"),
     ],
 )
 def test_worlds_that_cannot_be_are_refused(fields, words):
     with pytest.raises(ValidationError, match=words):
         world(**fields)
+
+
+@pytest.mark.parametrize("mean_s", [1e-9, 1e9])
+def test_every_quantile_is_given_at_the_shortest_and_longest_sizes(mean_s):
+    """The same run in another unit of time: all quantiles scale with it, none is cut off."""
+    fields = {"servers": {"count": 4}, "load": 0.5, "requests": 3000}
+    one = outcome(world(**fields), _random()).metrics
+    got = outcome(world(**fields, sizes={"law": "exponential", "mean_s": mean_s}), _random()).metrics
+    for name in ("p50", "p95", "p99", "p999"):
+        scaled = got[f"response_time_{name}_s"] / mean_s
+        assert scaled == pytest.approx(one[f"response_time_{name}_s"], rel=0.01)
 
 
 def test_too_much_load_is_taken_where_something_bounds_it():

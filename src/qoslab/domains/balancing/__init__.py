@@ -14,6 +14,12 @@ METRICS = (
     Metric("response_time_p95_s", "s", "lower", "95th percentile of the response time"),
     Metric("response_time_p99_s", "s", "lower", "99th percentile of the response time"),
     Metric("response_time_p999_s", "s", "lower", "99.9th percentile of the response time"),
+    Metric(
+        "response_time_half_width_s",
+        "s",
+        "neither",
+        "half of the 95 % interval of this run's mean response time, by batch means",
+    ),
     Metric("slowdown_mean", "", "lower", "mean response time per own work"),
     Metric("slowdown_p99", "", "lower", "99th percentile of response time per own work"),
     Metric("fairness_jain", "", "higher", "Jain's index of residual work over servers, mean over time"),
@@ -37,7 +43,12 @@ METRICS = (
     ),
     Metric("rejected_share", "", "lower", "rejections per request"),
     Metric("timed_out_share", "", "lower", "share of requests that the client gave up"),
-    Metric("lost_share", "", "lower", "share of requests never answered"),
+    Metric(
+        "lost_share",
+        "",
+        "lower",
+        "share of requests that their clients gave up or that were refused for good",
+    ),
     Metric(
         "share_spread",
         "",

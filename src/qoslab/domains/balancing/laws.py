@@ -21,7 +21,9 @@ __all__ = [
     "Uniform",
 ]
 
-_MEAN = Field(1.0, gt=0, description="mean, s")
+_SHORTEST, _LONGEST = 1e-9, 1e9
+"""Bounds of means, s: response times are counted from 1e-12 to 1e12 s, a thousand times beyond."""
+_MEAN = Field(1.0, ge=_SHORTEST, le=_LONGEST, description="mean, s")
 
 
 class Exponential(Part):
@@ -51,7 +53,7 @@ class Uniform(Part):
 
     law: Literal["uniform"] = Field("uniform", description="which law this is")
     low_s: float = Field(0.0, ge=0, description="lower bound, s")
-    high_s: float = Field(2.0, gt=0, description="upper bound, s")
+    high_s: float = Field(2.0, ge=_SHORTEST, le=_LONGEST, description="upper bound, s")
 
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
@@ -118,7 +120,9 @@ class Empirical(Part):
     law: Literal["empirical"] = Field("empirical", description="which law this is")
     file: InputFile | None = Field(None, description="a text file of your own")
     dataset: DatasetName | None = Field(None, description="or a registered file, `DATASET/FILE`")
-    mean_s: float = Field(1.0, gt=0, description="mean, s, that the values are scaled to")
+    mean_s: float = Field(
+        1.0, ge=_SHORTEST, le=_LONGEST, description="mean, s, that the values are scaled to"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Empirical:

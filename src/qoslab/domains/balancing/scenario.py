@@ -267,7 +267,7 @@ class BalancingScenario(Scenario):
         None,
         gt=0,
         description="step of the time grid on which residual work and queues are sampled, s; none for about 2000 "
-        "samples a run",
+        "samples a run, in no step with arrivals at equal gaps",
     )
     metrics: Literal["full", "mean"] = Field(
         "full",

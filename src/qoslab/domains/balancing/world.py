@@ -8,9 +8,10 @@ import numpy as np
 
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
-from qoslab.domains.balancing.arrivals import Closed
+from qoslab.domains.balancing.arrivals import Closed, Renewal
 from qoslab.domains.balancing.books import item
 from qoslab.domains.balancing.hooks import Probing, Site, Wiring
+from qoslab.domains.balancing.laws import Deterministic
 from qoslab.domains.balancing.scenario import BalancingScenario, Fifo, LimitedSharing, ProcessorSharing
 from qoslab.domains.balancing.source import Demand, cores, speeds
 from qoslab.domains.balancing.state import (
@@ -41,6 +42,7 @@ __all__ = [
 BATCH_SIZE = 4096
 MSER_SEGMENTS = 32
 _ENDLESS = 2**62
+_GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 _ACTIONS = ("speed", "drain", "remove", "add", "fail", "repair")
 """Actions of planned changes, in the order of `faults`."""
 
@@ -264,13 +266,26 @@ def _bounds(s: BalancingScenario, demand: Demand) -> state.Table:
     return bounds
 
 
+def _sample_step_s(s: BalancingScenario, length_s: float, gap_s: float) -> float:
+    """Step of about 2000 samples; where arrivals come at equal gaps, one that meets them at all phases alike.
+
+    The golden section is the ratio worst approximated by fractions, so its multiples fill a gap most evenly.
+    """
+    step = length_s / 2000.0
+    if not (isinstance(s.arrivals, Renewal) and isinstance(s.arrivals.gap, Deterministic)):
+        return step
+    if step >= gap_s:
+        return gap_s * (math.floor(step / gap_s) + _GOLDEN)
+    return gap_s / (math.floor(gap_s / step) + _GOLDEN)
+
+
 def _clock(s: BalancingScenario, demand: Demand, wiring: Wiring) -> state.Reals:
     clock = np.zeros(state.CLOCK_SIZE)
     expected = max(_expected_requests(s, demand), 1.0)
     length = expected / demand.rate_per_s
     clock[state.HORIZON] = math.inf if s.duration_s is None else s.duration_s
     clock[state.DRAIN_END] = math.inf if s.duration_s is None else drained_by(s, s.duration_s)
-    clock[state.SAMPLE_STEP] = s.sample_step_s or length / 2000.0
+    clock[state.SAMPLE_STEP] = s.sample_step_s or _sample_step_s(s, length, length / expected)
     clock[state.TICK_STEP] = wiring.tick_s
     clock[state.RETRY_DELAY] = s.retry.delay_s if s.retry else 0.0
     clock[state.PER_BATCH] = state.BATCHES / expected
