@@ -125,15 +125,12 @@ def two_link_rate(left: LinkTiming, right: LinkTiming, swap_success: float) -> f
         right: The link whose first end is the repeater.
         swap_success: Success probability of a swap.
     """
-    known = []
+    known: list[NDArray[np.float64]] = []
     for timing, begin_s in (
         (left, 3.0 * left.delay_s + left.notify_second_s),
         (right, 2.0 * right.delay_s + right.notify_first_s),
     ):
         most = 1 if timing.success >= 1.0 else int(np.ceil(np.log(_TAIL) / np.log1p(-timing.success)))
-        failed = np.arange(most)
-        known += [
-            begin_s + failed * timing.interval_s,
-            timing.success * (1.0 - timing.success) ** failed,
-        ]
-    return swap_success / mean_of_later(*known)
+        failed = np.arange(most, dtype=np.float64)
+        known += [begin_s + failed * timing.interval_s, timing.success * (1.0 - timing.success) ** failed]
+    return swap_success / mean_of_later(known[0], known[1], known[2], known[3])
