@@ -376,8 +376,6 @@ def test_what_shared_memories_do_not_have_is_refused() -> None:
     scenario = flows()
     with pytest.raises(BadInput, match="compat = 'mqns'"):
         replicas(with_memory(scenario, compat="mqns"))
-    with pytest.raises(BadInput, match="purifies"):
-        replicas(scenario, 1, ShortestPath(rounds=1))
     with pytest.raises(BadInput, match="one path at a time"):
         paths_watched(scenario, ShortestPath(), Seed(), 0.01)
     many = flows(tuple("AB" if place % 2 else "BA" for place in range(63)))

@@ -132,8 +132,5 @@ def two_link_rate(left: LinkTiming, right: LinkTiming, swap_success: float) -> f
     ):
         most = 1 if timing.success >= 1.0 else int(np.ceil(np.log(_TAIL) / np.log1p(-timing.success)))
         failed = np.arange(most, dtype=np.float64)
-        known += [
-            begin_s + failed * timing.interval_s,
-            timing.success * (1.0 - timing.success) ** failed,
-        ]
-    return swap_success / mean_of_later(*known)
+        known += [begin_s + failed * timing.interval_s, timing.success * (1.0 - timing.success) ** failed]
+    return swap_success / mean_of_later(known[0], known[1], known[2], known[3])

@@ -202,7 +202,10 @@ def _sharing(
 ) -> tuple[list[PathRun], FloatArray]:
     """The same of paths that share memories; a group's counts and memories stand in its first path."""
     if scenario.memory.compat != "none":
-        message = f"paths that share memories do not run with compat = {scenario.memory.compat!r}"
+        message = (
+            f"compat = {scenario.memory.compat!r} heralds by the groups of equal rank on a pair's path, and pairs of "
+            "shared memories are bound to no path"
+        )
         hint = "memory.multiplexing = 'buffer_space'"
         raise BadInput(Problem(message=message, field="scenario.memory.compat", hint=hint))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])

@@ -3,10 +3,13 @@
 
 Nodes act on what they know, as in `kernels`. What a pair may serve is the intersection of what its link pairs may
 serve, as far as its node has heard of them: two nodes that swap at the same time for different paths learn of it from
-each other's word, and a pair that no path has a use for is given up.
+each other's word, and a pair that no path has a use for is given up. Pairs that are to be purified first wait in pools
+(see `purifying`).
 """
 
 from __future__ import annotations
+
+import math
 
 from qoslab.domains.entanglement.chain import (
     CONSUMED,
@@ -16,8 +19,11 @@ from qoslab.domains.entanglement.chain import (
     FAILED,
     JOINED,
     KNOWS,
+    MEASURED,
     MESSAGES,
     OPEN,
+    PENDING,
+    POOLED,
     SWAPPED,
     TRIMMED,
     WAITS,
@@ -26,7 +32,10 @@ from qoslab.domains.entanglement.chain import (
     Physics,
 )
 from qoslab.domains.entanglement.phases import acting
+from qoslab.domains.entanglement.purification import BAD, GOOD
 from qoslab.domains.entanglement.sharing.memories import (
+    ANSWERS,
+    ASKS,
     EXPIRES,
     HEARD,
     MESSAGE,
@@ -34,13 +43,24 @@ from qoslab.domains.entanglement.sharing.memories import (
     far_end,
     give_up,
     heard,
+    is_measured,
     joined,
+    leave_pool,
+    leave_queue,
     lives,
     node_of,
     release,
     start_attempts,
 )
 from qoslab.domains.entanglement.sharing.mesh import CLASHED, Mesh, Pairs, Rule, SharedRun, make_pairs
+from qoslab.domains.entanglement.sharing.purifying import (
+    compare,
+    count_round,
+    enter_pool,
+    held_at,
+    is_pure,
+    mate_of,
+)
 from qoslab.domains.entanglement.sharing.worth import chosen, pair_fidelity
 from qoslab.engine.heap import first_time, is_full, pop, push
 from qoslab.engine.kernel import kernel
@@ -68,7 +88,7 @@ def _send(r: SharedRun, end: int) -> None:
     c, s = r.c, r.s
     if s.state[far_end(s, end ^ 1)] == SWAPPED:
         return
-    push(s.heap, s.closed[end] + _way(c, s, end), end * 4 + MESSAGE)
+    push(s.heap, s.closed[end] + _way(c, s, end), end * 8 + MESSAGE)
     s.claims[s.family[end >> 1]] += 1
     s.counts[MESSAGES] += 1
 
@@ -96,7 +116,7 @@ def _swap(r: SharedRun, node: int, first: int, second: int, now: float) -> None:
     else:
         live = int(lives(s, first ^ 1)) + int(lives(s, second ^ 1))
         if live < 2:
-            s.counts[WASTED] += live
+            s.counts[WASTED] += live + int(is_measured(s, first ^ 1)) + int(is_measured(s, second ^ 1))
         elif good:
             s.counts[JOINED] += 1
         else:
@@ -117,7 +137,7 @@ def _swap(r: SharedRun, node: int, first: int, second: int, now: float) -> None:
 def _cut(r: SharedRun, end: int, now: float) -> None:
     """A repeater has waited long enough for a swap: it frees the memory and tells the other end's node."""
     s = r.s
-    if lives(s, end ^ 1):
+    if lives(s, end ^ 1) or is_measured(s, end ^ 1):
         s.counts[TRIMMED] += 1
     release(r, end, CUT, now)
     _send(r, end)
@@ -158,6 +178,8 @@ def _consume(r: SharedRun, end: int, partner: int, paths: int, now: float) -> in
             s.head[1] += 1
         else:
             status = _NO_ROOM
+    elif s.state[far] == MEASURED:
+        s.counts[WASTED] += 1
     drop_claim(s, end >> 1)
     return status
 
@@ -229,8 +251,27 @@ def _offered(r: SharedRun, end: int, able: int, until: float, now: float) -> boo
         patience = _longest_wait(c, s.link[end >> 1], end & 1, able)
         if now + patience < until:
             s.cut_s[end] = now + patience
-            push(s.heap, s.cut_s[end], end * 4 + EXPIRES)
+            push(s.heap, s.cut_s[end], end * 8 + EXPIRES)
     return False
+
+
+@kernel
+def _purify(r: SharedRun, end: int, mate: int, paths: int, until: float, now: float) -> bool:
+    """An end whose pair lacks rounds waits for them and for nothing else, where its node asks for them.
+
+    Returns:
+        Whether it is still stored.
+    """
+    c, s = r.c, r.s
+    if s.knows[end] & WAITS:
+        leave_queue(c, s, end)
+        s.able[end], s.cut_s[end] = 0, math.inf
+    if c.asks[node_of(c, s, end), mate] and not s.knows[end] & (POOLED | PENDING):
+        if until < s.until[end]:
+            s.until[end] = until
+            push(s.heap, until, end * 8 + EXPIRES)
+        enter_pool(r, end, mate, paths, now)
+    return s.state[end] == OPEN
 
 
 @kernel
@@ -245,15 +286,21 @@ def _look(r: SharedRun, end: int, now: float) -> int:
     if paths == 0:
         give_up(r, end, CLASHED, now)
         return _DONE
+    pure = is_pure(c, s, end, partner, paths)
+    if s.knows[end] & POOLED and (pure or s.mate[end] != mate_of(c, s, end, partner)):
+        leave_pool(c, s, end)
     wanted = paths & c.users[node] & c.users[partner]
-    if wanted:
+    if pure and wanted:
         return _consume(r, end, partner, wanted, now)
     first = not s.knows[end] & KNOWS
-    if _offered(r, end, _able(c, node, partner, paths), until, now):
+    if not pure:
+        if not _purify(r, end, mate_of(c, s, end, partner), paths, until, now):
+            return _DONE
+    elif _offered(r, end, _able(c, node, partner, paths), until, now):
         return _DONE
     if until < s.until[end] or first:
         s.until[end] = until
-        push(s.heap, until, end * 4 + EXPIRES)
+        push(s.heap, until, end * 8 + EXPIRES)
     s.knows[end] |= KNOWS
     return _DONE
 
@@ -270,6 +317,33 @@ def _deliver_message(r: SharedRun, end: int, now: float) -> int:
         elif s.knows[far] & KNOWS:
             status = _look(r, far, now)
     drop_claim(s, end >> 1)
+    return status
+
+
+@kernel
+def _hear_question(r: SharedRun, kept: int, now: float) -> int:
+    """The question of a round of purification arrives."""
+    status = _DONE
+    asked = held_at(r.c, r.s, kept, r.s.mate[kept])
+    if compare(r, kept, now):
+        status = _look(r, asked, now)
+    return status
+
+
+@kernel
+def _hear_answer(r: SharedRun, kept: int, now: float) -> int:
+    """The answer arrives: the kept pair is better, or gone, or still there as it was."""
+    c, s = r.c, r.s
+    status = _DONE
+    if s.state[kept] == OPEN:
+        s.knows[kept] &= ~PENDING
+        if s.spent[kept] == BAD:
+            give_up(r, kept, DECOHERED, now)
+        else:
+            if s.spent[kept] == GOOD:
+                count_round(c, s, kept, s.mate[kept])
+            status = _look(r, kept, now)
+    drop_claim(s, kept >> 1)
     return status
 
 
@@ -312,7 +386,7 @@ def _advance(r: SharedRun) -> int:
             return _NO_ROOM
         now = first_time(s.heap)
         item = pop(s.heap)
-        end, kind = item >> 2, item & 3
+        end, kind = item >> 3, item & 7
         when = _when(r, end, kind, now)
         if when > now:
             push(s.heap, when, item)
@@ -322,6 +396,10 @@ def _advance(r: SharedRun) -> int:
             status = _look(r, end, now)
         elif kind == MESSAGE:
             status = _deliver_message(r, end, now)
+        elif kind == ASKS:
+            status = _hear_question(r, end, now)
+        elif kind == ANSWERS:
+            status = _hear_answer(r, end, now)
         else:
             _too_old(r, end, now)
         if status != _DONE:
@@ -345,7 +423,9 @@ def _in_memory(s: Pairs, span: FloatArray) -> int:
         if far < end:
             continue
         here, there = s.state[end], s.state[far]
-        if (here == OPEN and there in (OPEN, CONSUMED)) or (here == CONSUMED and there == OPEN):
+        if (here == OPEN and there in (OPEN, CONSUMED, MEASURED)) or (
+            here in (CONSUMED, MEASURED) and there == OPEN
+        ):
             live += 1
     return live
 

@@ -10,18 +10,23 @@ from qoslab.domains.entanglement.chain import (
     CREATED,
     CUT,
     DROPPED,
+    MEASURED,
     OPEN,
+    POOLED,
     SWAPPED,
     WAITS,
     FloatArray,
 )
 from qoslab.domains.entanglement.phases import creation, opening, slot_start
 from qoslab.domains.entanglement.sharing.mesh import DYNAMIC, STATISTICAL, Mesh, Pairs, SharedRun
+from qoslab.domains.entanglement.states import bell_of_werner, werner_of_fidelity
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import uniform
 
 __all__ = [
+    "ANSWERS",
+    "ASKS",
     "EXPIRES",
     "HEARD",
     "MESSAGE",
@@ -29,15 +34,19 @@ __all__ = [
     "far_end",
     "give_up",
     "heard",
+    "is_measured",
     "joined",
+    "leave_pool",
+    "leave_queue",
     "lives",
     "node_of",
     "release",
     "start_attempts",
 ]
 
-HEARD, EXPIRES, MESSAGE = range(3)
-"""Events: an end's node hears of its new pair; an end may be too old; word that an end was swapped or cut."""
+HEARD, EXPIRES, MESSAGE, ASKS, ANSWERS = range(5)
+"""Events: an end's node hears of its new pair; an end may be too old; word that an end was swapped or cut; the question
+about a pair that is to be purified; the answer."""
 
 _NEVER = 1e15
 """Failed attempts that end no run; more would not fit an integer."""
@@ -71,6 +80,12 @@ def lives(s: Pairs, end: int) -> bool:
     """Whether the last end beyond `end` is still there: stored, or used by its user."""
     state = s.state[far_end(s, end)]
     return state in (OPEN, CONSUMED)
+
+
+@kernel(once=True)
+def is_measured(s: Pairs, end: int) -> bool:
+    """Whether the last end beyond `end` was measured to purify another pair, so that this one is no more."""
+    return s.state[far_end(s, end)] == MEASURED
 
 
 @kernel(inline=True)
@@ -201,18 +216,21 @@ def start_attempts(r: SharedRun, link: int) -> None:
         if r.physics.clear == 1:
             s.dies[record] = min(s.dies[record], slot_start(r.physics, created) + r.physics.length_s)
         s.family[record], s.claims[record] = record, 2
+        s.changed[record] = 0
+        bell_of_werner(werner_of_fidelity(c.fidelity[link]), s.base[record])
         if created <= r.span[1]:
             s.counts[CREATED] += 1
         for side in range(2):
             end = 2 * record + side
             s.beside[end], s.good[end], s.state[end], s.knows[end] = -1, 0, OPEN, 0
             s.able[end], s.aim[end] = 0, -1
+            s.since[end], s.round[end], s.piece[end], s.folded[end] = created, 0, 0, 0
             s.until[end], s.cut_s[end] = s.dies[record], math.inf
-            push(s.heap, created + c.notify_s[link, side], end * 4 + HEARD)
+            push(s.heap, created + c.notify_s[link, side], end * 8 + HEARD)
 
 
 @kernel
-def _leave_queue(c: Mesh, s: Pairs, end: int) -> None:
+def leave_queue(c: Mesh, s: Pairs, end: int) -> None:
     """Take an end out of its node's queue, keeping the order of the others."""
     node = node_of(c, s, end)
     held = s.queued[node]
@@ -225,6 +243,20 @@ def _leave_queue(c: Mesh, s: Pairs, end: int) -> None:
     s.knows[end] &= ~WAITS
 
 
+@kernel
+def leave_pool(c: Mesh, s: Pairs, end: int) -> None:
+    """Take an end out of its node's pool, keeping the order of the others."""
+    node = node_of(c, s, end)
+    held = s.pooled[node]
+    place = 0
+    while s.pool[node, place] != end:
+        place += 1
+    for later in range(place + 1, held):
+        s.pool[node, later - 1] = s.pool[node, later]
+    s.pooled[node] = held - 1
+    s.knows[end] &= ~POOLED
+
+
 @kernel(once=True)
 def release(r: SharedRun, end: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
@@ -234,7 +266,9 @@ def release(r: SharedRun, end: int, state: int, now: float) -> None:
     s.closed[end] = now
     s.held_s[0] += max(0.0, now - max(s.created[end >> 1], r.span[0]))
     if s.knows[end] & WAITS:
-        _leave_queue(c, s, end)
+        leave_queue(c, s, end)
+    if s.knows[end] & POOLED:
+        leave_pool(c, s, end)
     s.free_s[side, link, s.slot[end]] = now
     s.idle[side, link] += 1
     start_attempts(r, link)
@@ -242,8 +276,11 @@ def release(r: SharedRun, end: int, state: int, now: float) -> None:
 
 @kernel(once=True)
 def give_up(r: SharedRun, end: int, why: int, now: float) -> None:
-    """An end is dropped; a pair whose other end was still there is counted at place `why`."""
-    if lives(r.s, end ^ 1):
+    """An end is dropped; a pair whose other end was still there is counted at place `why`.
+
+    So is one whose other end was measured to purify another: it lives until the question of that is answered.
+    """
+    if lives(r.s, end ^ 1) or is_measured(r.s, end ^ 1):
         r.s.counts[why] += 1
     release(r, end, DROPPED, now)
     drop_claim(r.s, end >> 1)

@@ -65,6 +65,11 @@ class Mesh(NamedTuple):
         life_s: Age at which a path gives up a pair of each link, s, shape (P, m).
         wait_s: Longest wait of each link's end for a swap, s, shape (P, m, 2).
         weight: How likely a path is drawn, shape (P,).
+        rounds: Rounds of purification of each link's pairs, shape (P, m).
+        enough: Fidelity after creation or a round from which a link's pair is purified no more, shape (P,).
+        purify: Scheme of purification (see `states`), schedule, and whether any path has rounds, shape (3,).
+        segment: Rounds of purification of joined pairs, by their two nodes, shape (P, n, n).
+        asks: Whether of two nodes the first asks for rounds, shape (n, n).
     """
 
     ends: IntArray
@@ -86,6 +91,11 @@ class Mesh(NamedTuple):
     life_s: FloatArray
     wait_s: FloatArray
     weight: FloatArray
+    rounds: IntArray
+    enough: FloatArray
+    purify: IntArray
+    segment: IntArray
+    asks: IntArray
 
 
 class Pairs(NamedTuple):
@@ -108,6 +118,17 @@ class Pairs(NamedTuple):
         closed: When each end was closed, s, shape (2 * room,).
         cut_s: When each end's node has waited long enough, s, shape (2 * room,).
         slot: Memory that holds each end, shape (2 * room,).
+        base: State of each pair without its memories since `since`: I, Z, X, Y, shape (room, 4).
+        changed: Whether rounds have changed it since its creation, shape (room,).
+        since: From when each end's memory counts, s, shape (2 * room,).
+        round: Rounds of purification of its link's pair that each end's node knows of, shape (2 * room,).
+        piece: Those of a joined pair, and with which node: 64 * node + rounds, shape (2 * room,).
+        mate: Node with which each end that is to be purified is purified, shape (2 * room,).
+        serves: Paths that each such end may serve, as far as is known, shape (2 * room,).
+        spent: End measured to purify each one; then what came of it, see `purification`, shape (2 * room,).
+        folded: Whether the noise of each end's swap is in some record's `base`, shape (2 * room,).
+        pool: Ends that wait for purification, by node, shape (n, most).
+        pooled: How many, shape (n,).
         spare: Free records, shape (room,).
         head: Free records, deliveries, shape (2,).
         queue: Ends that wait for a swap, by node, shape (n, most).
@@ -119,7 +140,7 @@ class Pairs(NamedTuple):
         counts: Counts by place, shape (11,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
         delivered: When, fidelity, age of the oldest part, s, and path of each delivered pair, shape (4, deliveries).
-        work: Room for three pair vectors, shape (3, 4).
+        work: Room for six pair vectors, shape (6, 4).
         heap: Events to come.
     """
 
@@ -139,6 +160,17 @@ class Pairs(NamedTuple):
     closed: FloatArray
     cut_s: FloatArray
     slot: IntArray
+    base: FloatArray
+    changed: IntArray
+    since: FloatArray
+    round: IntArray
+    piece: IntArray
+    mate: IntArray
+    serves: IntArray
+    spent: IntArray
+    folded: IntArray
+    pool: IntArray
+    pooled: IntArray
     spare: IntArray
     head: IntArray
     queue: IntArray
@@ -219,6 +251,17 @@ def make_pairs(c: Mesh, room: int, widest: int, most: int, deliveries: int) -> P
         np.zeros(2 * room),
         np.zeros(2 * room),
         np.zeros(2 * room, np.int64),
+        np.zeros((room, 4)),
+        np.zeros(room, np.int64),
+        np.zeros(2 * room),
+        np.zeros(2 * room, np.int64),
+        np.zeros(2 * room, np.int64),
+        np.zeros(2 * room, np.int64),
+        np.zeros(2 * room, np.int64),
+        np.zeros(2 * room, np.int64),
+        np.zeros(2 * room, np.int64),
+        np.zeros((n, most), np.int64),
+        np.zeros(n, np.int64),
         np.arange(room),
         np.array([room, 0]),
         np.zeros((n, most), np.int64),
@@ -230,6 +273,6 @@ def make_pairs(c: Mesh, room: int, widest: int, most: int, deliveries: int) -> P
         np.zeros(SHARED_COUNTS, np.int64),
         np.zeros(1),
         np.zeros((4, deliveries)),
-        np.zeros((3, 4)),
+        np.zeros((6, 4)),
         heap(8 * room),
     )

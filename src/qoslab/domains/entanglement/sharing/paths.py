@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,13 @@ from qoslab.domains.entanglement.chain import (
     DELIVERED,
     FAILED,
     JOINED,
+    PURIFIED,
+    SPOILED,
     TRIMMED,
     WASTED,
     Chain,
     FloatArray,
+    IntArray,
     Physics,
 )
 from qoslab.domains.entanglement.phases import refuse_short_phases
@@ -94,16 +98,9 @@ def groups_of(world: World, plan: Plan) -> list[Group]:
     """The paths of a plan in groups without a link in common, in the order of their first paths.
 
     Raises:
-        BadInput: A path that cannot be, one that asks for purification, or a group of too many.
+        BadInput: A path that cannot be, or a group of too many, or of paths that are not purified alike.
     """
     links = [tuple(links_of(world, path)) for path in plan.paths]
-    for path in plan.paths:
-        if any(path.rounds) or path.segments:
-            message = (
-                "the plan purifies pairs of links whose memories are shared, and these are bound to no path"
-            )
-            hint = "memory.multiplexing = 'buffer_space'"
-            raise BadInput(Problem(message=message, field="plan.rounds", hint=hint))
     merged: list[tuple[set[int], list[int]]] = []
     for place, each in enumerate(links):
         touched = [group for group in merged if group[0].intersection(each)]
@@ -118,6 +115,7 @@ def groups_of(world: World, plan: Plan) -> list[Group]:
             )
             raise BadInput(Problem(message=message, field="scenario.memory.multiplexing"))
         paths = tuple(plan.paths[place] for place in places)
+        _refuse_two_ways(paths)
         nodes = sorted({node for path in paths for node in path.nodes})
         found.append(
             Group(
@@ -129,6 +127,19 @@ def groups_of(world: World, plan: Plan) -> list[Group]:
             )
         )
     return found
+
+
+def _purifying(paths: Sequence[PathPlan]) -> list[PathPlan]:
+    return [path for path in paths if any(path.rounds) or path.segments]
+
+
+def _refuse_two_ways(paths: Sequence[PathPlan]) -> None:
+    """Refuse paths that share memories and want their pairs purified by different schemes or schedules."""
+    ways = {(path.purification.scheme, path.purification.schedule) for path in _purifying(paths)}
+    if len(ways) > 1:
+        named = " and ".join(f"{scheme}, {schedule}" for scheme, schedule in sorted(ways))
+        message = f"paths that share memories are purified alike, and the plan has {named}"
+        raise BadInput(Problem(message=message, field="plan.purification"))
 
 
 def mesh_of(world: World, group: Group, *, weighted: bool) -> Mesh:
@@ -169,6 +180,9 @@ def mesh_of(world: World, group: Group, *, weighted: bool) -> Mesh:
             waits = chain.wait_s[hop, 0], chain.wait_s[hop + 1, 1]
             wait[place, link_at[link]] = waits if same else waits[::-1]
     hardware = [world.nodes[node] for node in group.nodes]
+    rounds, segment, asks = _rounds_of(chains, group, node_at, link_at)
+    purified = [chain for chain, path in zip(chains, group.paths, strict=True) if path in _purifying([path])]
+    way = purified[0].purify if purified else chains[0].purify
     return Mesh(
         ends=np.array([[node_at[node] for node in ends] for _, _, ends in picked], np.int64),
         delay_s=np.array([chain.place_s[hop + 1] - chain.place_s[hop] for chain, hop, _ in picked]),
@@ -189,7 +203,29 @@ def mesh_of(world: World, group: Group, *, weighted: bool) -> Mesh:
         life_s=life,
         wait_s=wait,
         weight=np.array([1.0 / (1.0 + len(links)) if weighted else 1.0 for links in group.links]),
+        rounds=rounds,
+        enough=np.array([path.purification.enough for path in group.paths]),
+        purify=np.array([*way, int(bool(purified))]),
+        segment=segment,
+        asks=asks,
     )
+
+
+def _rounds_of(
+    chains: Sequence[Chain], group: Group, node_at: Mapping[int, int], link_at: Mapping[int, int]
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Rounds of links and of joined pairs by path, and which of two nodes asks: see `Mesh`."""
+    count, n = len(chains), len(group.nodes)
+    rounds, segment = np.zeros((count, len(group.used)), np.int64), np.zeros((count, n, n), np.int64)
+    asks = np.full((n, n), -1, np.int64)
+    for place, (chain, path, links) in enumerate(zip(chains, group.paths, group.links, strict=True)):
+        at = np.array([node_at[node] for node in path.nodes])
+        rounds[place, [link_at[link] for link in links]] = chain.rounds
+        between = np.ix_(at, at)
+        segment[place][between] = chain.segment + chain.segment.T
+        before = np.arange(len(at))[:, None] < np.arange(len(at))[None, :]
+        asks[between] = np.where(asks[between] < 0, before, asks[between])
+    return rounds, segment, np.maximum(asks, 0)
 
 
 def _banks(world: World, group: Group, seed: Seed) -> tuple[NDArray[np.uint64], ...]:
@@ -233,7 +269,7 @@ def run_group(
             raise BadInput(Problem(message=message, field="scenario.horizon_s"))
     counts = store.counts
     ended = counts[JOINED] + 2 * counts[FAILED] + counts[WASTED] + counts[DECOHERED] + counts[DELIVERED]
-    ended += counts[TRIMMED] + counts[CLASHED]
+    ended += counts[TRIMMED] + counts[CLASHED] + counts[PURIFIED] + 2 * counts[SPOILED]
     if counts[CREATED] != ended + live:
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {live} are left"
         raise RuntimeError(message)

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-any-return"
-"""Which of several waiting pairs a node swaps, and what is left of one when it is delivered."""
+"""Which of several waiting pairs a node swaps, and what is left of one when it is purified or delivered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from qoslab.domains.entanglement.selection import BEST, FIRST, OLDEST, RANDOM, W
 from qoslab.domains.entanglement.sharing.memories import heard, joined, node_of
 from qoslab.domains.entanglement.sharing.mesh import Mesh, Pairs, SharedRun
 from qoslab.domains.entanglement.states import (
+    Pair,
     bell_of_werner,
     compose,
     copy_pair,
     fidelity_of_werner,
     memory_errors,
+    twirl,
     werner_factor,
     werner_of_fidelity,
 )
@@ -20,13 +22,21 @@ from qoslab.domains.entanglement.storage import read_errors
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import uniform
 
-__all__ = ["chosen", "pair_fidelity"]
+__all__ = ["chosen", "fold", "joined_state", "pair_fidelity"]
+
+
+@kernel
+def _made(c: Mesh, s: Pairs, record: int) -> float:
+    """Werner parameter of a record's pair without its memories."""
+    if s.changed[record] == 1:
+        return twirl(s.base[record])
+    return werner_of_fidelity(c.fidelity[s.link[record]])
 
 
 @kernel
 def _decayed(c: Mesh, s: Pairs, end: int, closed: float, noise: int) -> float:
     """What one end's memory has left of a Werner parameter, as a factor."""
-    elapsed = closed - s.created[end >> 1]
+    elapsed = closed - s.since[end]
     memory_errors(noise, elapsed, c.coherence_s[node_of(c, s, end)], s.work[0])
     return werner_factor(s.work[0])
 
@@ -43,7 +53,7 @@ def _known(c: Mesh, s: Pairs, end: int, now: float, noise: int) -> tuple[float, 
         way += c.delay_s[link]
         oldest = min(oldest, s.created[at >> 1])
         told = joined(s, at ^ 1) and heard(s, at ^ 1, way, now)
-        w *= werner_of_fidelity(c.fidelity[link])
+        w *= _made(c, s, at >> 1)
         w *= _decayed(c, s, at, now if at == end else s.closed[at], noise)
         w *= _decayed(c, s, at ^ 1, s.closed[at ^ 1] if told else now, noise)
         if not told:
@@ -105,7 +115,7 @@ def chosen(r: SharedRun, node: int, end: int, now: float) -> int:
 @kernel
 def _compose_memory(c: Mesh, s: Pairs, end: int, noise: int) -> None:
     """The state in `work[1]` after one end's time in its memory."""
-    elapsed = s.closed[end] - s.created[end >> 1]
+    elapsed = s.closed[end] - s.since[end]
     memory_errors(noise, elapsed, c.coherence_s[node_of(c, s, end)], s.work[0])
     compose(s.work[1], s.work[0], s.work[2])
     copy_pair(s.work[2], s.work[1])
@@ -117,14 +127,13 @@ def _bell(c: Mesh, s: Pairs, end: int, noise: int) -> float:
     bell_of_werner(1.0, s.work[1])
     at = end
     while at >= 0:
-        bell_of_werner(werner_of_fidelity(c.fidelity[s.link[at >> 1]]), s.work[0])
-        compose(s.work[1], s.work[0], s.work[2])
+        compose(s.work[1], s.base[at >> 1], s.work[2])
         copy_pair(s.work[2], s.work[1])
         _compose_memory(c, s, at, noise)
         _compose_memory(c, s, at ^ 1, noise)
-        node = node_of(c, s, at ^ 1)
+        node, folded = node_of(c, s, at ^ 1), s.folded[at ^ 1]
         at = s.beside[at ^ 1]
-        if at >= 0:
+        if at >= 0 and folded == 0:
             bell_of_werner(c.gate[node], s.work[0])
             compose(s.work[1], s.work[0], s.work[2])
             read_errors(c.readout[node], s.work[0])
@@ -137,11 +146,11 @@ def _werner(c: Mesh, s: Pairs, end: int, noise: int) -> float:
     """Werner parameter of the records from `end` on."""
     w, at = 1.0, end
     while at >= 0:
-        w *= werner_of_fidelity(c.fidelity[s.link[at >> 1]])
+        w *= _made(c, s, at >> 1)
         w *= _decayed(c, s, at, s.closed[at], noise) * _decayed(c, s, at ^ 1, s.closed[at ^ 1], noise)
-        node = node_of(c, s, at ^ 1)
+        node, folded = node_of(c, s, at ^ 1), s.folded[at ^ 1]
         at = s.beside[at ^ 1]
-        if at >= 0:
+        if at >= 0 and folded == 0:
             read_errors(c.readout[node], s.work[0])
             w *= c.gate[node] * werner_factor(s.work[0])
     return w
@@ -164,3 +173,74 @@ def pair_fidelity(c: Mesh, s: Pairs, end: int, physics: Physics) -> tuple[float,
     if physics.bell == 1:
         return oldest, _bell(c, s, end, physics.noise)
     return oldest, fidelity_of_werner(_werner(c, s, end, physics.noise))
+
+
+@kernel
+def _stored(c: Mesh, s: Pairs, end: int, used_s: float, physics: Physics, out: Pair) -> None:
+    """Errors of one end's memory until its end is used; on Werner pairs those of the twirled channel."""
+    memory_errors(physics.noise, used_s - s.since[end], c.coherence_s[node_of(c, s, end)], out)
+    if physics.bell == 0:
+        bell_of_werner(werner_factor(out), out)
+
+
+@kernel
+def joined_state(
+    c: Mesh, s: Pairs, end: int, near_s: float, far_s: float, physics: Physics, out: Pair
+) -> None:
+    """State of a list of joined records whose outer ends are used at two times.
+
+    Args:
+        c: The paths.
+        s: The store; `work[0]`, `work[3]` and `work[5]` are used up.
+        end: Its first end.
+        near_s: When that one is used, s.
+        far_s: When the last one is used, s.
+        physics: Rules.
+        out: The state.
+    """
+    errors, spare, part = s.work[0], s.work[3], s.work[5]
+    bell_of_werner(1.0, out)
+    at = end
+    while True:
+        more = joined(s, at ^ 1)
+        _stored(c, s, at, near_s if at == end else s.closed[at], physics, errors)
+        compose(s.base[at >> 1], errors, spare)
+        _stored(c, s, at ^ 1, s.closed[at ^ 1] if more else far_s, physics, errors)
+        compose(spare, errors, part)
+        compose(out, part, spare)
+        copy_pair(spare, out)
+        if not more:
+            return
+        if s.folded[at ^ 1] == 0:
+            node = node_of(c, s, at ^ 1)
+            bell_of_werner(c.gate[node], part)
+            compose(out, part, spare)
+            read_errors(c.readout[node], part)
+            if physics.bell == 0:
+                bell_of_werner(werner_factor(part), part)
+            compose(spare, part, out)
+        at = s.beside[at ^ 1]
+
+
+@kernel
+def fold(s: Pairs, end: int, near_s: float, far_s: float, state: Pair) -> None:
+    """Write the state of a joined list, whose outer ends count from two times on, into its first record.
+
+    Args:
+        s: The store.
+        end: Its first end.
+        near_s: From when that end's memory counts, s.
+        far_s: From when the last one's counts, s.
+        state: The state.
+    """
+    copy_pair(state, s.base[end >> 1])
+    s.changed[end >> 1] = 1
+    s.since[end] = near_s
+    while joined(s, end ^ 1):
+        far = end ^ 1
+        end = s.beside[far]
+        s.folded[far] = s.folded[end] = 1
+        s.since[far], s.since[end] = s.closed[far], s.closed[end]
+        bell_of_werner(1.0, s.base[end >> 1])
+        s.changed[end >> 1] = 1
+    s.since[end ^ 1] = far_s
