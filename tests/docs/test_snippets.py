@@ -109,7 +109,7 @@ def test_console_lines_are_commands(page):
         elif words[0] == "make":
             assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
         else:
-            assert words[0] in {"pip", "python", "curl", "docker", "cd", "export"}, line
+            assert words[0] in {"pip", "python", "cmp", "curl", "docker", "cd", "export"}, line
 
 
 def parse(words: list[str]) -> None:
