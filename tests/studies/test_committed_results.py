@@ -51,6 +51,7 @@ SMALL_CASES = {
     "rlb-table-a-20": {"scenario.load": "{ grid = [0.7] }"},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "marllb-7": {},
+    "marllb-24": {},
     "marllb-7-qmix": {},
     "blind-1x8": {},
     "blind-1x8-fresh": {},
