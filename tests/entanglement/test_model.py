@@ -40,10 +40,10 @@ def replicas(scenario: EntanglementScenario, count: int, method: Any = None) -> 
 
 
 def test_all_that_verify_checks_holds() -> None:
-    """Links of five architectures, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
+    """Closed forms, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
     checks = list(verify(quick=True, context=Context()))
     single = sum(map(len, RANDOM_SIXTEEN.values()))
-    assert len(checks) == 6 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
+    assert len(checks) == 6 + 16 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1
     assert not [check for check in checks if check.status != "pass"]
 
 

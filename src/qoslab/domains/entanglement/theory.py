@@ -18,6 +18,7 @@ from qoslab.domains.entanglement.peer import (
 )
 from qoslab.domains.entanglement.scenario import Architecture, EntanglementScenario
 from qoslab.domains.entanglement.states import fidelity_of_werner, werner_of_fidelity
+from qoslab.domains.entanglement.verification_forms import closed_forms
 
 __all__ = ["verify"]
 
@@ -38,7 +39,7 @@ def _close(name: str, source: str, expected: float, got: float, error: float) ->
 
 
 def verify(*, quick: bool, context: Context) -> Iterator[Check]:
-    """Links against their closed form, chains and random networks against MQNS, perfect memories against w^n."""
+    """Links, runs and states against closed forms, chains and random networks against MQNS."""
     count = 20 if quick else 100
     for architecture in _ARCHITECTURES:
         scenario = chain_scenario([32.0], coherence_s=10.0, architecture=architecture)
@@ -54,6 +55,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
             error + 0.05,
         )
     yield _two_links(count, context)
+    yield from closed_forms(count, context)
     rows = [*three_nodes(count, context), *six_nodes(count // 2, context)]
     rows += random_sixteen(10 * count, context)
     yield from rows
