@@ -89,6 +89,23 @@ def test_figures_over_alpha_need_a_grid_of_alphas():
         assert figure(table.drop("partition.alpha"), {}) is None
 
 
+def test_figures_over_alpha_hold_what_else_varies():
+    """Without attackers 0.8 and 0.9, with them 0.2 and 0.1: no mean over both is drawn, and the axis says which."""
+    pytest.importorskip("matplotlib")
+    table = pl.DataFrame(
+        {
+            "scenario": ["a", "b", "c", "d"],
+            "partition.alpha": [0.1, 0.1, 1.0, 1.0],
+            "faults": ["none", "scaled"] * 2,
+            "method": ["fedavg"] * 4,
+            "accuracy_early": [0.8, 0.2, 0.9, 0.1],
+        }
+    )
+    (axes,) = accuracy_over_alpha(table, {}).axes
+    assert [0.8, 0.9] in [list(line.get_ydata()) for line in axes.lines]
+    assert axes.get_xlabel() == "concentration alpha\n(faults = none)"
+
+
 def test_verify_passes():
     pytest.importorskip("sklearn")
     checks = list(verify(quick=True, context=Context()))
