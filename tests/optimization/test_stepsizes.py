@@ -145,6 +145,21 @@ def weights_of(seed):
     return Weights(k_in(8, 2, np.random.default_rng(seed))).row.toarray()
 
 
+def test_of_one_agent_alone_nothing_is_proved_and_a_channel_changes_nothing():
+    """No second eigenvalue, no disagreement, no arcs: gradient descent, with or without noise on no messages."""
+    assert certified_step(np.ones((1, 1)), 1.0, 1.0) is None
+    network = {"generate": {"model": "path", "nodes": 1}}
+    world = {"network": network, "problem": {"kind": "quadratic"}, "judge_steps": True}
+    errors = []
+    for channel in ({}, {"noise": 0.5}, {"loss": 0.5}, {"delay": 2}):
+        scenario = OptimizationScenario.model_validate(world | {"channel": channel, "rounds": 200})
+        found = next(iter(run(scenario, RowStochasticTracking(), [Seed()], Context()))).metrics
+        assert "step_certified" not in found
+        errors.append(found["error"])
+    assert errors == [errors[0]] * 4
+    assert errors[0] < 1e-6
+
+
 def test_the_limit_that_is_told_is_the_one_that_steps_are_refused_by():
     """A core fifty times as dear from round 50 on: steps are held to the limit from then on."""
     world = {
