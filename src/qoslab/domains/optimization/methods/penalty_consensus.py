@@ -49,16 +49,16 @@ class PenaltyConsensus:
             l is the largest own second derivative at equal parts of the goals.
         decay: Rounds after which the step starts to fall.
         power: How fast it falls.
-            For convergence with noise above 1/2, up to 1; above 0.7 where costs are measured at two points, for s_k / width must be
-            square summable.
+            For convergence with noise above 1/2, up to 1; above 0.7 where costs are measured at two points, for s_k
+            over the width must be square summable.
         measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
         width: First distance of the two points from their middle.
             The middle is the decision, or the nearest point that keeps both in the box; it falls as
             (1 + k / decay)^-0.2.
         pause: Rounds from one step of the decisions to the next; in between only the estimates travel.
         scaling: `curvature` divides an entry's step by f'' + r c.
-            c is the number of shared constraints that it counts in, times `lag`; s = 0 then takes 0.5. It needs own second
-            derivatives, which the others do not see.
+            c is the number of shared constraints that it counts in, times `lag`; s = 0 then takes 0.5. It needs own
+            second derivatives, which the others do not see.
         lag: How many times over an agent sees a change of its own before it has spread.
             0 takes n, right for pause = 1.
     """
