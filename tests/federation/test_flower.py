@@ -1,5 +1,8 @@
 """Our server inside Flower gives the models of our own rounds."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -108,6 +111,52 @@ def test_weights_of_another_shape_are_refused_and_types_kept():
     assert server.model[0].dtype == np.float32
     with pytest.raises(BadInput, match=r"weights have the shapes \[\(4,\)\], and the model \[\(2, 2\)\]"):
         server.merge(0, [(0, [np.zeros(4)], 3)])
+
+
+def test_answers_without_samples_leave_the_model():
+    """Clients may say that they hold nothing, all of them at once: 0 of 0 is no weight of anybody's."""
+    server = Server(FedAvg(), [np.ones(3)], lambda weights, gamma: weights, rounds=5, clients=2)
+    (kept,) = server.merge(0, [(0, [np.full(3, 7.0)], 0), (1, [np.full(3, 9.0)], 0)])
+    assert kept.tolist() == [1.0, 1.0, 1.0]
+    (moved,) = server.merge(1, [(0, [np.full(3, 7.0)], 0), (1, [np.full(3, 9.0)], 5)])
+    assert moved.tolist() == [9.0, 9.0, 9.0]
+
+
+class Noted(FedAvg):
+    """Federated averaging that notes whom it is told of, and in which order their updates come."""
+
+    def __init__(self):
+        self.seen = []
+
+    def merge(self, state, seen):
+        self.seen.append((seen.clients.tolist(), seen.updates[:, 0].tolist()))
+        return super().merge(state, seen)
+
+
+def flower_of_its_own(monkeypatch):
+    """As much of Flower's interface as the strategy meets, for an environment without it."""
+    flwr, names = ModuleType("flwr"), ("flwr.common", "flwr.server", "flwr.server.strategy")
+    flwr.common, flwr.server, flwr.server.strategy = (ModuleType(name) for name in names)
+    flwr.server.strategy.Strategy = object
+    flwr.common.parameters_to_ndarrays = flwr.common.ndarrays_to_parameters = list
+    for name, module in zip(
+        ("flwr", *names), (flwr, flwr.common, flwr.server, flwr.server.strategy), strict=True
+    ):
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_neither_sums_nor_numbers_depend_on_who_answered_first(monkeypatch, order):
+    flower_of_its_own(monkeypatch)
+    method = Noted()
+    strategy = flower_strategy([np.zeros(1)], lambda w, g: w, method=method, rounds=3, clients=3, sampled=3)
+    answers = [(cid, value) for cid, value in (("a", 0.1), ("b", 0.2), ("c", 0.3))]
+    results = [
+        (SimpleNamespace(cid=cid), SimpleNamespace(parameters=[np.array([value])], num_examples=1))
+        for cid, value in (answers[i] for i in order)
+    ]
+    strategy.aggregate_fit(1, results, [])
+    assert method.seen == [([0, 1, 2], [0.1, 0.2, 0.3])]
 
 
 def test_without_flower_the_extra_is_named(monkeypatch):

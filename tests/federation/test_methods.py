@@ -6,6 +6,7 @@ from tests.federation.worlds import SEED, course, models, world
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
+from qoslab.domains.federation.data import make_task
 from qoslab.domains.federation.instance import digits_instance
 from qoslab.domains.federation.methods.data_sharing import DataSharing
 from qoslab.domains.federation.methods.fedavg import FedAvg
@@ -174,6 +175,21 @@ def test_flipped_labels_change_what_attackers_send_and_nothing_else():
     assert flipped[0].malicious.sum() == 3
     assert (flipped[0].y == honest[0].y).all()
     assert (flipped[1][0].model != honest[1][0].model).any()
+
+
+@pytest.mark.parametrize(
+    ("clients", "share", "attackers"),
+    [(10, 0.15, 1), (10, 0.25, 2), (10, 0.35, 3), (100, 0.29, 29), (6, 0.2, 1)],
+)
+def test_attackers_are_a_share_of_the_clients_rounded_down(clients, share, attackers):
+    """Half to even would make 2 of 1.5, and 2 of 2.5."""
+    task = make_task(world(clients=clients, faults={"malicious": share}, partition={"kind": "iid"}), SEED)
+    assert task.malicious.sum() == attackers
+
+
+def test_a_share_of_attackers_that_makes_none_is_refused():
+    with pytest.raises(ValueError, match=r"malicious = 0\.05 of clients = 10 is less than one"):
+        world(clients=10, faults={"malicious": 0.05})
 
 
 @pytest.mark.parametrize("percent", range(50))

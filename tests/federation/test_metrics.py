@@ -8,6 +8,7 @@ from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.federation import metrics
 from qoslab.domains.federation.bases import BASES
+from qoslab.domains.federation.data import make_task
 from qoslab.domains.federation.figures import accuracy_over_alpha, rounds_over_alpha
 from qoslab.domains.federation.instance import LATER, LINES, baseline, digits_instance, gains, levels
 from qoslab.domains.federation.methods.fedavg import FedAvg
@@ -15,7 +16,7 @@ from qoslab.domains.federation.methods.server_learning import ServerLearning
 from qoslab.domains.federation.model import run
 from qoslab.domains.federation.scenario import FederationScenario, example
 from qoslab.domains.federation.theory import verify
-from qoslab.domains.federation.training import _drift
+from qoslab.domains.federation.training import Step, _drift
 
 
 def test_jain():
@@ -60,6 +61,18 @@ def test_a_run_that_ended_early_tells_no_traffic():
     assert not {"traffic_mb", "traffic_to_target_mb", "loss"} & set(outcome.metrics)
 
 
+@pytest.mark.filterwarnings("error")
+def test_scores_of_a_model_that_is_finite_but_only_just_warn_nobody():
+    """Parameters of 1e300 overflow in the first layer; what they predict is measured all the same."""
+    scenario = FederationScenario.model_validate(example().model_dump() | {"faults": {}})
+    task = make_task(scenario, Seed())
+    model = np.full_like(task.start, 1e300)
+    assert 0.0 <= metrics.accuracies(task, [Step(model, 0.0, 4)], 1)[0] <= 1.0
+    assert (
+        (metrics.client_accuracies(task, model) >= 0.0) & (metrics.client_accuracies(task, model) <= 1.0)
+    ).all()
+
+
 def test_traffic_to_the_target_is_that_of_the_rounds_before_it():
     """4 clients a round, 35 numbers down and up; and none where the target is never reached."""
     scenario = FederationScenario.model_validate(
@@ -87,6 +100,23 @@ def test_figures_over_alpha_need_a_grid_of_alphas():
             assert values in lines.values(), label
         assert figure(table.head(1), {}) is None
         assert figure(table.drop("partition.alpha"), {}) is None
+
+
+def test_figures_over_alpha_hold_what_else_varies():
+    """Without attackers 0.8 and 0.9, with them 0.2 and 0.1: no mean over both is drawn, and the axis says which."""
+    pytest.importorskip("matplotlib")
+    table = pl.DataFrame(
+        {
+            "scenario": ["a", "b", "c", "d"],
+            "partition.alpha": [0.1, 0.1, 1.0, 1.0],
+            "faults": ["none", "scaled"] * 2,
+            "method": ["fedavg"] * 4,
+            "accuracy_early": [0.8, 0.2, 0.9, 0.1],
+        }
+    )
+    (axes,) = accuracy_over_alpha(table, {}).axes
+    assert [0.8, 0.9] in [list(line.get_ydata()) for line in axes.lines]
+    assert axes.get_xlabel() == "concentration alpha\n(faults = none)"
 
 
 def test_verify_passes():

@@ -44,12 +44,29 @@ def test_protection_is_the_mean_over_seeds_at_each_probability():
     assert drawn == [pytest.approx([0.7, 0.15]), pytest.approx([0.2, 0.0])]
     noisy = pl.concat([rows.with_columns(privacy=pl.lit("none")), rows.with_columns(privacy=pl.lit("much"))])
     values = pl.Series([*noisy["protection_of_innovations"][:4], 9.0, 9.0, 9.0, 9.0])
-    noisy = noisy.with_columns(protection_of_innovations=values)
+    noisy = noisy.with_columns(protection_of_innovations=values).select("privacy", *rows.columns)
     assert [9.0, 9.0] not in lines(protection(noisy, {})).values()
     without = rows.drop("protection_of_states_scaled")
     assert [v for v in lines(protection(without, {})).values() if len(v) == 2] == [pytest.approx([0.7, 0.15])]
     assert protection(rows.head(2), {}) is None
     assert protection(rows.drop("eavesdropper.interception"), {}) is None
+
+
+def test_protection_holds_what_else_varies_and_says_so():
+    """Nodes 10 keep 0.9 and 0.8, nodes 40 keep 0.1 and 0.0: the mean of both, 0.5 and 0.4, is of no network."""
+    rows = pl.DataFrame(
+        {
+            "scenario": ["a", "b", "c", "d"],
+            "nodes": [10, 10, 40, 40],
+            "eavesdropper.interception": [0.1, 0.9] * 2,
+            "method": ["extra"] * 4,
+            "protection_of_innovations": [0.9, 0.8, 0.1, 0.0],
+        }
+    )
+    figure = protection(rows, {})
+    assert [v for v in lines(figure).values() if len(v) == 2] == [[0.9, 0.8]]
+    assert figure.axes[0].get_xlabel() == "probability of interception\n(nodes = 10)"
+    assert protection(rows[1:], {}) is None
 
 
 def test_predictions_end_where_rounding_stopped_the_error():

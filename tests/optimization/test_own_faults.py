@@ -90,6 +90,32 @@ def test_numbers_that_grow_without_bound_are_no_fault_but_a_divergence():
         assert outcome.metrics["diverged"] == 1.0
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"start": 1e300}, "start: agents start at a distance of inf from the optimum"),
+        (
+            {"problem": {"kind": "quadratic", "targets": [[1e200 * (-1) ** i] for i in range(6)]}},
+            "problem: the least cost is inf: numbers of this size overflow",
+        ),
+    ],
+    ids=["start", "targets"],
+)
+def test_numbers_that_overflow_before_the_first_round_are_refused_with_their_field(changes, words):
+    world = OptimizationScenario.model_validate(WORLD | changes)
+    with pytest.raises(BadInput, match=words):
+        list(run(world, Extra(0.1), [Seed()], Context()))
+
+
+@pytest.mark.parametrize("method", [Admm(), DualDecomposition()], ids=["admm", "dual_decomposition"])
+def test_a_refusal_of_noise_says_what_to_set(method):
+    world = OptimizationScenario.model_validate(WORLD | {"measurement_noise": 0.5})
+    with pytest.raises(BadInput) as refusal:
+        list(run(world, method, [Seed()], Context()))
+    assert refusal.value.problems[0].hint == "measurement_noise = 0"
+
+
 @pytest.mark.full
 def test_a_process_of_its_own_tells_the_same(tmp_path):
     words = told(tmp_path, late(1.0, 2.0), problem=KNOWN, agents="local")

@@ -161,6 +161,14 @@ def test_the_best_factor_of_the_last_state_caught_is_the_best_of_all(g):
         assert unscaled == pytest.approx(at_one, abs=1e-9)
 
 
+def test_no_quotient_is_below_0():
+    """A guess that is right but for rounding: 1 - (c^T s)^2 / (||c||^2 ||s||^2) of parallel vectors."""
+    rng = np.random.default_rng(0)
+    for state in rng.standard_normal((200, 1, 7)):
+        for quotient in (scaled_state_quotient, scaled_quotient):
+            assert 0.0 <= quotient(3.0 * state, 1.0, state[0]) < 1e-12
+
+
 def test_one_state_and_one_innovation_are_the_same_message():
     """Of a path that never moves the first innovation is the state; all others tell nothing."""
     still = np.array([[1.0, 2.0]])

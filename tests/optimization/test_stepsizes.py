@@ -1,11 +1,16 @@
 """Steps beside their limits: on the reference instance, and by runs on both sides of a limit."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 
 from qoslab.agents.weights import Weights
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.located import validate_dataclass
+from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.certificate import certified_step
 from qoslab.domains.optimization.instances import a1, c1, ring
@@ -145,6 +150,28 @@ def weights_of(seed):
     return Weights(k_in(8, 2, np.random.default_rng(seed))).row.toarray()
 
 
+def test_spreads_past_1_are_refused():
+    """Agents' steps are s (1 - u frac(i phi)): u = 7 would turn most of them round."""
+    assert validate_dataclass(Frost, {"spread": 1.0}) == Frost(spread=1.0)
+    with pytest.raises(BadInput, match="spread"):
+        validate_dataclass(Frost, {"spread": 7.0})
+
+
+def test_of_one_agent_alone_nothing_is_proved_and_a_channel_changes_nothing():
+    """No second eigenvalue, no disagreement, no arcs: gradient descent, with or without noise on no messages."""
+    assert certified_step(np.ones((1, 1)), 1.0, 1.0) is None
+    network = {"generate": {"model": "path", "nodes": 1}}
+    world = {"network": network, "problem": {"kind": "quadratic"}, "judge_steps": True}
+    errors = []
+    for channel in ({}, {"noise": 0.5}, {"loss": 0.5}, {"delay": 2}):
+        scenario = OptimizationScenario.model_validate(world | {"channel": channel, "rounds": 200})
+        found = next(iter(run(scenario, RowStochasticTracking(), [Seed()], Context()))).metrics
+        assert "step_certified" not in found
+        errors.append(found["error"])
+    assert errors == [errors[0]] * 4
+    assert errors[0] < 1e-6
+
+
 def test_the_limit_that_is_told_is_the_one_that_steps_are_refused_by():
     """A core fifty times as dear from round 50 on: steps are held to the limit from then on."""
     world = {
@@ -227,3 +254,17 @@ def test_a_limit_that_not_all_eigenvalues_tell_is_named_so():
         found[n] = judged(Dgd(0.5, power=0.0), task_of(ring(n), costs, optimum=np.ones(2)))
     assert found[399] == {"step": 0.5, "step_limit": pytest.approx(2.0 / 3.0, rel=1e-3)}
     assert found[401] == {"step": 0.5, "step_limit_about": pytest.approx(2.0 / 3.0, rel=1e-2)}
+
+
+def test_the_first_line_on_a_parameter_is_whole():
+    """`qoslab describe` shows that line alone: it must not end in mid-sentence."""
+    cut = []
+    for entry in registry.methods("optimization"):
+        told = inspect.getdoc(entry.cls).partition("Attributes:")[2].split("\n\n")[0]
+        cut += [
+            f"{entry.id}: {line}" for line in told.splitlines() if PARAMETER.match(line) and line[-1] != "."
+        ]
+    assert cut == []
+
+
+PARAMETER = re.compile(r" {4}\w+: ")

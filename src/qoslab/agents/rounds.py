@@ -111,6 +111,8 @@ class Wire:
 
         assert self._arcs is not None
         hearers, speakers = self._arcs
+        if not len(hearers):  # one agent alone, whose weight on itself is all there is
+            return np.asarray(matrix @ said)
         share = np.asarray(matrix[hearers, speakers]).ravel()
         gather = csr_array((share, (hearers, np.arange(len(hearers)))), shape=(len(said), len(hearers)))
         own = matrix.diagonal().reshape(-1, *[1] * (said.ndim - 1))

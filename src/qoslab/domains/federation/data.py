@@ -29,6 +29,7 @@ from qoslab.domains.federation.scenario import (
     Mnist,
     Planted,
 )
+from qoslab.domains.federation.strategy import floor_share
 
 __all__ = ["Task", "make_task"]
 
@@ -107,7 +108,7 @@ def _server(scenario: FederationScenario, y: IntArray, reserve: IntArray) -> Int
 
 def _malicious(scenario: FederationScenario, seed: Seed) -> np.ndarray:
     found = np.zeros(scenario.clients, bool)
-    count = round(scenario.faults.malicious * scenario.clients)
+    count = floor_share(scenario.faults.malicious, scenario.clients)
     found[seed.generator("malicious").permutation(scenario.clients)[:count]] = True
     return found
 

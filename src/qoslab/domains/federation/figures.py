@@ -34,12 +34,15 @@ def accuracy_over_rounds(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame])
 
 
 def accuracy_over_alpha(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
-    """Accuracy after a tenth of the rounds over the Dirichlet concentration: mean and range, one line per method."""
+    """Accuracy after a tenth of the rounds over the Dirichlet concentration: mean and range, one line per method.
+
+    Whatever else a study varies is held at its first value, which the axis tells.
+    """
     return _over_alpha(rows, "accuracy_early", "test accuracy after a tenth of the rounds")
 
 
 def rounds_over_alpha(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
-    """Rounds to the target over the Dirichlet concentration, of the seeds that reached it."""
+    """Rounds to the target over the Dirichlet concentration, of the seeds that reached it; all else as above."""
     return _over_alpha(rows, "rounds_to_target", "rounds to the target accuracy")
 
 
@@ -47,11 +50,13 @@ def _over_alpha(rows: pl.DataFrame, metric: str, label: str) -> Figure | None:
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
+    from qoslab.draw.slices import hold_others
 
     grid, value = "partition.alpha", pl.col(metric)
     if grid not in rows.columns or metric not in rows.columns:
         return None
-    done = rows.filter(value.is_not_null())
+    slice_, held = hold_others(rows, grid)
+    done = slice_.filter(value.is_not_null())
     if done[grid].n_unique() < 2:
         return None
     table = done.group_by("method", grid, maintain_order=True).agg(
@@ -66,4 +71,5 @@ def _over_alpha(rows: pl.DataFrame, metric: str, label: str) -> Figure | None:
             for name in ("mean", "low", "high")
         )
         bands[str(method)] = Band(*ends)
-    return lines(points.to_numpy(), bands, xlabel="concentration alpha", ylabel=label, log_x=True)
+    xlabel = f"concentration alpha\n({held})" if held else "concentration alpha"
+    return lines(points.to_numpy(), bands, xlabel=xlabel, ylabel=label, log_x=True)

@@ -158,16 +158,15 @@ def flower_strategy(
             results: list[Any],
             failures: list[Any],  # noqa: ARG002
         ) -> tuple[Any, dict[str, Any]]:
+            # In the order of their names: neither sums nor numbers depend on who answered first.
             answers = [
                 (
                     self._numbers.setdefault(str(client.cid), len(self._numbers)),
                     flwr.common.parameters_to_ndarrays(fitted.parameters),
                     fitted.num_examples,
                 )
-                for client, fitted in results
+                for client, fitted in sorted(results, key=lambda one: str(one[0].cid))
             ]
-            # In the order of their numbers: sums do not depend on who answered first.
-            answers.sort(key=lambda answer: answer[0])
             return flwr.common.ndarrays_to_parameters(server.merge(server_round - 1, answers)), {}
 
         def configure_evaluate(self, server_round: int, parameters: Any, client_manager: Any) -> list[Any]:  # noqa: ARG002

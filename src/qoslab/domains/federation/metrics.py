@@ -22,14 +22,17 @@ def accuracies(task: Task, steps: Sequence[Step], rounds: int) -> FloatArray:
     """Test accuracy after each round, shape (rounds,); 0 from where the model was no longer finite."""
     found = np.zeros(rounds)
     x, y = task.x[task.test], task.y[task.test]
-    for number, step in enumerate(steps):
-        found[number] = (task.network.logits(step.model, x).argmax(axis=-1) == y).mean()
+    # Of parameters that are finite, but only just, scores may not be.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number, step in enumerate(steps):
+            found[number] = (task.network.logits(step.model, x).argmax(axis=-1) == y).mean()
     return found
 
 
 def client_accuracies(task: Task, model: FloatArray) -> FloatArray:
     """Accuracy of one model on the samples of each client that holds any."""
-    right = task.network.logits(model, task.x).argmax(axis=-1) == task.y
+    with np.errstate(over="ignore", invalid="ignore"):
+        right = task.network.logits(model, task.x).argmax(axis=-1) == task.y
     return np.array([right[part].mean() for part in task.parts if len(part)])
 
 

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
+from qoslab.domains.federation.strategy import floor_share
 
 __all__ = [
     "Cifar",
@@ -169,7 +170,7 @@ class Faults(Part):
     dropout: float = Field(
         0.0, ge=0, le=1, description="probability that a client of a round never answers, each on its own"
     )
-    malicious: float = Field(0.0, ge=0, lt=1, description="share of the clients that attack")
+    malicious: float = Field(0.0, ge=0, lt=1, description="share of the clients that attack, rounded down")
     attack: Literal["label_flip", "scaled"] = Field(
         "label_flip", description="train on class C - 1 - y instead of y, or multiply the update"
     )
@@ -216,6 +217,10 @@ class FederationScenario(Scenario):
             if any(width < 1 for width in widths):
                 message = f"{name} = {list(widths)}: every layer has at least one unit"
                 raise ValueError(message)
+        share = self.faults.malicious
+        if share > 0 and floor_share(share, self.clients) == 0:
+            message = f"faults.malicious = {share:g} of clients = {self.clients} is less than one: nobody would attack"
+            raise ValueError(message)
         return self
 
 

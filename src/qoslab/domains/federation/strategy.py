@@ -114,8 +114,8 @@ class Plain:
 
 
 def weighted_mean(seen: Round) -> FloatArray:
-    """Sum of p_i Delta_i with p_i proportional to the clients' numbers of samples; zero when nobody answered."""
-    if not len(seen.clients):
+    """Sum of p_i Delta_i with p_i proportional to the clients' numbers of samples; zero where these sum to 0."""
+    if not seen.sizes.any():
         return np.zeros_like(seen.model)
     return np.asarray(seen.sizes / seen.sizes.sum() @ seen.updates)
 

@@ -19,7 +19,7 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.metrics import error
 from qoslab.domains.optimization.scenario import OptimizationScenario
 from qoslab.domains.optimization.task import Task
-from qoslab.domains.optimization.trace import Trace, grown, require_numbers
+from qoslab.domains.optimization.trace import Trace, grown, require_measurable, require_numbers
 
 __all__ = ["MOST_PROCESSES", "follow_apart", "refuse_apart"]
 
@@ -112,6 +112,7 @@ def _errors(task: Task, walk: FloatArray, decision: str) -> tuple[FloatArray, bo
         for k, x in enumerate(walk):
             require_numbers(x, walk[k - 1] if k else None, k)
             errors.append(error(task.at(k), x, decision, f"{k} round{'s' * (k != 1)}"))
+            require_measurable(errors[0])
             if grown(errors[-1], errors[0]):
                 return np.array(errors), True
     return np.array(errors), False

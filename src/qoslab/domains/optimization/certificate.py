@@ -50,9 +50,12 @@ def certified_step(
         rounds: Over which the largest 1 / y_ii is taken, beside its limit.
 
     Returns:
-        None where A is not diagonalisable, or so nearly that its eigenvectors are rounding.
+        None where A is not diagonalisable, or so nearly that its eigenvectors are rounding; and for one agent, who has
+        nobody to disagree with.
     """
     n = len(matrix)
+    if n < 2:
+        return None
     # Of a symmetric matrix an eigenvalue may be there several times, and its eigenvectors be chosen badly.
     symmetric = np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-15)
     values, vectors = np.linalg.eigh(matrix) if symmetric else np.linalg.eig(matrix)

@@ -90,7 +90,8 @@ def scaled_state_quotient(path: FloatArray, interception: float, secret: FloatAr
     last = interception * (1 - interception) ** np.arange(len(path))
     mean, square = last @ path[::-1], float(last @ (path[::-1] ** 2).sum(axis=1))
     floor = float((secret**2).sum()) * square
-    return 1.0 - float(secret @ mean) ** 2 / floor if floor > 0 else 1.0
+    # Rounding may leave a guess that is right a hair below 0.
+    return max(0.0, 1.0 - float(secret @ mean) ** 2 / floor) if floor > 0 else 1.0
 
 
 def scaled_quotient(path: FloatArray, interception: float, secret: FloatArray) -> float:
@@ -106,7 +107,7 @@ def scaled_quotient(path: FloatArray, interception: float, secret: FloatArray) -
     sent = np.vstack([path[:1], np.diff(path, axis=0)])
     variation, end, g = float((sent**2).sum()), float((path[-1] ** 2).sum()), interception
     floor = float((secret**2).sum()) * (g * end + (1 - g) * variation)
-    return 1.0 - g * float(secret @ path[-1]) ** 2 / floor if floor > 0 else 1.0
+    return max(0.0, 1.0 - g * float(secret @ path[-1]) ** 2 / floor) if floor > 0 else 1.0
 
 
 def simulated_leakage(

@@ -73,19 +73,19 @@ def budgets(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | 
 def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
     """Protection quotient over the probability of interception: mean and range of innovations, a line per method.
 
-    Beside them the first method's sent states, guessed with the best factor, too. Of several settings of privacy the
-    first is drawn.
+    Beside them the first method's sent states, guessed with the best factor, too. Whatever else a study varies, such
+    as privacy, is held at its first value, which the axis tells.
     """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
+    from qoslab.draw.slices import hold_others
 
     grid, value = "eavesdropper.interception", "protection_of_innovations"
     if grid not in rows.columns or value not in rows.columns:
         return None
-    done = rows.filter(pl.col(value).is_not_null())
-    for setting in [name for name in done.columns if name == "privacy" or name.startswith("privacy.")]:
-        done = done.filter(pl.col(setting).eq_missing(pl.lit(done[setting][0])))
+    slice_, held = hold_others(rows, grid)
+    done = slice_.filter(pl.col(value).is_not_null())
     if done[grid].n_unique() < 2:
         return None
     points = done[grid].unique().sort()
@@ -107,4 +107,5 @@ def protection(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure
     states = "protection_of_states_scaled"
     if states in rows.columns:
         bands[f"{first}, states"] = band(parts[first], states)
-    return lines(points.to_numpy(), bands, xlabel="probability of interception", ylabel="protection quotient")
+    xlabel = "probability of interception" + (f"\n({held})" if held else "")
+    return lines(points.to_numpy(), bands, xlabel=xlabel, ylabel="protection quotient")

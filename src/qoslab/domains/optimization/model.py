@@ -38,7 +38,7 @@ from qoslab.domains.optimization.stability import require_stable
 from qoslab.domains.optimization.steps import step_field
 from qoslab.domains.optimization.stepsizes import judged_steps, quiet, round_alike
 from qoslab.domains.optimization.task import Task, changing, make_task, own_of
-from qoslab.domains.optimization.trace import Trace, grown, require_numbers, unsettled
+from qoslab.domains.optimization.trace import Trace, grown, require_measurable, require_numbers, unsettled
 
 __all__ = ["Method", "Trace", "follow", "prepare", "run"]
 
@@ -76,6 +76,7 @@ def follow(program: Method, task: Task, own: Own, wire: Wire, count: int, contex
             before, x = x if k else None, state["x"]
             require_numbers(x, before, k)
             errors.append(error(task.at(k), x, program.decision, f"{k} round{'s' * (k != 1)}"))
+            require_measurable(errors[0])
             if k in kept:
                 path[k] = x
             if grown(errors[-1], errors[0]):

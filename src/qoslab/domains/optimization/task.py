@@ -101,7 +101,12 @@ def task_of(
     if isinstance(problem, UserCosts):
         problem = problem.with_optimum(optimum)
     decisions = np.broadcast_to(optimum, (network.n, len(optimum)))
-    return Task(weights, problem, None, optimum, decisions, float(problem.total(optimum[None])[0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        cost = float(problem.total(optimum[None])[0])
+    if not np.isfinite(cost):
+        message = f"the least cost is {cost:g}: numbers of this size overflow in double precision"
+        raise BadInput(Problem(field="scenario.problem", message=message, hint="other units"))
+    return Task(weights, problem, None, optimum, decisions, cost)
 
 
 def make_task(scenario: OptimizationScenario, seed: Seed, context: Context) -> Task:

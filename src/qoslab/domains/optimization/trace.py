@@ -15,7 +15,7 @@ from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
-__all__ = ["Trace", "grown", "require_numbers", "spread", "unsettled"]
+__all__ = ["Trace", "grown", "require_measurable", "require_numbers", "spread", "unsettled"]
 
 _GROWTH = 1e9
 
@@ -66,6 +66,19 @@ def require_numbers(x: FloatArray, before: FloatArray | None, k: int) -> None:
     moment = "before the first round" if k == 0 else f"round {k - 1}"
     message = f"{moment}, agent {agent}: its state x became {x[agent].tolist()}"
     raise BadInput(Problem(field="method", message=message, hint="the method gave what is no number"))
+
+
+def require_measurable(first: float) -> None:
+    """Refuse a start whose error overflows: nothing after it could be called a growth.
+
+    Raises:
+        BadInput: The first error is no finite number.
+    """
+    if not np.isfinite(first):
+        message = (
+            f"agents start at a distance of {first:g} from the optimum: it overflows in double precision"
+        )
+        raise BadInput(Problem(field="scenario.start", message=message, hint="a start nearer to it"))
 
 
 def unsettled(trace: Trace, decisions: FloatArray, costs: Costs | Coupled) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from qoslab.agents.message import FloatArray
 from qoslab.agents.program import Own
 from qoslab.core.method import method
 from qoslab.domains.optimization.asymptotics import Asymptotics
 from qoslab.domains.optimization.methods.row_stochastic_tracking import RowStochasticTracking
-from qoslab.domains.optimization.steps import Share
 
 __all__ = ["CITATION", "Frost"]
 
@@ -45,13 +45,13 @@ class Frost(RowStochasticTracking):
         spread: u, from 0 (all alike: the coordinated method) up to 1.
     """
 
-    spread: Share = 0.5
+    spread: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def _steps(self, own: Own) -> FloatArray:
         return np.asarray(super()._steps(own) * self._choice(own.agents))
 
     def _choice(self, agents: NDArray[Any]) -> FloatArray:
-        return np.asarray(1.0 - min(self.spread, 1.0) * np.modf(agents * _GOLDEN)[0])
+        return np.asarray(1.0 - self.spread * np.modf(agents * _GOLDEN)[0])
 
     def _each(self, near: Asymptotics) -> FloatArray:
         return super()._each(near) * np.repeat(self._choice(np.arange(near.n)), near.dimension)

@@ -43,18 +43,24 @@ class PenaltyConsensus:
     are not disclosed, constraint shares are not private.
 
     Attributes:
-        penalty: r, for prices near 1; prices of tens, as of delay budgets, need some 100, for they leave price / r.
-        step: s; 0 takes 0.1 / (l + r n ||G||^2), l the largest own second derivative at equal parts of the goals.
+        penalty: r; what is violated in the end is price / r.
+            5 suits prices near 1; those of delay budgets are tens, and need some 100.
+        step: s; 0 takes 0.1 / (l + r n ||G||^2).
+            l is the largest own second derivative at equal parts of the goals.
         decay: Rounds after which the step starts to fall.
-        power: How fast it falls; above 1/2 up to 1 for convergence with noise.
+        power: How fast it falls.
+            For convergence with noise above 1/2, up to 1; above 0.7 where costs are measured at two points, for s_k
+            over the width must be square summable.
         measure: `first` order: derivatives are measured; `zeroth`: costs at two points, at a falling distance.
-        width: First distance of the two points from their middle, which is the decision, or the nearest point that
-            keeps both in the box; it falls as (1 + k / decay)^-0.2.
+        width: First distance of the two points from their middle.
+            The middle is the decision, or the nearest point that keeps both in the box; it falls as
+            (1 + k / decay)^-0.2.
         pause: Rounds from one step of the decisions to the next; in between only the estimates travel.
-        scaling: `curvature` divides an entry's step by f'' + r c, c being the shared constraints it counts in times
-            `lag`; s = 0 then takes 0.5. It needs own second derivatives, which the others do not see.
-        lag: How many times over an agent sees a change of its own before it has spread; 0 takes n, right for
-            pause = 1.
+        scaling: `curvature` divides an entry's step by f'' + r c.
+            c is the number of shared constraints that it counts in, times `lag`; s = 0 then takes 0.5. It needs own
+            second derivatives, which the others do not see.
+        lag: How many times over an agent sees a change of its own before it has spread.
+            0 takes n, right for pause = 1.
     """
 
     penalty: Positive = 5.0

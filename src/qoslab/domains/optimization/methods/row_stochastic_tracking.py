@@ -42,8 +42,9 @@ class RowStochasticTracking:
     of sum pi_i f_i.
 
     Attributes:
-        step: s; 0 takes what a scan finds best where every gradient is l_i x, l_i being the Lipschitz constants;
-            past 64 agents 0.1 min(1 / n, least pi_i) / l, l being the largest of them.
+        step: s; 0 takes what a scan of a model finds best.
+            In the model every gradient is l_i x, l_i being the Lipschitz constants. Past 64 agents it takes
+            0.1 min(1 / n, least pi_i) / l, l being the largest of them.
     """
 
     step: Share = 0.0

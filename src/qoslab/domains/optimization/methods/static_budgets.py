@@ -31,8 +31,8 @@ class StaticBudgets:
     little as it can.
 
     Attributes:
-        first_share: Part of each constraint that its first agent gets, the core of an end-to-end path; the others
-            divide the rest equally. 0 gives equal parts to all.
+        first_share: Part of each constraint that its first agent gets, the core of an end-to-end path.
+            The others divide the rest equally. 0 gives equal parts to all.
     """
 
     first_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
