@@ -29,11 +29,12 @@ from qoslab.domains.entanglement.chain import (
     TRIMMED,
     WASTED,
 )
-from qoslab.domains.entanglement.fusion import Component, components, fused_state, way_between
+from qoslab.domains.entanglement.fusion import Component, components, fused_state, misread, way_between
 from qoslab.domains.entanglement.protocol import Fusion, LivePair, PathPlan, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.routing.pieces import Ends, Piece, key_of
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
+from qoslab.domains.entanglement.storage import read_errors
 from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
@@ -377,7 +378,15 @@ class _Slots:
             place: self.view.hardware[orders[place].node].gate_fidelity ** (len(idents) - 1)
             for place, idents in fusions.items()
         }
-        self._hold(kept, old, fused_state(way, states, gates), now)
+        state = fused_state(way, states, gates)
+        readouts = {place: self.view.hardware[orders[place].node].readout_fidelity for place in fusions}
+        leaves = [
+            self.view.hardware[end.node].readout_fidelity
+            for ident, pair in old.items()
+            for end in pair.ends
+            if end not in kept and (end.node, ident) not in fused
+        ]
+        self._hold(kept, old, misread(state, way, fusions, readouts, leaves), now)
 
     def _hold(self, kept: Sequence[_End], old: dict[int, _Pair], state: FloatArray, now: float) -> None:
         """Two users hold on to the ends that they keep of fused pairs."""
@@ -465,8 +474,12 @@ class _Slots:
         state = self._composed(
             self._stored(left.state, inner[0], now), self._stored(right.state, inner[1], now)
         )
-        gate = self.view.hardware[node].gate_fidelity
+        gate, readout = self.view.hardware[node].gate_fidelity, self.view.hardware[node].readout_fidelity
         state = gate * state + (1.0 - gate) / 4.0
+        if readout < 1.0:
+            errors = np.zeros(4)
+            read_errors(readout, errors)
+            state = self._composed(state, errors)
         until = min(left.until_s, right.until_s)
         joined = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
         self.pairs[first] = joined

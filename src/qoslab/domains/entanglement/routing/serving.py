@@ -8,7 +8,7 @@ from collections.abc import Callable
 from qoslab.domains.entanglement.protocol import LivePair, Swap, View
 from qoslab.domains.entanglement.routing.pairs import Chain, LiveGraph, fidelity_of, swaps_of
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.routing.view import ends_of
+from qoslab.domains.entanglement.routing.view import ends_of, swap_werners
 from qoslab.domains.entanglement.states import werner_of_fidelity
 
 __all__ = ["by_fidelity", "by_hops", "good_path", "greedy_chain", "served_in_turn", "turns"]
@@ -41,7 +41,7 @@ def good_path(graph: LiveGraph, ends: Ends, wanted: float, *, hops_first: bool) 
 
     A chain of fewest hops that does not suffice gives way to the one of most fidelity.
     """
-    gates = [node.gate_fidelity for node in graph.view.hardware]
+    gates = swap_werners(graph.view)
     for cost in (by_hops, by_fidelity) if hops_first else (by_fidelity,):
         nodes = graph.path(ends, cost)
         chain = graph.seen(nodes) if nodes is not None else None
