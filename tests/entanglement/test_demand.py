@@ -8,7 +8,9 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
-from qoslab.domains.entanglement.demand import jain, serve
+from qoslab.domains.entanglement.demand import JobQueue, jain, serve
+from qoslab.domains.entanglement.methods.max_weight import MaxWeight
+from qoslab.domains.entanglement.methods.reactive_central import ReactiveCentral
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.peer import chain_scenario
@@ -68,6 +70,58 @@ def test_jobs_do_not_change_what_links_give() -> None:
     jobs = with_jobs(arrivals_per_s=20.0)
     assert jobs.counters == plain.counters
     assert jobs.metrics["rate_per_s"] == plain.metrics["rate_per_s"]
+
+
+HUB = [{"source": name, "target": "M", "length_km": 10.0} for name in "ABC"]
+
+
+def of_two_requests(
+    method: Any, first: dict[str, Any] | None, horizon_s: float = 0.5
+) -> tuple[Outcome, list[int]]:
+    """A-B, with jobs or without, and A-C over one middle node; the outcome, and the pairs of each request."""
+    raw = {
+        "network": {"links": HUB},
+        "requests": ({"source": "A", "target": "B", "jobs": first}, {"source": "A", "target": "C"}),
+        "nodes": {"swap_success": 1.0, "coherence_s": 0.1},
+        "phases": {"external_s": 0.002},
+        "horizon_s": horizon_s,
+    }
+    scenario = EntanglementScenario.model_validate(raw)
+    outcome = next(iter(run(scenario, method, [Seed()], Context(keep_series=True))))
+    return outcome, np.bincount(outcome.series["deliveries"]["request"], minlength=2).tolist()
+
+
+@pytest.mark.parametrize("method", [MaxWeight(), ReactiveCentral()])
+def test_deciding_methods_serve_those_who_wait(method: Any) -> None:
+    """The first request's jobs never come, so the second gets what it would get alone; without jobs they share."""
+    _, shared = of_two_requests(method, None)
+    _, never = of_two_requests(method, {"arrivals_per_s": 1e-6})
+    assert never[0] == 0
+    assert never[1] >= max(shared)
+    assert never[1] > 0.8 * sum(shared)
+
+
+def test_jobs_come_and_leave_during_a_run() -> None:
+    """One pair for every job that came, and none after the last: the view tells both, and jobs that gave up leave."""
+    outcome, got = of_two_requests(MaxWeight(), {"arrivals_per_s": 20.0})
+    assert outcome.metrics["request_success"] > 0.8
+    scenario_jobs = got[0]
+    assert 1 <= scenario_jobs <= 2 * 20
+    assert got[1] > 3 * got[0]
+    _, hurried = of_two_requests(MaxWeight(), {"arrivals_per_s": 20.0, "deadline_s": 1e-4})
+    assert hurried[0] < scenario_jobs
+
+
+def test_what_waiting_jobs_want_by_hand() -> None:
+    """Two pairs each, 3 s of patience, jobs at 0, 1.5 and 7."""
+    queue = JobQueue(np.array([0.0, 1.5, 7.0]), 2, 3.0)
+    assert queue.wanted(0.0) == 2
+    queue.take(0.5)
+    assert [queue.wanted(1.0), queue.wanted(2.0)] == [1, 3]
+    assert queue.wanted(3.5) == 2  # the first left with one pair
+    queue.take(4.0)
+    queue.take(4.5)
+    assert [queue.wanted(5.0), queue.wanted(7.0), queue.used] == [0, 2, 3]
 
 
 def test_two_requests_share_fairly_or_not() -> None:

@@ -11,7 +11,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.chain import CREATED, DELIVERED, FAILED, JOINED, WASTED
-from qoslab.domains.entanglement.fusion import Way, components, fused_state, way_between
+from qoslab.domains.entanglement.fusion import Way, components, fused_state, misread, way_between
 from qoslab.domains.entanglement.protocol import Fusion, Plan, Swap
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.slots import run_slots
@@ -28,10 +28,11 @@ PAULIS = [
 PHI = np.array([1.0, 0.0, 0.0, 1.0]) / np.sqrt(2.0)
 
 
-def by_vectors(errors, fusions, kept, way):
+def by_vectors(errors, fusions, kept, way, right=1.0):
     """Errors of the pair of two kept qubits, from state vectors and all outcomes of all measurements.
 
     Qubits are (pair, side). Bit parities are added along `way`, a list of (fusion, qubit, qubit); phases over all.
+    Each read-out is right with a probability: a fusion's first tells the sign, each other the bit of its qubit.
     """
     pairs = len(errors)
     place = {(pair, side): 2 * pair + side for pair in range(pairs) for side in range(2)}
@@ -56,14 +57,20 @@ def by_vectors(errors, fusions, kept, way):
                     after[(*outcomes, (one, sign))] = part / np.sqrt(2.0)
         states = after
     found = np.zeros(4)
-    for outcomes, left in states.items():
-        phase = sum(sign for _, sign in outcomes) % 2
+    wrongs = (
+        [*product(*(product(range(2), repeat=len(group)) for group in groups))] if right < 1.0 else [None]
+    )
+    for (outcomes, left), wrong in product(states.items(), wrongs):
+        wrong = wrong or [(0,) * len(group) for group in groups]
+        chance = np.prod([(1 - right) if each else right for group in wrong for each in group])
+        phase = sum(sign ^ bad[0] for (_, sign), bad in zip(outcomes, wrong, strict=True)) % 2
         bit = 0
-        for fusion, first, second in way:
-            one = outcomes[fusion][0]
-            bit ^= one[fusions[fusion].index(first)] ^ one[fusions[fusion].index(second)]
+        for fusion, *ends in way:
+            one = [0, *(b ^ bad for b, bad in zip(outcomes[fusion][0][1:], wrong[fusion][1:], strict=True))]
+            for qubit in ends:
+                bit ^= one[fusions[fusion].index(qubit)]
         mended = left @ np.linalg.matrix_power(PAULIS[1], phase).T @ np.linalg.matrix_power(PAULIS[2], bit).T
-        found += [chances @ (mended.reshape(-1, 4) @ pair) ** 2 for pair in pair_of]
+        found += [chance * (chances @ (mended.reshape(-1, 4) @ pair) ** 2) for pair in pair_of]
     return found
 
 
@@ -97,6 +104,21 @@ def test_errors_are_those_of_state_vectors(shape, seed):
     assert expected.sum() == pytest.approx(1.0)
     found = fused_state(Way(tuple(on), ()), dict(enumerate(errors)), {})
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", ["chain", "star", "branch"])
+def test_wrong_read_outs_are_those_of_state_vectors(shape):
+    """Every qubit misread or not; on the branch the way goes over no fusion's first pair."""
+    branch = ([[(2, 0), (0, 1), (1, 0)]], [(0, 0), (1, 1)], [(0, (0, 1), (1, 0))], [0, 1])
+    fusions, kept, way, on = branch if shape == "branch" else SHAPES[shape]
+    errors = drawn(1 + max(pair for fusion in fusions for pair, _ in fusion), 7)
+    told = {place: [pair for pair, _ in fusion] for place, fusion in enumerate(fusions)}
+    over = Way(tuple(on), tuple(place for place, _, _ in way))
+    leaves = [0.9] * (2 * len(errors) - 2 - sum(map(len, fusions)))
+    perfect = fused_state(over, dict(enumerate(errors)), {})
+    found = misread(perfect, over, told, dict.fromkeys(told, 0.9), leaves)
+    assert found == pytest.approx(by_vectors(errors, fusions, kept, way, 0.9))
+    assert found[0] < perfect[0] - 0.05
 
 
 def test_two_at_a_time_a_fusion_is_a_swap():
@@ -178,7 +200,8 @@ def test_a_fusion_of_two_is_a_swap_in_a_run():
         node, own = held_by(view, "R")
         return [Swap(node, *own, 0)] if len(own) == 2 else []
 
-    for more in ({}, {"swap_success": 0.6, "gate_fidelity": 0.98, "coherence_s": 0.01}):
+    noisy = {"swap_success": 0.6, "gate_fidelity": 0.98, "coherence_s": 0.01, "readout_fidelity": 0.93}
+    for more in ({}, noisy):
         fused, swapped = slots_of(CHAIN, all_at("R"), **more), slots_of(CHAIN, swap, **more)
         assert fused.deliveries == [
             each._replace(fidelity=pytest.approx(each.fidelity)) for each in swapped.deliveries

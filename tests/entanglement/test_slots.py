@@ -17,6 +17,7 @@ from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import LivePair, PathPlan, Plan, Swap
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
+from qoslab.domains.entanglement.routing.view import swap_werners
 from qoslab.domains.entanglement.scenario import EntanglementScenario, Phases
 from qoslab.domains.entanglement.slots import run_slots
 from qoslab.domains.entanglement.states import DEPHASING
@@ -132,6 +133,28 @@ def test_fidelity_is_that_of_its_history(state):
     fidelity = found.series["deliveries"]["fidelity"]
     assert fidelity[0] == pytest.approx(expected)
     assert found.metrics["latency_s"] == pytest.approx(outer)
+
+
+@pytest.mark.parametrize("state", ["werner", "bell_diagonal"])
+def test_wrong_read_outs_of_swaps_cost_alike_as_events_come_and_in_slots(state):
+    """Perfect memories: of the swap's two bits X and Z are right with 0.9 each; all pairs have the closed form."""
+    nodes = {"gate_fidelity": 0.98, "readout_fidelity": 0.9}
+    memory = {"state": state, "noise": "perfect"}
+    scenario = scenario_of(CHAIN, [("S", "D")], nodes=nodes, memory=memory)
+    slots = scenario.model_copy(update={"phases": scenario.phases.model_copy(update={"for_all": True})})
+    w = (4 * 0.99 - 1) / 3
+    if state == "werner":
+        expected = (3 * w * w * 0.98 * (4 * 0.9**2 - 1) / 3 + 1) / 4
+    else:  # Signs that survive: of the phase with 2 * 0.9 - 1, of the bit alike, of both with its square.
+        expected = (1 + w * w * 0.98 * (0.8 + 0.8 + 0.8**2)) / 4
+    for case, method in (
+        (scenario, ShortestPath()), (slots, ShortestPath()), (scenario, ReactiveCentral()),
+    ):  # fmt: skip
+        found = next(iter(run(case, method, [Seed()], Context(keep_series=True)))).series["deliveries"]
+        assert len(found["fidelity"]) > 10
+        assert found["fidelity"] == pytest.approx(expected)
+    view = make_world(scenario, Seed(), Context()).view
+    assert swap_werners(view) == pytest.approx([0.98 * (4 * 0.9**2 - 1) / 3] * 3)
 
 
 def test_what_links_give_does_not_depend_on_decisions():

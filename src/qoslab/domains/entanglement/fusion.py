@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
-from math import inf, log
+from math import inf, log, prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Component", "Way", "components", "fused_state", "way_between"]
+__all__ = ["Component", "Way", "components", "fused_state", "misread", "way_between"]
 
 FloatArray = NDArray[np.float64]
 _XOR = np.arange(4)[:, None] ^ np.arange(4)[None, :]
@@ -130,3 +130,33 @@ def fused_state(way: Way, states: Mapping[int, FloatArray], gates: Mapping[int, 
             phase *= gate
     state = state[_XOR] @ np.array([(1.0 + phase) / 2.0, (1.0 - phase) / 2.0, 0.0, 0.0])
     return np.asarray(worked * state + (1.0 - worked) / 4.0)
+
+
+def misread(
+    state: FloatArray,
+    way: Way,
+    fusions: Mapping[int, Sequence[int]],
+    readouts: Mapping[int, float],
+    leaves: Sequence[float],
+) -> FloatArray:
+    """What wrong read-outs leave of the users' pair, probabilities of I, Z, X, Y.
+
+    In a fusion CNOTs lead from the qubit of its first pair to all others, which are then read in Z, and the first in X.
+    The first read-out tells the phase, each other whether its bit is the first's: on the way those count whose pairs
+    the way goes over. Read-outs of qubits that nobody fused tell phases.
+
+    Args:
+        state: Errors of the pair with perfect read-outs, shape (4,).
+        way: Pairs and fusions whose bits count.
+        fusions: The pairs of each fusion, by its place.
+        readouts: Probability that each fusion's node reads a qubit right, by the fusion's place.
+        leaves: The same for each qubit that nobody fused, nor kept.
+    """
+    phase = prod(2.0 * right - 1.0 for right in (*readouts.values(), *leaves))
+    bit = 1.0
+    for place, *ends in zip(way.fusions, way.pairs, way.pairs[1:], strict=False):
+        bit *= (2.0 * readouts[place] - 1.0) ** sum(ident != fusions[place][0] for ident in ends)
+    if phase == bit == 1.0:
+        return state
+    z, x = (1.0 - phase) / 2.0, (1.0 - bit) / 2.0
+    return np.asarray(state[_XOR] @ np.array([(1.0 - z) * (1.0 - x), z * (1.0 - x), x * (1.0 - z), z * x]))

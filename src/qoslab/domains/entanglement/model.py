@@ -166,10 +166,12 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
         world = make_world(scenario, seed, context)
         slotted = scenario.phases.for_all and not isinstance(method, Deciding)
         decider = PlannedInSlots(method, scenario.phases.clear) if slotted else method
-        planned = _planned if scenario.memory.multiplexing == "buffer_space" else _sharing
-        runner = _decided if isinstance(decider, Deciding) else planned
-        runs, load = runner(scenario, world, decider, seed, context)
         arrivals = draw_arrivals(scenario, seed)
+        if isinstance(decider, Deciding):
+            runs, load = _decided(scenario, world, decider, seed, arrivals, context)
+        else:
+            runner = _planned if scenario.memory.multiplexing == "buffer_space" else _sharing
+            runs, load = runner(scenario, world, decider, seed, context)
         rng = seed.generator("keys")
         outcome = outcome_of(scenario, runs, keep=context.keep_series, arrivals=arrivals, rng=rng)
         if context.keep_series:
@@ -225,7 +227,12 @@ def _sharing(
 
 
 def _decided(
-    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
+    scenario: EntanglementScenario,
+    world: World,
+    method: Any,
+    seed: Seed,
+    arrivals: Sequence[FloatArray],
+    context: Context,
 ) -> tuple[list[PathRun], FloatArray]:
     """The same of a run in time slots, by request; counts and memories stand in the first."""
     if scenario.memory.compat != "none":
@@ -233,7 +240,7 @@ def _decided(
         raise BadInput(Problem(message=message, field="scenario.memory.compat"))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context)
+    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context, arrivals)
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]

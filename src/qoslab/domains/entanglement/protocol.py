@@ -69,6 +69,8 @@ class View:
         links: What each link has, in the order of the network's links.
         installed: The paths that `plan` asked for; empty in `plan`.
         delivered: Pairs that each request has got so far; empty in `plan`.
+        waiting: Pairs that the jobs that wait now still want, by request; None for a request without jobs. Empty in
+            `plan`.
     """
 
     network: Network
@@ -81,6 +83,11 @@ class View:
     links: tuple[LinkHardware, ...] = ()
     installed: tuple[PathPlan, ...] = ()
     delivered: tuple[int, ...] = ()
+    waiting: tuple[int | None, ...] = ()
+
+    def wanted(self, request: int) -> int | None:
+        """Pairs that a request's waiting jobs still want; None where it has no jobs, or nothing is known of them."""
+        return self.waiting[request] if self.waiting else None
 
 
 @dataclass(frozen=True)

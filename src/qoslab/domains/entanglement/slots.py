@@ -29,11 +29,13 @@ from qoslab.domains.entanglement.chain import (
     TRIMMED,
     WASTED,
 )
-from qoslab.domains.entanglement.fusion import Component, components, fused_state, way_between
+from qoslab.domains.entanglement.demand import JobQueue, queues_of
+from qoslab.domains.entanglement.fusion import Component, components, fused_state, misread, way_between
 from qoslab.domains.entanglement.protocol import Fusion, LivePair, PathPlan, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.routing.pieces import Ends, Piece, key_of
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
+from qoslab.domains.entanglement.storage import read_errors
 from qoslab.domains.entanglement.talk import Talk, talk_of
 
 __all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
@@ -151,6 +153,7 @@ class _Slots:
             ends = frozenset((network.index(each.source), network.index(each.target)))
             self.users.setdefault(ends, []).append(place)
         self.got = [0] * len(view.requests)
+        self.jobs: list[JobQueue | None] = [None] * len(view.requests)
         self.pairs: dict[int, _Pair] = {}
         self.ends_of: dict[int, tuple[int, ...]] = {}
         self.made = 0
@@ -377,7 +380,15 @@ class _Slots:
             place: self.view.hardware[orders[place].node].gate_fidelity ** (len(idents) - 1)
             for place, idents in fusions.items()
         }
-        self._hold(kept, old, fused_state(way, states, gates), now)
+        state = fused_state(way, states, gates)
+        readouts = {place: self.view.hardware[orders[place].node].readout_fidelity for place in fusions}
+        leaves = [
+            self.view.hardware[end.node].readout_fidelity
+            for ident, pair in old.items()
+            for end in pair.ends
+            if end not in kept and (end.node, ident) not in fused
+        ]
+        self._hold(kept, old, misread(state, way, fusions, readouts, leaves), now)
 
     def _hold(self, kept: Sequence[_End], old: dict[int, _Pair], state: FloatArray, now: float) -> None:
         """Two users hold on to the ends that they keep of fused pairs."""
@@ -465,8 +476,12 @@ class _Slots:
         state = self._composed(
             self._stored(left.state, inner[0], now), self._stored(right.state, inner[1], now)
         )
-        gate = self.view.hardware[node].gate_fidelity
+        gate, readout = self.view.hardware[node].gate_fidelity, self.view.hardware[node].readout_fidelity
         state = gate * state + (1.0 - gate) / 4.0
+        if readout < 1.0:
+            errors = np.zeros(4)
+            read_errors(readout, errors)
+            state = self._composed(state, errors)
         until = min(left.until_s, right.until_s)
         joined = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
         self.pairs[first] = joined
@@ -477,16 +492,24 @@ class _Slots:
             return -1
         return first
 
+    def wanted(self, request: int, now: float) -> int | None:
+        """Pairs that a request's waiting jobs still want; None where it has no jobs."""
+        queue = self.jobs[request]
+        return None if queue is None else queue.wanted(now)
+
     def deliver(self, now: float) -> None:
-        """Pairs that join two users are theirs; of several requests of theirs the one that got least."""
+        """Pairs that join two users are theirs; of several requests of theirs one that waits, that got least."""
         for pair in list(self.pairs.values()):
             places = self.users.get(frozenset(end.node for end in pair.ends))
             if places is None or not self._wanted(pair).is_pure(pair.rounds, 0.0):
                 continue
-            place = min(places, key=lambda each: self.got[each])
+            place = min(places, key=lambda each: (self.wanted(each, now) == 0, self.got[each]))
             self.got[place] += 1
             self.run.counts[DELIVERED] += 1
             found = Delivery(place, now, self.fidelity(pair, now), now - pair.oldest_s, pair.links)
+            queue = self.jobs[place]
+            if queue is not None and found.fidelity >= self.view.requests[place].fidelity:
+                queue.take(now)
             self.run.deliveries.append(found)
             self._end(pair, now)
 
@@ -509,6 +532,7 @@ def run_slots(
     span: FloatArray,
     phases: Phases,
     context: Context,
+    arrivals: Sequence[FloatArray] = (),
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
 
@@ -522,6 +546,7 @@ def run_slots(
         span: End of the warm-up and horizon, s.
         phases: How long links try in each slot, and who talks to whom.
         context: Services of the laboratory.
+        arrivals: When the jobs of each request come, s; empty for a run without jobs.
 
     Raises:
         BadInput: A slot is longer than the run, or the method orders what cannot be.
@@ -532,6 +557,8 @@ def run_slots(
     noise, werner = physics
     talk = _stretched(talk_of(view, phases, method), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    if arrivals:
+        slots.jobs = queues_of(view.requests, arrivals)
     if isinstance(method, _Keeping):
         slots.pieces = method.pieces(installed)
     length = phases.external_s + talk.total_s
@@ -544,10 +571,13 @@ def run_slots(
         now = slot * length
         slots.expire(now)
         slots.generate(now)
-        now += phases.external_s + talk.news_s
+        now += phases.external_s
+        waiting = tuple(slots.wanted(place, now) for place in range(len(view.requests)))
+        now += talk.news_s
         slots.expire(now)
         live = slots.live(now, now + talk.orders_s)
-        told = replace(view, live=live, now_s=now, installed=installed, delivered=tuple(slots.got))
+        got = tuple(slots.got)
+        told = replace(view, live=live, now_s=now, installed=installed, delivered=got, waiting=waiting)
         orders = method.decide(told, rng, context)
         now += talk.orders_s
         slots.expire(now)

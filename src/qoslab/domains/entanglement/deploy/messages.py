@@ -153,6 +153,7 @@ def state_message(view: View, seq: int) -> dict[str, Any]:
         "seq": seq,
         "now_s": view.now_s,
         "delivered": list(view.delivered),
+        "waiting": list(view.waiting),
         "live": live,
     }
 

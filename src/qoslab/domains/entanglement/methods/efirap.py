@@ -21,7 +21,14 @@ from qoslab.domains.entanglement.routing.fidelity import (
 from qoslab.domains.entanglement.routing.install import merged
 from qoslab.domains.entanglement.routing.programme import rounded_packing
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.routing.view import Metric, ends_of, link_rates, path_cost, swap_successes
+from qoslab.domains.entanglement.routing.view import (
+    Metric,
+    ends_of,
+    link_rates,
+    path_cost,
+    swap_successes,
+    swap_werners,
+)
 from qoslab.graphs.yen import k_shortest_paths
 
 __all__ = ["CITATION", "Efirap"]
@@ -79,10 +86,10 @@ class Efirap:
         self, view: View, ends: Ends, steps: list[tuple[Step, ...]], least: float
     ) -> list[PurePath]:
         found = []
-        cost = path_cost(view, self.metric)
+        cost, gates = path_cost(view, self.metric), swap_werners(view)
         for path in k_shortest_paths(view.network, ends.source, ends.target, self.candidates, cost):
             links = [int(link) for link in path.links(view.network)]
-            gate = float(np.prod([view.hardware[v].gate_fidelity for v in path.nodes[1:-1]]))
+            gate = float(np.prod([gates[v] for v in path.nodes[1:-1]]))
             rounds = greedy_rounds([steps[link] for link in links], gate, least)
             if rounds is not None:
                 chosen = [steps[link][each] for link, each in zip(links, rounds, strict=True)]

@@ -37,8 +37,8 @@ CITATION = """@article{vasantam2022throughput,
 class MaxWeight:
     """The max-weight rule of switches on the k shortest paths of every request.
 
-    A request's queue is what it wanted until now less what it got; one that wants as many as possible queues as many as
-    pairs live.
+    A request's queue is what its waiting jobs want; without jobs what it wanted until now less what it got; one that
+    wants as many as possible queues as many as pairs live.
 
     Attributes:
         paths: Paths per request that are looked at.
@@ -60,5 +60,8 @@ class MaxWeight:
         return [swap for request, nodes in chosen for swap in swaps_of(graph.taken(nodes), request)]
 
     def _queue(self, view: View, request: int) -> int:
+        wanted = view.wanted(request)
+        if wanted is not None:
+            return wanted
         rate, got = view.requests[request].rate_per_s, view.delivered[request] if view.delivered else 0
         return len(view.live) if rate is None else max(0, int(np.ceil(rate * view.now_s)) - got)

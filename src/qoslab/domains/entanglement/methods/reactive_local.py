@@ -49,6 +49,8 @@ class ReactiveLocal:
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:  # noqa: ARG002
         """The swaps of all repeaters for one request."""
         request = turns(view)[0]
+        if view.wanted(request) == 0:
+            return []
         ends = ends_of(view)[request]
         far = hop_counts(view.network, ends.source), hop_counts(view.network, ends.target)
         held: dict[int, list[LivePair]] = {}

@@ -13,6 +13,7 @@ from qoslab.core.context import Context
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import Plan, Swap, View
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, fidelity_of
+from qoslab.domains.entanglement.routing.view import swap_werners
 
 __all__ = ["CITATION", "StockBalancing"]
 
@@ -53,7 +54,7 @@ class StockBalancing:
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:  # noqa: ARG002
         """The swaps that level stocks out; what they make can be used in the next slot."""
         graph, swaps = LiveGraph(view), []
-        gates = [node.gate_fidelity for node in view.hardware]
+        gates = swap_werners(view)
         while (best := self._best(graph, gates)) is not None:
             _, v, a, b = best
             first, second = graph.take(a, v), graph.take(v, b)

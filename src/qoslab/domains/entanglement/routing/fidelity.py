@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qoslab.domains.entanglement.protocol import View
 from qoslab.domains.entanglement.routing.throughput import Ends
 from qoslab.domains.entanglement.routing.view import link_werners
-from qoslab.domains.entanglement.states import bbpssw_werner, werner_of_fidelity
+from qoslab.domains.entanglement.states import bbpssw_werner, joint_readout, werner_of_fidelity
 from qoslab.graphs.network import Network
 from qoslab.graphs.shortest import Search
 
@@ -73,7 +73,9 @@ def wanted_werner(fidelity: float, margin: float = 0.0) -> float:
     return min(1.0, float(werner_of_fidelity(fidelity + margin)))
 
 
-def purification_steps(werner: float, gate: float, most_memories: int, most_rounds: int) -> tuple[Step, ...]:
+def purification_steps(
+    werner: float, gate: float, most_memories: int, most_rounds: int, readout: float = 1.0
+) -> tuple[Step, ...]:
     """A link after 0, 1, ... rounds, as long as each round makes it better and the memories allow it.
 
     Args:
@@ -81,10 +83,11 @@ def purification_steps(werner: float, gate: float, most_memories: int, most_roun
         gate: Geometric mean of the two ends' gate fidelities.
         most_memories: Memories of the link.
         most_rounds: Most rounds.
+        readout: Probability that a read-out is right, of both ends together; see `joint_readout`.
     """
     steps = [Step(1, werner, 1.0)]
     while len(steps) <= most_rounds and 2 * steps[-1].memories <= most_memories:
-        success, after = bbpssw_werner(steps[-1].werner, steps[-1].werner, gate, 1.0)
+        success, after = bbpssw_werner(steps[-1].werner, steps[-1].werner, gate, readout)
         if after <= steps[-1].werner + _SLACK:
             break
         steps.append(Step(2 * steps[-1].memories, float(after), steps[-1].pairs * 2.0 / float(success)))
@@ -93,10 +96,14 @@ def purification_steps(werner: float, gate: float, most_memories: int, most_roun
 
 def link_steps(view: View, most_rounds: int) -> list[tuple[Step, ...]]:
     """The steps of each link, by what its memories allow."""
-    ends = zip(view.network.tail, view.network.head, strict=True)
-    gates = [(view.hardware[a].gate_fidelity * view.hardware[b].gate_fidelity) ** 0.5 for a, b in ends]
-    of = zip(link_werners(view).tolist(), gates, view.pairs, strict=True)
-    return [purification_steps(werner, gate, pairs, most_rounds) for werner, gate, pairs in of]
+    tails, heads = view.network.tail, view.network.head
+    found = []
+    for werner, memories, a, b in zip(link_werners(view).tolist(), view.pairs, tails, heads, strict=True):
+        first, second = view.hardware[a], view.hardware[b]
+        gate = (first.gate_fidelity * second.gate_fidelity) ** 0.5
+        readout = float(joint_readout(first.readout_fidelity, second.readout_fidelity))
+        found.append(purification_steps(werner, gate, memories, most_rounds, readout))
+    return found
 
 
 class _Label(NamedTuple):

@@ -14,7 +14,7 @@ from qoslab.core.context import Context
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
 from qoslab.domains.entanglement.routing.fidelity import PurePath, Step, link_steps, wanted_werner
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.routing.view import ends_of
+from qoslab.domains.entanglement.routing.view import ends_of, swap_werners
 from qoslab.graphs.network import Network
 
 __all__ = ["FidelityPaths", "merged", "take_turns"]
@@ -59,7 +59,7 @@ class FidelityPaths:
             find: How one path is found.
         """
         ends, steps = ends_of(view), link_steps(view, self.most_rounds)
-        gates = [node.gate_fidelity for node in view.hardware]
+        gates = swap_werners(view)
 
         def path(request: int, free: IntArray) -> PurePath | None:
             context.check_time()

@@ -36,7 +36,7 @@ def swaps_of(chain: Chain, request: int) -> list[Swap]:
 
 
 def fidelity_of(chain: Chain, gates: Sequence[float]) -> float:
-    """Expected fidelity after the chain's swaps, as Werner pairs, if all were done now."""
+    """Expected fidelity after the chain's swaps, as Werner pairs; `gates` as in `swap_werners`."""
     werner = math.prod(werner_of_fidelity(pair.fidelity) for pair in chain.pairs)
     return float(fidelity_of_werner(werner * math.prod(gates[node] for node in chain.nodes[1:-1])))
 

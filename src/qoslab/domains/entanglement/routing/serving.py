@@ -8,7 +8,7 @@ from collections.abc import Callable
 from qoslab.domains.entanglement.protocol import LivePair, Swap, View
 from qoslab.domains.entanglement.routing.pairs import Chain, LiveGraph, fidelity_of, swaps_of
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.routing.view import ends_of
+from qoslab.domains.entanglement.routing.view import ends_of, swap_werners
 from qoslab.domains.entanglement.states import werner_of_fidelity
 
 __all__ = ["by_fidelity", "by_hops", "good_path", "greedy_chain", "served_in_turn", "turns"]
@@ -26,12 +26,15 @@ def by_fidelity(pair: LivePair) -> float:
 
 
 def turns(view: View) -> list[int]:
-    """Requests, the one that has got fewest pairs first; one that has all it wanted so far comes last."""
+    """Requests, the one that has got fewest pairs first.
 
-    def key(place: int) -> tuple[bool, int, int]:
+    One that has all it wanted so far comes after them, one none of whose jobs waits for a pair last.
+    """
+
+    def key(place: int) -> tuple[bool, bool, int, int]:
         got = view.delivered[place] if view.delivered else 0
         wanted = view.requests[place].rate_per_s
-        return wanted is not None and got >= wanted * view.now_s, got, place
+        return view.wanted(place) == 0, wanted is not None and got >= wanted * view.now_s, got, place
 
     return sorted(range(len(view.requests)), key=key)
 
@@ -41,7 +44,7 @@ def good_path(graph: LiveGraph, ends: Ends, wanted: float, *, hops_first: bool) 
 
     A chain of fewest hops that does not suffice gives way to the one of most fidelity.
     """
-    gates = [node.gate_fidelity for node in graph.view.hardware]
+    gates = swap_werners(graph.view)
     for cost in (by_hops, by_fidelity) if hops_first else (by_fidelity,):
         nodes = graph.path(ends, cost)
         chain = graph.seen(nodes) if nodes is not None else None
@@ -70,7 +73,9 @@ def greedy_chain(graph: LiveGraph, ends: Ends, left: Callable[[int], float]) -> 
 def served_in_turn(
     view: View, graph: LiveGraph, find: Callable[[LiveGraph, int, Ends], Chain | None]
 ) -> list[Swap]:
-    """Every request in turn gets one more chain, whose pairs are gone then, until nobody finds one.
+    """Every request in turn gets one more chain, whose pairs are gone then, until nobody finds or wants one.
+
+    A request with jobs gets no more chains than those that wait want pairs.
 
     Args:
         view: What is known now.
@@ -78,15 +83,21 @@ def served_in_turn(
         find: A chain for a request in the pairs that are left, not taken yet.
     """
     ends, swaps = ends_of(view), []
-    waiting = turns(view)
+    waiting, given = turns(view), [0] * len(ends)
+
+    def wants(request: int) -> bool:
+        wanted = view.wanted(request)
+        return wanted is None or given[request] < wanted
+
     while waiting:
         served = []
-        for request in waiting:
+        for request in filter(wants, waiting):
             chain = find(graph, request, ends[request])
             if chain is not None:
                 for pair in chain.pairs:
                     graph.take_pair(pair)
                 swaps += swaps_of(chain, request)
+                given[request] += 1
                 served.append(request)
         waiting = served
     return swaps

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from qoslab.domains.entanglement.links import single_pair_rate
 from qoslab.domains.entanglement.protocol import View
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.states import werner_of_fidelity
+from qoslab.domains.entanglement.states import werner_factor, werner_of_fidelity
+from qoslab.domains.entanglement.storage import read_errors
 from qoslab.graphs.costs import Cost
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "path_cost",
     "slot_successes",
     "swap_successes",
+    "swap_werners",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -90,3 +92,12 @@ def slot_successes(view: View, slot_s: float) -> FloatArray:
 def swap_successes(view: View) -> FloatArray:
     """Success of a swap at each node, shape (n,)."""
     return np.array([each.swap_success for each in view.hardware])
+
+
+def swap_werners(view: View) -> list[float]:
+    """What a swap at each node multiplies a Werner parameter by: its gate's and its two read-outs' noise."""
+    errors, found = np.zeros(4), []
+    for node in view.hardware:
+        read_errors(node.readout_fidelity, errors)
+        found.append(node.gate_fidelity * werner_factor(errors))
+    return found
