@@ -149,9 +149,7 @@ def flower_of_its_own(monkeypatch):
 def test_neither_sums_nor_numbers_depend_on_who_answered_first(monkeypatch, order):
     flower_of_its_own(monkeypatch)
     method = Noted()
-    strategy = flower_strategy(
-        [np.zeros(1)], lambda w, g: w, method=method, rounds=3, clients=3, sampled=3
-    )
+    strategy = flower_strategy([np.zeros(1)], lambda w, g: w, method=method, rounds=3, clients=3, sampled=3)
     answers = [(cid, value) for cid, value in (("a", 0.1), ("b", 0.2), ("c", 0.3))]
     results = [
         (SimpleNamespace(cid=cid), SimpleNamespace(parameters=[np.array([value])], num_examples=1))

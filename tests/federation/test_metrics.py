@@ -68,7 +68,9 @@ def test_scores_of_a_model_that_is_finite_but_only_just_warn_nobody():
     task = make_task(scenario, Seed())
     model = np.full_like(task.start, 1e300)
     assert 0.0 <= metrics.accuracies(task, [Step(model, 0.0, 4)], 1)[0] <= 1.0
-    assert ((metrics.client_accuracies(task, model) >= 0.0) & (metrics.client_accuracies(task, model) <= 1.0)).all()
+    assert (
+        (metrics.client_accuracies(task, model) >= 0.0) & (metrics.client_accuracies(task, model) <= 1.0)
+    ).all()
 
 
 def test_traffic_to_the_target_is_that_of_the_rounds_before_it():

@@ -75,7 +75,9 @@ def require_measurable(first: float) -> None:
         BadInput: The first error is no finite number.
     """
     if not np.isfinite(first):
-        message = f"agents start at a distance of {first:g} from the optimum: it overflows in double precision"
+        message = (
+            f"agents start at a distance of {first:g} from the optimum: it overflows in double precision"
+        )
         raise BadInput(Problem(field="scenario.start", message=message, hint="a start nearer to it"))
 
 

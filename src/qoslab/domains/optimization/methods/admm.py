@@ -62,7 +62,9 @@ class Admm:
         """
         if own.data.measurements is not None:
             message = "admm minimises each agent's cost exactly: it takes no noisy measurements"
-            raise BadInput(Problem(field="scenario.measurement_noise", message=message, hint="measurement_noise = 0"))
+            raise BadInput(
+                Problem(field="scenario.measurement_noise", message=message, hint="measurement_noise = 0")
+            )
         return {"x": own.data.start, "a": np.zeros_like(own.data.start)}
 
     def say(self, state: State, own: Own) -> Message:  # noqa: ARG002

@@ -78,7 +78,9 @@ class DualDecomposition:
         """
         if own.data.coupled is None and own.data.measurements is not None:
             message = "dual_decomposition minimises each agent's cost exactly: it takes no noisy measurements"
-            raise BadInput(Problem(field="scenario.measurement_noise", message=message, hint="measurement_noise = 0"))
+            raise BadInput(
+                Problem(field="scenario.measurement_noise", message=message, hint="measurement_noise = 0")
+            )
         if own.data.coupled is not None:
             return {"x": own.data.costs.project(own.data.start)}
         return {"x": own.data.start, "a": np.zeros_like(own.data.start)}
