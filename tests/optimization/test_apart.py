@@ -15,6 +15,8 @@ from qoslab.agents.program import Own
 from qoslab.agents.rounds import Wire, rounds
 from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput
+from qoslab.core.method import method
+from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.domains.optimization.apart import follow_apart
 from qoslab.domains.optimization.instances import a1, c1, d1, ring
@@ -242,11 +244,14 @@ def test_a_run_with_processes_gives_the_metrics_of_one_on_arrays():
 
 
 def test_a_method_that_no_process_can_import_is_refused():
-    @dataclass(frozen=True)
-    class Mine(PushPull):
-        """Made in a function."""
+    with registry.collecting():
 
-    with pytest.raises(BadInput, match="Mine cannot be imported by a process of its own"):
+        @method("optimization", "my_own", summary="of a user's file", origin="ours")
+        @dataclass(frozen=True)
+        class Mine(PushPull):
+            """Made in a function."""
+
+    with pytest.raises(BadInput, match="my_own cannot be imported by a process of its own"):
         outcome(world(agents="local"), Mine())
 
 

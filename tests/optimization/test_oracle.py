@@ -35,7 +35,7 @@ def test_the_reference_instances_have_the_solvers_optimal_costs():
 def test_every_drawn_problem_passes():
     pytest.importorskip("cvxpy")
     checks = list(central_checks(quick=True))
-    assert len(checks) == 10
+    assert len(checks) == 13
     assert [check for check in checks if check.status != "pass"] == []
 
 

@@ -31,7 +31,13 @@ CASES = [
         "privacy",
         "scenario.eavesdropper.interception",
         "{ grid = [0.5] }",
-        ["error", "protection_of_states", "protection_of_innovations", "protection_of_target"],
+        [
+            "error",
+            "protection_of_states",
+            "protection_of_states_scaled",
+            "protection_of_innovations",
+            "protection_of_target",
+        ],
         9,
     ),
     (

@@ -29,6 +29,7 @@ from qoslab.agents.program import Own, Program
 from qoslab.agents.tap import Tap
 from qoslab.agents.weights import Weights
 from qoslab.core.errors import BadInput, Problem, QoslabError
+from qoslab.core.method import method_name
 
 __all__ = ["AgentsFail", "Walk", "Watch", "play_taps", "require_installed", "work_locally", "works_of"]
 
@@ -134,7 +135,7 @@ def require_installed(program: Program) -> None:
         found = importlib.machinery.PathFinder.find_spec(name, where)
         where = found.submodule_search_locations if found is not None else []
     if found is None or cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-        message = f"{cls.__name__} cannot be imported by a process of its own: it is from no installed module"
+        message = f"{method_name(program)} cannot be imported by a process of its own: it is from no installed module"
         hint = "agents = 'arrays'; or install the module"
         raise BadInput(Problem(field="scenario.agents", message=message, hint=hint))
 

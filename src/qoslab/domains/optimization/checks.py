@@ -66,7 +66,9 @@ class Noisy:
     start: float
     distance: Callable[[FloatArray], FloatArray]
 
-    def checks(self, noise: float, count: int, expected: float, context: Context) -> Iterator[Check]:
+    def checks(
+        self, noise: float, count: int, expected: float, context: Context, *, quick: bool = False
+    ) -> Iterator[Check]:
         """The digits against what noise must leave, and our own runs against the same.
 
         Args:
@@ -74,6 +76,7 @@ class Noisy:
             count: Rounds.
             expected: The prototype's mean.
             context: Where the time is checked.
+            quick: Whether a quarter of our own runs will do.
         """
         name = f"{self.name} distance from x_r after {count} rounds, noise {noise:g}"
         spread = self._spread(noise, count)
@@ -84,6 +87,7 @@ class Noisy:
         runs = next((runs for rounds, runs in _RUNS if count <= rounds), 0)
         if not runs:
             return
+        runs = runs // 4 if quick else runs
         got = np.mean([self._run(noise, count, k, context) for k in range(runs)])
         # A hundredth for what is not linear.
         half = 4.4 * spread.std / np.sqrt(runs) + 0.01 * spread.mean

@@ -15,7 +15,7 @@ from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quadratics, Separable
 from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
-from qoslab.domains.optimization.problems.sets import HalfSpaces
+from qoslab.domains.optimization.problems.sets import Balls, Boxes, HalfSpaces, Sets
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
 from qoslab.domains.optimization.problems.usercosts import UserCosts
 from qoslab.domains.optimization.problems.userfile import user_file
@@ -74,9 +74,14 @@ def _either(given: FloatArray | None, drawn: FloatArray) -> FloatArray:
     return drawn if given is None else given
 
 
-def _sets(table: SetTable | None, n: int, p: int, rng: np.random.Generator) -> HalfSpaces | None:
+def _sets(table: SetTable | None, n: int, p: int, rng: np.random.Generator) -> Sets | None:
     if table is None:
         return None
+    if table.kind == "box":
+        return _boxes(table, n, p)
+    if table.kind == "ball":
+        centres = _either(_given(table.centres, (n, p), "sets.centres"), np.zeros((n, p)))
+        return Balls(centres, _for_all(table.radius, (n,), "sets.radius", 1.0))
     drawn = rng.standard_normal((n, p))
     normals = _either(_given(table.normals, (n, p), "sets.normals"), drawn)
     length = np.linalg.norm(normals, axis=1)
@@ -85,6 +90,24 @@ def _sets(table: SetTable | None, n: int, p: int, rng: np.random.Generator) -> H
         raise BadInput(Problem(field="scenario.problem.sets.normals", message=message))
     offsets = _either(_given(table.offsets, (n,), "sets.offsets"), np.full(n, table.offset))
     return HalfSpaces(normals / length[:, None], offsets / length)
+
+
+def _boxes(table: SetTable, n: int, p: int) -> Boxes:
+    low = _for_all(table.low, (n, p), "sets.low", -np.inf)
+    high = _for_all(table.high, (n, p), "sets.high", np.inf)
+    empty = np.argwhere(low > high)
+    if len(empty):
+        i, entry = (int(at) for at in empty[0])
+        message = f"the box of agent {i} is empty: entry {entry} from {low[i, entry]:g} to {high[i, entry]:g}"
+        raise BadInput(Problem(field="scenario.problem.sets.low", message=message))
+    return Boxes(low, high)
+
+
+def _for_all(values: Any, shape: tuple[int, ...], field: str, default: float) -> FloatArray:
+    """Numbers of every agent: given one by one, or one for all."""
+    if values is None or isinstance(values, float | int):
+        return np.full(shape, default if values is None else float(values))
+    return _either(_given(values, shape, field), np.zeros(shape))
 
 
 def _quadratic(table: QuadraticTable, n: int, rng: np.random.Generator) -> Costs:

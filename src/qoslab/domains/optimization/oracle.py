@@ -17,6 +17,7 @@ from qoslab.domains.optimization.problems.coupled import Coupled, PowerLaw, Quad
 from qoslab.domains.optimization.problems.distance import Distance
 from qoslab.domains.optimization.problems.median import Median
 from qoslab.domains.optimization.problems.multipliers import solve_coupled
+from qoslab.domains.optimization.problems.sets import Balls, Boxes, HalfSpaces
 from qoslab.domains.optimization.problems.smooth import Huber, Logistic, Quadratic
 from qoslab.domains.optimization.problems.solve import solve
 from qoslab.domains.optimization.tables import ProblemTable
@@ -25,10 +26,17 @@ __all__ = ["central_checks", "central_cost"]
 
 _TABLES: dict[str, dict[str, Any]] = {
     "quadratic, sets": {"kind": "quadratic", "dimension": 2, "sets": {}},
+    "quadratic, boxes": {
+        "kind": "quadratic",
+        "dimension": 2,
+        "sets": {"kind": "box", "low": 0.5, "high": 0.8},
+    },
+    "huber, balls": {"kind": "huber", "sets": {"kind": "ball", "radius": 0.5}},
     "logistic": {"kind": "logistic"},
     "logistic, sets": {"kind": "logistic", "sets": {}},
     "huber": {"kind": "huber"},
     "median, sets": {"kind": "median", "sets": {}},
+    "median, balls": {"kind": "median", "sets": {"kind": "ball", "radius": 0.1}},
     "rendezvous": {"kind": "rendezvous"},
     "dispatch": {"kind": "dispatch"},
     "dispatch, at most": {"kind": "dispatch", "balance": "at most"},
@@ -84,9 +92,9 @@ def central_cost(problem: Costs | Coupled) -> float:
         cost, limits = _coupled(cp, problem)
     else:
         x = cp.Variable(problem.dimension)
-        cost, limits = _shared(cp, problem, x), _sets(problem, x)
+        cost, limits = _shared(cp, problem, x), _sets(cp, problem, x)
     program = cp.Problem(cp.Minimize(cost), limits)
-    if isinstance(problem, Median):
+    if isinstance(problem, Median) and not isinstance(problem.sets, Balls):
         program.solve(solver=cp.HIGHS)
     else:
         _by_clarabel(cp, program)
@@ -125,12 +133,21 @@ def _shared(cp: Any, costs: Costs, x: Any) -> Any:
     raise TypeError(message)
 
 
-def _sets(costs: Costs, x: Any) -> list[Any]:
+def _sets(cp: Any, costs: Costs, x: Any) -> list[Any]:
     sets = costs.sets
     if sets is None:
         return []
-    bound = np.isfinite(sets.offsets)
-    return [sets.normals[bound] @ x <= sets.offsets[bound]]
+    if isinstance(sets, HalfSpaces):
+        bound = np.isfinite(sets.offsets)
+        return [sets.normals[bound] @ x <= sets.offsets[bound]]
+    if isinstance(sets, Boxes):
+        low, high = sets.low.max(axis=0), sets.high.min(axis=0)
+        below, above = np.isfinite(low), np.isfinite(high)
+        return [x[below] >= low[below], x[above] <= high[above]]
+    if isinstance(sets, Balls):
+        return [cp.norm(x - m) <= r for m, r in zip(sets.centres, sets.radii, strict=True)]
+    message = f"no formula of {type(sets).__name__} for a convex solver"
+    raise TypeError(message)
 
 
 def _coupled(cp: Any, coupled: Coupled) -> tuple[Any, list[Any]]:

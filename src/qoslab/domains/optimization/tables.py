@@ -41,13 +41,47 @@ def _require_range(name: str, ends: tuple[float, float]) -> None:
 
 
 class SetTable(Part):
-    """Half-spaces a_i^T x <= b_i, one per agent."""
+    """A set for each agent: a half-space a_i^T x <= b_i, a box, or a ball."""
 
+    kind: Literal["half-space", "box", "ball"] = Field("half-space", description="what every agent's set is")
     offsets: tuple[float, ...] | None = Field(None, description="b, one per agent; drawn where not given")
     normals: tuple[tuple[float, ...], ...] | None = Field(
         None, description="a, one per agent; drawn uniformly from the sphere where not given"
     )
     offset: float = Field(0.5, description="b of every agent, where offsets are not given")
+    low: float | tuple[tuple[float, ...], ...] | None = Field(
+        None, description="lower ends of boxes: a number for all, or a list per agent; none where not given"
+    )
+    high: float | tuple[tuple[float, ...], ...] | None = Field(
+        None, description="upper ends of boxes: a number for all, or a list per agent; none where not given"
+    )
+    centres: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="middles of balls, one per agent; 0 where not given"
+    )
+    radius: float | tuple[float, ...] = Field(
+        1.0, description="radii of balls: a number for all, or one per agent"
+    )
+
+    @model_validator(mode="after")
+    def _its_own(self) -> SetTable:
+        """Fields of another kind of set would be left out without a word."""
+        for kind, names in _SET_FIELDS.items():
+            strange = self.model_fields_set & set(names)
+            if kind != self.kind and strange:
+                message = f"{min(strange)} is of kind = '{kind}', and kind is '{self.kind}'"
+                raise ValueError(message)
+        if self.kind == "box" and self.low is None and self.high is None:
+            message = "a box needs low or high"
+            raise ValueError(message)
+        _require_positive("radius", self.radius if isinstance(self.radius, tuple) else (self.radius,))
+        return self
+
+
+_SET_FIELDS = {
+    "half-space": ("offsets", "normals", "offset"),
+    "box": ("low", "high"),
+    "ball": ("centres", "radius"),
+}
 
 
 class QuadraticTable(Part):

@@ -186,7 +186,7 @@ def _budgets(context: Context, *, quick: bool) -> Iterator[Check]:
     table = ((1.0, 1000, 3.8e-3), (5.0, 1000, 1.7e-2), (1.0, 20_000, 1.6e-3), (5.0, 20_000, 8.1e-3))
     world = Noisy("D1", task, method, found.x, 0.4, lambda off: np.abs(off).max(axis=1))
     for noise, count, expected in table[: 2 if quick else 4]:
-        yield from world.checks(noise, count, expected, context)
+        yield from world.checks(noise, count, expected, context, quick=quick)
     yield from _capacity()
     if not quick:
         trace = work(task, method, 5000, context, start=0.4)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from qoslab.agents.message import FloatArray
-from qoslab.domains.optimization.problems.sets import HalfSpaces
+from qoslab.domains.optimization.problems.sets import Sets
 
 __all__ = ["Costs"]
 
@@ -22,7 +22,7 @@ class Costs(ABC):
         sets: The agents' sets X_i; None where all are R^p.
     """
 
-    sets: HalfSpaces | None
+    sets: Sets | None
 
     @property
     @abstractmethod
@@ -97,6 +97,6 @@ class Costs(ABC):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
                 changes[field.name] = value[agents]
-            elif isinstance(value, HalfSpaces):
-                changes[field.name] = HalfSpaces(value.normals[agents], value.offsets[agents])
+            elif isinstance(value, Sets):
+                changes[field.name] = value.rows(agents)
         return replace(self, **changes)

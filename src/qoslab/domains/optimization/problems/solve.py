@@ -9,11 +9,17 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
 from qoslab.domains.optimization.problems.distance import Distance, geometric_median
 from qoslab.domains.optimization.problems.median import Median
+from qoslab.domains.optimization.problems.sets import Balls
 from qoslab.domains.optimization.problems.smooth import Quadratic
 
 __all__ = ["require_optimum", "solve"]
 
 _STEPS = 200
+_CUTS = 200
+_OUTSIDE = 1e-8
+_EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+"""The least that HiGHS takes."""
+
 _FLAT = 1e-12
 """Curvature that is this little beside the largest counts as none, as does a slope."""
 
@@ -37,17 +43,34 @@ def solve(costs: Costs) -> FloatArray:
 
 
 def _by_linear_program(costs: Median) -> FloatArray:
+    if costs.sets is None:
+        return _vertex(costs, np.zeros((0, costs.dimension)), np.zeros(0))
+    x = costs.sets.inside()
+    normals, offsets = costs.sets.cuts(x)
+    if not isinstance(costs.sets, Balls):
+        return _vertex(costs, normals, offsets)
+    for _ in range(_CUTS):
+        x = _vertex(costs, normals, offsets)
+        if float(costs.violation(x[None])[0]) <= _OUTSIDE * (1.0 + np.abs(x).max()):
+            return x
+        more, bounds = costs.sets.cuts(x)
+        normals, offsets = np.vstack([normals, more]), np.append(offsets, bounds)
+    message = (
+        f"no optimum found: after {_CUTS} linear programs {x.tolist()} is still outside some agent's ball"
+    )
+    raise BadInput(Problem(field="scenario.problem.sets", message=message))
+
+
+def _vertex(costs: Median, normals: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Where the sum is least in half-spaces, shape (p,)."""
     from scipy.optimize import linprog
 
     cost, table, bound = costs.linear_program()
     p = costs.dimension
-    if costs.sets is not None:
-        costs.sets.inside()
-        kept = np.isfinite(costs.sets.offsets)
-        more = np.zeros((int(kept.sum()), table.shape[1]))
-        more[:, :p] = costs.sets.normals[kept]
-        table, bound = np.vstack([table, more]), np.append(bound, costs.sets.offsets[kept])
-    found = linprog(cost, table, bound, bounds=(None, None))
+    more = np.hstack([normals, np.zeros((len(offsets), table.shape[1] - p))])
+    found = linprog(
+        cost, np.vstack([table, more]), np.append(bound, offsets), bounds=(None, None), options=_EXACT
+    )
     return np.asarray(found.x[:p], np.float64)
 
 
@@ -151,19 +174,18 @@ def _armijo(costs: Costs, x: FloatArray, direction: FloatArray, fall: float) -> 
 def _constrained(costs: Costs, start: FloatArray) -> FloatArray:
     from scipy.optimize import minimize
 
-    assert costs.sets is not None
-    kept = np.isfinite(costs.sets.offsets)
-    a, b = costs.sets.normals[kept], costs.sets.offsets[kept]
+    sets = costs.sets
+    assert sets is not None
     every = (costs.count, costs.dimension)
     found = minimize(
         lambda x: costs.total_tried(x[None])[0],
         start,
         jac=lambda x: costs.gradient(np.broadcast_to(x, every)).sum(axis=0),
-        constraints={"type": "ineq", "fun": lambda x: b - a @ x, "jac": lambda _: -a},
+        constraints={"type": "ineq", "fun": sets.room, "jac": sets.room_slope},
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 1000},
     )
-    if float(np.maximum(a @ found.x - b, 0.0).max(initial=0.0)) > 1e-7:
+    if float(sets.distance(found.x[None])[0]) > 1e-7:
         message = f"no optimum found: {found.message}"
         raise BadInput(Problem(field="scenario.problem", message=message))
     return np.asarray(found.x, np.float64)

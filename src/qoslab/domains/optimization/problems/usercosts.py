@@ -11,7 +11,6 @@ import numpy as np
 from qoslab.agents.message import FloatArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.optimization.problems.costs import Costs
-from qoslab.domains.optimization.problems.sets import HalfSpaces
 from qoslab.domains.optimization.problems.userfile import UserFile
 
 __all__ = ["UserCosts"]
@@ -50,7 +49,7 @@ class UserCosts(Costs):
     def rows(self, agents: Any) -> UserCosts:
         """The costs of some agents alone, with nothing of the others' data."""
         at = list(agents)
-        sets = None if self.sets is None else HalfSpaces(self.sets.normals[at], self.sets.offsets[at])
+        sets = None if self.sets is None else self.sets.rows(at)
         return replace(self, own=self.own.rows(at), sets=sets)
 
     def when(self, moment: str) -> UserCosts:
