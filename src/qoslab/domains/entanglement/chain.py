@@ -12,6 +12,7 @@ from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream
 
 __all__ = [
+    "BUSY",
     "CONSUMED",
     "COUNTS",
     "CREATED",
@@ -54,9 +55,9 @@ OPEN, SWAPPED, CONSUMED, DROPPED, MEASURED, CUT = range(6)
 """What became of one end of a link's pair: still stored, measured in a swap, used by its user, given up, measured to
 purify another, given up by a repeater that had waited long enough."""
 
-KNOWS, WAITS, POOLED, PENDING = 1, 2, 4, 8
+KNOWS, WAITS, POOLED, PENDING, BUSY = 1, 2, 4, 8, 16
 """Bits of what the node of an end knows: the pair exists; the end stands in the queue for a swap; it stands in the pool
-for purification; the outcome of its purification is on its way."""
+for purification; the outcome of its purification is on its way; its swap is not over yet."""
 
 CREATED, JOINED, FAILED, WASTED, DECOHERED, DELIVERED, MESSAGES, PURIFIED, SPOILED, TRIMMED = range(10)
 """Places of the counts: link pairs created; swaps of two live pairs that succeeded, and that failed; live pairs that
@@ -92,6 +93,7 @@ class Chain(NamedTuple):
         wait_s: Longest wait for a swap at a node, by the side of its pair, s, shape (n + 1, 2).
         at_once: Pairs of memories of a hop that may try at the same time, 0 for all, shape (n,).
         segment: Rounds of purification of joined pairs, by left and right node, shape (n + 1, n + 1).
+        swap_s: How long each node's swaps take, s, shape (n + 1,).
     """
 
     place_s: FloatArray
@@ -112,6 +114,7 @@ class Chain(NamedTuple):
     wait_s: FloatArray
     at_once: IntArray
     segment: IntArray
+    swap_s: FloatArray
 
 
 class Store(NamedTuple):

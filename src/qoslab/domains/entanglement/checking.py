@@ -182,7 +182,7 @@ class _World(NamedTuple):
         for node, notice in ((tail, timing.notify_first_s), (head, timing.notify_second_s)):
             if node not in (source, target):
                 word = max(float(self.delay_s[node, source]), float(self.delay_s[node, target]))
-                least = max(least, notice + word)
+                least = max(least, notice + self.nodes[node].swap_delay_s + word)
         return least
 
     def life_s(self, link: int) -> float:

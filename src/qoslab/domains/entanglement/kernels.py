@@ -10,6 +10,7 @@ an event stands for each time `until`, and is passed over where it no longer hol
 from __future__ import annotations
 
 from qoslab.domains.entanglement.chain import (
+    BUSY,
     CONSUMED,
     CUT,
     DELIVERED,
@@ -39,8 +40,10 @@ from qoslab.domains.entanglement.memories import (
     EXPIRES,
     HEARD,
     MESSAGE,
+    close,
     drop_claim,
     far_record,
+    free_memory,
     give_up,
     joined,
     lives,
@@ -92,6 +95,14 @@ def _cut(r: Run, record: int, side: int, now: float) -> None:
 
 
 @kernel(once=True)
+def _begin(r: Run, record: int, side: int, done: float) -> None:
+    """A swap of an end begins, which holds its memory, and with it its record, until it is done."""
+    close(r, record, side, SWAPPED, done)
+    r.s.knows[side, record] |= BUSY
+    push(r.s.heap, done, record * 8 + EXPIRES + side)
+
+
+@kernel(once=True)
 def _swap(r: Run, node: int, now: float) -> None:
     """Swap two waiting pairs of a node's two sides."""
     c, s = r.c, r.s
@@ -113,12 +124,18 @@ def _swap(r: Run, node: int, now: float) -> None:
     while record >= 0:
         s.family[record] = new
         record = s.beside[RIGHT, record]
-    release(r, left, RIGHT, SWAPPED, now)
-    release(r, right, LEFT, SWAPPED, now)
+    if c.swap_s[node] > 0.0:
+        done = now + c.swap_s[node]
+        _begin(r, left, RIGHT, done)
+        _begin(r, right, LEFT, done)
+    else:
+        release(r, left, RIGHT, SWAPPED, now)
+        release(r, right, LEFT, SWAPPED, now)
     _send(c, s, left, LEFT)
     _send(c, s, right, RIGHT)
-    drop_claim(s, left)
-    drop_claim(s, left)
+    if c.swap_s[node] == 0.0:
+        drop_claim(s, left)
+        drop_claim(s, left)
 
 
 @kernel(once=True)
@@ -249,8 +266,13 @@ def _hear_of_round(r: Run, kept: int, side: int, now: float) -> int:
 
 @kernel(once=True)
 def _too_old(r: Run, record: int, side: int, now: float) -> None:
-    """An end that is still stored may have reached its age, or its node the end of its patience."""
+    """An end that is still stored may have reached its age, its node the end of its patience, or its swap its end."""
     s = r.s
+    if s.hop[record] >= 0 and s.knows[side, record] & BUSY and s.closed[side, record] == now:
+        s.knows[side, record] &= ~BUSY
+        free_memory(r, record, side, now)
+        drop_claim(s, record)
+        return
     if s.hop[record] < 0 or s.state[side, record] != OPEN:
         return
     if s.until[side, record] == now:

@@ -32,8 +32,10 @@ __all__ = [
     "EXPIRES",
     "HEARD",
     "MESSAGE",
+    "close",
     "drop_claim",
     "far_record",
+    "free_memory",
     "give_up",
     "joined",
     "leave_pool",
@@ -167,15 +169,28 @@ def start_attempts(r: Run, hop: int) -> None:
 @kernel(once=True)
 def release(r: Run, record: int, side: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
+    close(r, record, side, state, now)
+    free_memory(r, record, side, now)
+
+
+@kernel(once=True)
+def close(r: Run, record: int, side: int, state: int, when: float) -> None:
+    """Close an end at a time from now on; its memory is not free yet."""
     s = r.s
-    hop = s.hop[record]
     s.state[side, record] = state
-    s.closed[side, record] = now
-    s.held_s[0] += max(0.0, now - max(s.created[record], r.span[0]))
+    s.closed[side, record] = when
+    s.held_s[0] += max(0.0, min(when, r.span[1]) - max(s.created[record], r.span[0]))
     if s.knows[side, record] & WAITS:
         _leave_queue(s, record, side)
     if s.knows[side, record] & POOLED:
         leave_pool(s, record)
+
+
+@kernel(once=True)
+def free_memory(r: Run, record: int, side: int, now: float) -> None:
+    """The memory of a closed end is free from now on."""
+    s = r.s
+    hop = s.hop[record]
     s.free_s[side, hop, s.slot[side, record]] = now
     s.idle[side, hop] += 1
     start_attempts(r, hop)

@@ -59,7 +59,7 @@ def refuse_short_phases(c: Chain, physics: Physics, span: FloatArray) -> None:
         )
         raise BadInput(Problem(message=message, field="scenario.phases.external_s"))
     inner = c.place_s[1:-1]
-    word = float(np.maximum(inner, c.place_s[-1] - inner).max(initial=0.0))
+    word = float((np.maximum(inner, c.place_s[-1] - inner) + c.swap_s[1:-1]).max(initial=0.0))
     internal = physics.length_s - physics.act_s
     if physics.clear and word > internal * (1.0 + _ROUNDING):
         message = f"memories are emptied {internal:g} s after the first swaps, whose word takes {word:g} s to a user"

@@ -59,6 +59,9 @@ class NodeHardware(Part):
         0.02, gt=0, description="time constant of a memory, and the age it is dropped at"
     )
     swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
+    swap_delay_s: float = Field(
+        0.0, ge=0, description="how long a swap takes until its memories are free and its word sets out"
+    )
     gate_fidelity: float = Field(1.0, ge=0, le=1, description="probability that a two-qubit gate is good")
     readout_fidelity: float = Field(1.0, ge=0.5, le=1, description="probability that a qubit is read right")
 

@@ -48,7 +48,9 @@ def _more(value: float, by: float) -> int:
 FIGURES: Mapping[str, tuple[type, _Change]] = {
     "coherence_s": (NodeHardware, _longer),
     "swap_success": (NodeHardware, _likelier),
+    "swap_delay_s": (NodeHardware, _less),
     "gate_fidelity": (NodeHardware, _purer),
+    "readout_fidelity": (NodeHardware, _purer),
     "source_efficiency": (NodeHardware, _likelier),
     "detector_efficiency": (NodeHardware, _likelier),
     "reset_s": (NodeHardware, _less),

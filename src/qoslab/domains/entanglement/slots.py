@@ -360,13 +360,22 @@ class _Slots:
             for user in users
         ]
         old = {ident: self.pairs[ident] for ident in component.pairs}
+        # A fused qubit is stored until its fusion is done.
+        done = {(node, ident): now + self.view.hardware[node].swap_delay_s for node, ident in fused}
+        used = {(end, ident): done.get((end.node, ident), now) for ident in old for end in old[ident].ends}
         states = {
-            ident: self._stored(self._stored(pair.state, pair.ends[0], now), pair.ends[1], now)
+            ident: self._stored(
+                self._stored(pair.state, pair.ends[0], used[pair.ends[0], ident]),
+                pair.ends[1],
+                used[pair.ends[1], ident],
+            )
             for ident, pair in old.items()
         }
         way = way_between(held[0], held[1], fusions, states)
-        for pair in old.values():
-            self._end(pair, now)
+        for ident, pair in old.items():
+            for end in pair.ends:
+                self._free(end, used[end, ident])
+            del self.pairs[ident]
         if way is None:
             self.run.counts[WASTED] += len(old)
             return
@@ -375,7 +384,7 @@ class _Slots:
             one, other = sorted(old[ident].ends, key=lambda end: end.node != user)
             kept.append(one)
             # What the kept qubits forget is counted when they are used.
-            states[ident] = self._stored(old[ident].state, other, now)
+            states[ident] = self._stored(old[ident].state, other, used[other, ident])
         gates = {
             place: self.view.hardware[orders[place].node].gate_fidelity ** (len(idents) - 1)
             for place, idents in fusions.items()
@@ -464,8 +473,9 @@ class _Slots:
             next(end for end in pair.ends if end is not mine)
             for pair, mine in zip((left, right), inner, strict=True)
         ]
+        done = now + self.view.hardware[node].swap_delay_s
         for end in inner:
-            self._free(end, now)
+            self._free(end, done)
         del self.pairs[first], self.pairs[second]
         if not good:
             self.run.counts[FAILED] += 1
@@ -474,7 +484,7 @@ class _Slots:
             return -1
         self.run.counts[JOINED] += 1
         state = self._composed(
-            self._stored(left.state, inner[0], now), self._stored(right.state, inner[1], now)
+            self._stored(left.state, inner[0], done), self._stored(right.state, inner[1], done)
         )
         gate, readout = self.view.hardware[node].gate_fidelity, self.view.hardware[node].readout_fidelity
         state = gate * state + (1.0 - gate) / 4.0
@@ -555,7 +565,10 @@ def run_slots(
     rng = seed.generator("method")
     installed = method.plan(view, rng, context).paths
     noise, werner = physics
-    talk = _stretched(talk_of(view, phases, method), phases)
+    talk = talk_of(view, phases, method)
+    # Swaps of a slot begin together, and its word is that of the slowest.
+    slowest = max(node.swap_delay_s for node in view.hardware)
+    talk = _stretched(talk._replace(word_s=talk.word_s + slowest), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
     if arrivals:
         slots.jobs = queues_of(view.requests, arrivals)

@@ -207,6 +207,7 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         wait_s=_waits(hops, waits),
         at_once=np.array([link.at_once or 0 for link in hardware], np.int64),
         segment=_segments(path, ranks, share),
+        swap_s=np.array([node.swap_delay_s for node in nodes]),
     )
     _refuse_hopeless(world, path, chain)
     return chain
@@ -262,7 +263,7 @@ def _refuse_hopeless(world: World, path: PathPlan, chain: Chain) -> None:
         least = float(chain.notify_s[hop].max())
         for node in {hop, hop + 1} - {0, len(names) - 1}:
             word = max(float(places[node]), float(places[-1] - places[node]))
-            least = max(least, float(chain.notify_s[hop, node - hop]) + word)
+            least = max(least, float(chain.notify_s[hop, node - hop]) + float(chain.swap_s[node]) + word)
         if life <= least:
             message = (
                 f"a pair between {names[hop]!r} and {names[hop + 1]!r} is dropped at an age of {life:g} s, but its "

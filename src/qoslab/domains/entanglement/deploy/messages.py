@@ -121,6 +121,7 @@ def plan_message(view: View, seq: int) -> dict[str, Any]:
         {
             "name": name,
             "swap_success": node.swap_success,
+            "swap_delay_s": node.swap_delay_s,
             "gate_fidelity": node.gate_fidelity,
             "readout_fidelity": node.readout_fidelity,
             "coherence_s": node.coherence_s,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 from qoslab.domains.entanglement.chain import (
+    BUSY,
     CONSUMED,
     CUT,
     DECOHERED,
@@ -39,8 +40,10 @@ from qoslab.domains.entanglement.sharing.memories import (
     EXPIRES,
     HEARD,
     MESSAGE,
+    close,
     drop_claim,
     far_end,
+    free_memory,
     give_up,
     heard,
     is_measured,
@@ -106,6 +109,14 @@ def _adopt(s: Pairs, first: int, second: int) -> None:
 
 
 @kernel
+def _begin(r: SharedRun, end: int, done: float) -> None:
+    """A swap of an end begins, which holds its memory, and with it its record, until it is done."""
+    close(r, end, SWAPPED, done)
+    r.s.knows[end] |= BUSY
+    push(r.s.heap, done, end * 4 + EXPIRES)
+
+
+@kernel
 def _swap(r: SharedRun, node: int, first: int, second: int, now: float) -> None:
     """Swap two waiting ends of a node."""
     c, s = r.c, r.s
@@ -125,12 +136,17 @@ def _swap(r: SharedRun, node: int, first: int, second: int, now: float) -> None:
     for end in (first, second):
         s.good[end] = 1 if good else 0
     s.beside[first], s.beside[second] = second, first
-    release(r, first, SWAPPED, now)
-    release(r, second, SWAPPED, now)
+    if c.swap_s[node] > 0.0:
+        _begin(r, first, now + c.swap_s[node])
+        _begin(r, second, now + c.swap_s[node])
+    else:
+        release(r, first, SWAPPED, now)
+        release(r, second, SWAPPED, now)
     _send(r, first)
     _send(r, second)
-    drop_claim(s, first >> 1)
-    drop_claim(s, first >> 1)
+    if c.swap_s[node] == 0.0:
+        drop_claim(s, first >> 1)
+        drop_claim(s, first >> 1)
 
 
 @kernel
@@ -349,8 +365,13 @@ def _hear_answer(r: SharedRun, kept: int, now: float) -> int:
 
 @kernel
 def _too_old(r: SharedRun, end: int, now: float) -> None:
-    """An end that is still stored may have reached its age, or its node the end of its patience."""
+    """An end that is still stored may have reached its age, its node the end of its patience, or its swap its end."""
     s = r.s
+    if s.link[end >> 1] >= 0 and s.knows[end] & BUSY and s.closed[end] == now:
+        s.knows[end] &= ~BUSY
+        free_memory(r, end, now)
+        drop_claim(s, end >> 1)
+        return
     if s.link[end >> 1] < 0 or s.state[end] != OPEN:
         return
     if s.until[end] == now:

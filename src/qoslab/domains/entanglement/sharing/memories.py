@@ -30,8 +30,10 @@ __all__ = [
     "EXPIRES",
     "HEARD",
     "MESSAGE",
+    "close",
     "drop_claim",
     "far_end",
+    "free_memory",
     "give_up",
     "heard",
     "is_measured",
@@ -260,15 +262,28 @@ def leave_pool(c: Mesh, s: Pairs, end: int) -> None:
 @kernel(once=True)
 def release(r: SharedRun, end: int, state: int, now: float) -> None:
     """Close an end: its memory is free from now on."""
+    close(r, end, state, now)
+    free_memory(r, end, now)
+
+
+@kernel(once=True)
+def close(r: SharedRun, end: int, state: int, when: float) -> None:
+    """Close an end at a time from now on; its memory is not free yet."""
     c, s = r.c, r.s
-    link, side = s.link[end >> 1], end & 1
     s.state[end] = state
-    s.closed[end] = now
-    s.held_s[0] += max(0.0, now - max(s.created[end >> 1], r.span[0]))
+    s.closed[end] = when
+    s.held_s[0] += max(0.0, min(when, r.span[1]) - max(s.created[end >> 1], r.span[0]))
     if s.knows[end] & WAITS:
         leave_queue(c, s, end)
     if s.knows[end] & POOLED:
         leave_pool(c, s, end)
+
+
+@kernel(once=True)
+def free_memory(r: SharedRun, end: int, now: float) -> None:
+    """The memory of a closed end is free from now on."""
+    s = r.s
+    link, side = s.link[end >> 1], end & 1
     s.free_s[side, link, s.slot[end]] = now
     s.idle[side, link] += 1
     start_attempts(r, link)

@@ -59,6 +59,7 @@ class Mesh(NamedTuple):
         gate: Probability that a node's Bell measurement is good, shape (n,).
         readout: Probability that a node reads a qubit right, shape (n,).
         coherence_s: Time constant of each node's memories, s, shape (n,).
+        swap_s: How long each node's swaps take, s, shape (n,).
         users: Paths that each node is a user of, shape (n,).
         inner: Paths that each node is a repeater of, shape (n,).
         rank: Order of swapping, lower first, shape (P, n).
@@ -85,6 +86,7 @@ class Mesh(NamedTuple):
     gate: FloatArray
     readout: FloatArray
     coherence_s: FloatArray
+    swap_s: FloatArray
     users: IntArray
     inner: IntArray
     rank: IntArray

@@ -197,6 +197,7 @@ def mesh_of(world: World, group: Group, *, weighted: bool) -> Mesh:
         gate=np.array([node.gate_fidelity for node in hardware]),
         readout=np.array([node.readout_fidelity for node in hardware]),
         coherence_s=np.array([node.coherence_s for node in hardware]),
+        swap_s=np.array([node.swap_delay_s for node in hardware]),
         users=users,
         inner=inner,
         rank=rank,
