@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from qoslab import Study
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.registry import registry
+from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.checking import check
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
+from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.scenario import EntanglementScenario, example
 
 FILE = """[study]
@@ -56,6 +61,8 @@ def test_the_file_is_good_as_it_stands(tmp_path: Path) -> None:
         ('"B", fid', '"Y", fid', 13, "requests.0", "no path between 'A' and 'Y'"),
         ("horizon_s", "nodes.coherence_s = 1e-4\nhorizon_s", 16, "nodes.coherence_s", "dropped at an age of 0.0001"),
         ("horizon_s", "nodes.swap_success = 0.0\nhorizon_s", 16, "nodes.swap_success", "swap at 'R' never"),
+        ("horizon_s = 0.1", "horizon_s = 1e-4", 16, "horizon_s", "the run ends after 0.0001 s"),
+        ("fidelity = 0.7", "fidelity = 1.0", 13, "requests.0.fidelity", "make a perfect pair"),
         ("per_km = 0.2", "per_km = 500.0", 7, "network", "an attempt between 'A' and 'R' never succeeds"),
         ("horizon_s", "links.initial_fidelity = 0.5\nhorizon_s", 13, "requests.0.fidelity", "none above 1/2"),
         ("horizon_s", 'phases.centre = "Z"\nhorizon_s', 16, "phases.centre", "no node 'Z'"),
@@ -142,3 +149,32 @@ def test_networks_drawn_anew_are_looked_at_for_names_alone() -> None:
     raw["requests"] = [{"source": "0", "target": "17"}]
     (found,) = check(EntanglementScenario.model_validate(raw))
     assert found.field == "requests.0.target"
+
+
+def test_the_earliest_delivery_is_not_refused() -> None:
+    """Question and answer of 20 km, 0.1 ms each, four delays of herald, then word over one link: 0.7 ms."""
+    raw = example().model_dump(exclude_unset=True)
+    links = ({"source": a, "target": b, "length_km": 20.0} for a, b in ("SR", "RD"))
+    raw["network"] = {"links": tuple(links)}
+    for horizon_s, refused in ((0.00071, False), (0.00069, True)):
+        found = list(check(EntanglementScenario.model_validate(raw | {"horizon_s": horizon_s})))
+        assert bool(found) == refused, horizon_s
+    perfect = raw | {
+        "links": {"initial_fidelity": 1.0},
+        "requests": ({"source": "S", "target": "D", "fidelity": 1.0},),
+    }
+    assert not list(check(EntanglementScenario.model_validate(perfect | {"horizon_s": 0.1})))
+
+
+def test_a_run_in_which_nothing_came_says_so() -> None:
+    """The wanted fidelity is above the links', and nobody purifies; or the run ends before a swap's luck."""
+    raw = example().model_dump(exclude_unset=True)
+    poor = raw | {"requests": ({"source": "S", "target": "D", "fidelity": 0.999},)}
+    short = raw | {"horizon_s": 0.0012}
+    for case, name in ((poor, "delivered_nothing_useful"), (short, "delivered_nothing")):
+        (outcome,) = run(EntanglementScenario.model_validate(case), ShortestPath(), [Seed()], Context())
+        assert outcome.counters[name] == 1
+        assert outcome.metrics["useful_rate_per_s"] == 0.0
+    (outcome,) = run(EntanglementScenario.model_validate(raw), ShortestPath(), [Seed()], Context())
+    assert outcome.counters["delivered_nothing"] == outcome.counters["delivered_nothing_useful"] == 0
+    assert {name for name, _ in registry.domain("entanglement").caveats} <= set(outcome.counters)

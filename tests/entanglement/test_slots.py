@@ -16,6 +16,7 @@ from qoslab.domains.entanglement.methods.reactive_local import ReactiveLocal
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import LivePair, PathPlan, Plan, Swap
+from qoslab.domains.entanglement.routing.pairs import LiveGraph
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import swap_werners
 from qoslab.domains.entanglement.scenario import EntanglementScenario, Phases
@@ -155,6 +156,50 @@ def test_wrong_read_outs_of_swaps_cost_alike_as_events_come_and_in_slots(state):
         assert found["fidelity"] == pytest.approx(expected)
     view = make_world(scenario, Seed(), Context()).view
     assert swap_werners(view) == pytest.approx([0.98 * (4 * 0.9**2 - 1) / 3] * 3)
+
+
+@pytest.mark.parametrize("rule", ["waiting", "oldest", "freshest", "best", "random", None])
+def test_the_rule_of_selection_decides_which_pair_goes_first(rule):
+    """Of a link's pairs those first in the rule's order are offered first, in all slots where several live."""
+    seen = []
+
+    def first_of(view):
+        graph = LiveGraph(view)
+        for a, b in ((0, 1), (1, 2)):
+            pairs = graph.all_between(a, b)
+            if len(pairs) > 1:
+                seen.append([(pair.ident, pair.fidelity, pair.age_s, pair.cost) for pair in pairs])
+        return []
+
+    scenario = scenario_of(CHAIN, [("S", "D")], links={"pairs": 3}, nodes={"coherence_s": 0.03})
+    view = make_world(scenario, Seed(), Context()).view
+    span = np.array([0.0, scenario.horizon_s])
+    run_slots(view, Scripted(first_of), (DEPHASING, True), Seed(), span, scenario.phases, Context(), (), rule)
+    ages = [[age for _, _, age, _ in pairs] for pairs in seen]
+    assert sum(len(set(each)) > 1 for each in ages) > 10
+    if rule in ("waiting", "oldest"):
+        assert all(each == sorted(each, reverse=True) for each in ages)
+    elif rule in ("freshest", "best", None):
+        assert all(each == sorted(each) for each in ages)
+        assert all((cost is None) == (rule is None) for pairs in seen for *_, cost in pairs)
+    else:
+        assert 0 < sum(each == sorted(each) for each in ages) < len(ages)
+
+
+def test_a_rule_changes_what_users_get_in_slots():
+    """Four pairs on one link wait for those of the other: the freshest are better than the oldest."""
+    nodes = {"coherence_s": 0.02, "swap_success": 0.3}
+    found = {}
+    for rule in ("oldest", "freshest"):
+        scenario = scenario_of(
+            CHAIN, [("S", "D")], 1.0, memory={"selection": rule}, links={"pairs": 4}, nodes=nodes,
+            link_overrides=[{"source": "S", "target": "R", "hardware": {"pairs": 1}}],
+        )  # fmt: skip
+        found[rule] = next(iter(run(scenario, ReactiveCentral(), [Seed()], Context()))).metrics["fidelity"]
+    assert found["freshest"] > found["oldest"] + 0.005
+    first = scenario_of(CHAIN, [("S", "D")], memory={"selection": "first"})
+    with pytest.raises(BadInput, match="no numbers"):
+        list(run(first, ReactiveCentral(), [Seed()], Context()))
 
 
 def test_what_links_give_does_not_depend_on_decisions():

@@ -70,6 +70,13 @@ registry.add_domain(
                 needs=("flows",),
             ),
         ),
+        caveats=(
+            ("delivered_nothing", "delivered no pair in the time that is measured"),
+            (
+                "delivered_nothing_useful",
+                "delivered no pair of the fidelity that its request wants",
+            ),
+        ),
         metrics=(
             Metric(
                 "useful_rate_per_s", "1/s", "higher", "pairs delivered at the fidelity their request wants"

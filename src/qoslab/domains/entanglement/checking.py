@@ -261,6 +261,21 @@ def _reasons(
                 f"{between(link)} is dropped at an age of {life:g} s, and they cannot know of it before {least:g} s"
             )
     yield _Reason("a pair between {}", "nodes.coherence_s", late, set(), "longer coherence, or shorter links")
+    slow = {}
+    for link in range(network.m):
+        first = 2.0 * world.timings[link].delay_s + world.least_age_s(link, source, target)
+        if first > scenario.horizon_s:
+            slow[link] = f"{between(link)} is of use to them after {first:g} s at the earliest"
+    words = f"a pair between {{}}, and the run ends after {scenario.horizon_s:g} s"
+    yield _Reason(words, "horizon_s", slow, set(), "a longer horizon")
+    if scenario.requests[place].fidelity == 1.0:
+        mixed = {
+            link: f"{between(link)} has {each.fidelity:.3g}"
+            for link, each in enumerate(world.timings)
+            if each.fidelity < 1.0
+        }
+        words = "a pair between {}, and no rounds of purification make a perfect pair of others"
+        yield _Reason(words, f"requests.{place}.fidelity", mixed, set(), "a lower fidelity")
     if scenario.requests[place].fidelity > _SEPARABLE:
         poor = {
             link: f"{between(link)} has {each.fidelity:.3g}"

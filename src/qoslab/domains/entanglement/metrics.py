@@ -186,6 +186,8 @@ def outcome_of(
     memories = sum(each.memories for each in runs)
     if memories:
         metrics["memory_use"] = sum(each.held_s for each in runs) / (memories * window)
+    counts["delivered_nothing"] = int(len(time) == 0)
+    counts["delivered_nothing_useful"] = int(len(time) > 0 and not useful.any())
     counts["pairs_in_memory"] = sum(each.in_memory for each in runs)
     columns_kept = {"request": request, "time_s": time, "fidelity": fidelity, "age_s": age}
     return Outcome(metrics, counts, {"deliveries": columns_kept} if keep else {})

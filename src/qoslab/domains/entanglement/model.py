@@ -98,7 +98,7 @@ def physics_of(scenario: EntanglementScenario) -> Physics:
         _NOISES[memory.noise],
         int(memory.state == "bell_diagonal"),
         int(memory.compat == "mqns"),
-        _SELECTIONS[memory.selection],
+        _SELECTIONS[memory.selection or "waiting"],
     )
 
 
@@ -238,9 +238,23 @@ def _decided(
     if scenario.memory.compat != "none":
         message = f"methods that decide do not run with compat = {scenario.memory.compat!r}"
         raise BadInput(Problem(message=message, field="scenario.memory.compat"))
+    if scenario.memory.selection == "first":
+        message = "memories have no numbers in slots, so no pair is that of the first memory"
+        hint = "waiting, oldest, freshest, best or random"
+        raise BadInput(Problem(message=message, field="scenario.memory.selection", hint=hint))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(world.view, method, physics, seed, span, scenario.phases, context, arrivals)
+    found = run_slots(
+        world.view,
+        method,
+        physics,
+        seed,
+        span,
+        scenario.phases,
+        context,
+        arrivals,
+        scenario.memory.selection,
+    )
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]

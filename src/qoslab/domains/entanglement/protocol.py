@@ -44,6 +44,8 @@ class LivePair:
         fidelity: Fidelity that is expected now.
         age_s: Time since the older of its parts was created, s.
         rounds: Rounds of purification that it has had since it was created or joined.
+        cost: Which of several pairs is swapped first by the scenario's rule of selection, the least; None where it has
+            none.
     """
 
     ident: int
@@ -52,6 +54,7 @@ class LivePair:
     fidelity: float
     age_s: float
     rounds: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,11 @@ class Memory(Part):
     compat: Literal["none", "mqns"] = Field(
         "none", description="mqns: decay and heralding as that simulator has them, to compare figures"
     )
-    selection: Literal["waiting", "first", "oldest", "freshest", "best", "random"] = Field(
-        "waiting",
+    selection: Literal["waiting", "first", "oldest", "freshest", "best", "random"] | None = Field(
+        None,
         description="which of several pairs a node swaps: the one that waited longest, that of the first "
-        "memory, the oldest, the freshest, that of the highest expected fidelity, any",
+        "memory, the oldest, the freshest, that of the highest expected fidelity, any; left out: the one that waited "
+        "longest, and in slots what each method does, mostly the best",
     )
     multiplexing: Literal["buffer_space", "statistical", "dynamic", "dynamic_weighted", "time"] = Field(
         "buffer_space",

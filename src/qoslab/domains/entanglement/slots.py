@@ -123,6 +123,7 @@ class _Pair:
     links: tuple[int, ...]
     rounds: int = 0
     cut_s: float = math.inf
+    since_s: float = 0.0
 
     @property
     def over_s(self) -> float:
@@ -153,6 +154,8 @@ class _Slots:
             ends = frozenset((network.index(each.source), network.index(each.target)))
             self.users.setdefault(ends, []).append(place)
         self.got = [0] * len(view.requests)
+        self.selection: str | None = None
+        self.lot = seed.generator("slots/selection")
         self.jobs: list[JobQueue | None] = [None] * len(view.requests)
         self.pairs: dict[int, _Pair] = {}
         self.ends_of: dict[int, tuple[int, ...]] = {}
@@ -188,7 +191,8 @@ class _Slots:
         life = min(life, self.pieces.get(key_of(*nodes), Piece()).life_s)
         fidelity = view.timings[link].fidelity
         state = np.array([fidelity, *[(1.0 - fidelity) / 3.0] * 3])
-        self.pairs[self.made] = _Pair(self.made, ends, state, created + life, (link,))
+        since = created + max(view.timings[link].notify_first_s, view.timings[link].notify_second_s)
+        self.pairs[self.made] = _Pair(self.made, ends, state, created + life, (link,), since_s=since)
         self.made += 1
         self.free[link] -= 1
         self.run.counts[CREATED] += 1
@@ -227,10 +231,23 @@ class _Slots:
                 self.fidelity(pair, now),
                 now - pair.oldest_s,
                 pair.rounds,
+                self._cost(pair, now),
             )
             for pair in self.pairs.values()
             if pair.over_s > until
         )
+
+    def _cost(self, pair: _Pair, now: float) -> float | None:
+        """What the rule of selection wants least of; None without a rule."""
+        if self.selection is None:
+            return None
+        if self.selection == "random":
+            return float(self.lot.random())
+        if self.selection == "best":
+            return -self.fidelity(pair, now)
+        if self.selection == "waiting":
+            return pair.since_s
+        return pair.oldest_s if self.selection == "oldest" else -pair.oldest_s
 
     def fidelity(self, pair: _Pair, now: float) -> float:
         """Fidelity of a pair if both qubits were used now."""
@@ -409,7 +426,8 @@ class _Slots:
             self.run.held_s -= max(0.0, until - since)
         self.run.counts[JOINED] += len(old) - 1
         links = tuple(link for pair in old.values() for link in pair.links)
-        joined = _Pair(min(old), (kept[0], kept[1]), state, min(pair.until_s for pair in old.values()), links)
+        until_s = min(pair.until_s for pair in old.values())
+        joined = _Pair(min(old), (kept[0], kept[1]), state, until_s, links, since_s=now)
         self.pairs[joined.ident] = joined
 
     def _swap(self, orders: Sequence[Swap], now: float) -> None:
@@ -493,7 +511,8 @@ class _Slots:
             read_errors(readout, errors)
             state = self._composed(state, errors)
         until = min(left.until_s, right.until_s)
-        joined = _Pair(first, (outer[0], outer[1]), state, until, left.links + right.links)
+        links = left.links + right.links
+        joined = _Pair(first, (outer[0], outer[1]), state, until, links, since_s=done)
         self.pairs[first] = joined
         if outer[0].node == outer[1].node:
             # A node that shares a pair with itself has nothing.
@@ -543,6 +562,7 @@ def run_slots(
     phases: Phases,
     context: Context,
     arrivals: Sequence[FloatArray] = (),
+    selection: str | None = None,
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
 
@@ -557,6 +577,7 @@ def run_slots(
         phases: How long links try in each slot, and who talks to whom.
         context: Services of the laboratory.
         arrivals: When the jobs of each request come, s; empty for a run without jobs.
+        selection: The rule by which one of several pairs is swapped; see `LivePair.cost`.
 
     Raises:
         BadInput: A slot is longer than the run, or the method orders what cannot be.
@@ -570,6 +591,7 @@ def run_slots(
     slowest = max(node.swap_delay_s for node in view.hardware)
     talk = _stretched(talk._replace(word_s=talk.word_s + slowest), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    slots.selection = selection
     if arrivals:
         slots.jobs = queues_of(view.requests, arrivals)
     if isinstance(method, _Keeping):

@@ -73,15 +73,20 @@ def _pairings(
     found: list[tuple[LivePair, LivePair]] = []
     while True:
         options = [
-            (int(to_alice[a] + to_bob[b]), first.ident, second.ident)
+            (int(to_alice[a] + to_bob[b]), _choice(first), _choice(second), first.ident, second.ident)
             for first, a in left.values()
             for second, b in left.values()
             if a != b
         ]
         if not options:
             return found
-        _, first_ident, second_ident = min(options)
+        _, _, _, first_ident, second_ident = min(options)
         found.append((left.pop(first_ident)[0], left.pop(second_ident)[0]))
+
+
+def _choice(pair: LivePair) -> float:
+    """Its cost by the scenario's rule of selection; alike for all pairs where there is none."""
+    return 0.0 if pair.cost is None else pair.cost
 
 
 def _other(pair: LivePair, node: int) -> int:

@@ -49,7 +49,8 @@ class LiveGraph:
         pairs: The pairs to look at; all that live by default.
 
     Attributes:
-        between: Pairs by their ends (lower node, higher node), the best first.
+        between: Pairs by their ends (lower node, higher node), the first choice first: by the scenario's rule of
+            selection, or else the best.
         neighbours: Nodes that share a pair with a node.
         expected: How many pairs between two nodes swaps that were ordered will make; for those who order them.
     """
@@ -59,9 +60,7 @@ class LiveGraph:
         self.between: dict[tuple[int, int], list[LivePair]] = {}
         self.neighbours: dict[int, set[int]] = {}
         self.expected: dict[tuple[int, int], int] = {}
-        for pair in sorted(
-            view.live if pairs is None else pairs, key=lambda each: (-each.fidelity, each.ident)
-        ):
+        for pair in sorted(view.live if pairs is None else pairs, key=_choice):
             self.between.setdefault(_key(pair.first, pair.second), []).append(pair)
             self.neighbours.setdefault(pair.first, set()).add(pair.second)
             self.neighbours.setdefault(pair.second, set()).add(pair.first)
@@ -75,11 +74,11 @@ class LiveGraph:
         return len(self.between.get(_key(a, b), ()))
 
     def all_between(self, a: int, b: int) -> list[LivePair]:
-        """The pairs between two nodes, the best first."""
+        """The pairs between two nodes, the first choice first."""
         return list(self.between.get(_key(a, b), ()))
 
     def best(self, a: int, b: int) -> LivePair | None:
-        """The pair of highest fidelity between two nodes."""
+        """The first choice among the pairs between two nodes."""
         found = self.between.get(_key(a, b))
         return found[0] if found else None
 
@@ -135,6 +134,10 @@ class LiveGraph:
                 if price < math.inf:
                     heappush(queue, (so_far + price, hops + 1, (*nodes, other)))
         return None
+
+
+def _choice(pair: LivePair) -> tuple[float, int]:
+    return -pair.fidelity if pair.cost is None else pair.cost, pair.ident
 
 
 def _key(a: int, b: int) -> tuple[int, int]:
