@@ -297,6 +297,7 @@ def test_a_study_trains_it_once_for_all_seeds(tmp_path):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")
 def test_on_a_standard_task_it_does_what_stable_baselines_does():
     """Pendulum, equal steps and settings: mean returns of the greedy action, ours no worse by more than 60.
