@@ -176,7 +176,7 @@ def test_late_answers_are_thrown_away():
         kept.append(json.dumps(deciding(message)) + "\n")
         return kept[-2] if len(kept) > 1 else None
 
-    outcomes, count = served(talking(late)[0], budget_s=0.03)
+    outcomes, count = served(talking(late)[0], budget_s=0.1)
     assert count == len(kept) > 10
     assert [each.counters["swaps_succeeded"] + each.counters["swaps_failed"] for each in outcomes] == [0, 0]
 
