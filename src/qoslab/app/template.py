@@ -54,7 +54,9 @@ def toml_value(value: Any) -> str:
     if isinstance(value, BaseModel):
         return toml_value(value.model_dump(exclude_unset=True))
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
+        # TOML has no word for nothing: a key that is left out has it.
+        given = ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items() if item is not None)
+        return f"{{ {given} }}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
