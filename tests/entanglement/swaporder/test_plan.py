@@ -149,13 +149,21 @@ def test_the_command_lists_all_orders(tmp_path):
     assert all(len(row["ranks"].split()) == 4 for row in rows)
 
 
+def test_small_rates_are_told_and_not_rounded_away(tmp_path):
+    file = tmp_path / "path.toml"
+    file.write_text("swap_success = 0.5\n" + "[[link]]\nattempts = 10\nsuccess = 0.3\n" * 41)
+    rows = plan_swaps(file)
+    assert all(0 < row["value"] == row["pairs_per_slot"] < 1e-6 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message", "line"),
     [
         ("attempts = 80", "attempts = 0", "attempts", 5),
         ("success = 0.3", "success = 1.3", "success", 6),
         ("[0.5, 0.6]", "[0.5]", "swap_success has 1 values for 2 repeaters", None),
-        ("[0.5, 0.6]", "[0.5, 1.6]", "swap_success", None),
+        ("[0.5, 0.6]", "[0.5, 1.6]", "swap_success", 2),
+        ("[0.5, 0.6]", "0.0", "swap_success", 2),
         ("secret_key", "secret", "objective", 3),
     ],
 )

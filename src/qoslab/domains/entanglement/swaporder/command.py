@@ -34,12 +34,17 @@ def plan_swaps(path: Path, *, all_trees: bool = False) -> list[dict[str, Any]]:
     return [
         {
             "order": found.algorithm,
-            "pairs_per_slot": round(found.pairs, 6),
+            "pairs_per_slot": _short(found.pairs),
             "fidelity": round(found.fidelity, 6),
-            "value": round(found.value, 6),
+            "value": _short(found.value),
             "share_of_best": round(found.value / best, 4),
             "ranks": " ".join(map(str, found.ranks)),
             "purified": " ".join(f"{i}-{j}:{count}" for (i, j), count in found.order.rounds) or "-",
         }
         for found in plans
     ]
+
+
+def _short(value: float) -> float:
+    """Six digits of a rate, which over many repeaters is small."""
+    return float(f"{value:.6g}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from qoslab.core.scenario import Part
 __all__ = ["Goal", "PathFile", "SwapLink", "SwapPath"]
 
 Objective = Literal["pairs", "secret_key", "distillable"]
+Chance = Annotated[float, Field(gt=0, le=1)]
 
 
 class LinkTable(Part):
@@ -30,7 +31,7 @@ class PathFile(Part):
     """A path of links and repeaters, with what its end-to-end pairs must be good for."""
 
     link: tuple[LinkTable, ...] = Field(min_length=1, description="the links, from left to right")
-    swap_success: float | tuple[float, ...] = Field(
+    swap_success: Chance | tuple[Chance, ...] = Field(
         0.5, description="probability that a swap succeeds, one for all or one per repeater"
     )
     swap_fidelity: float = Field(
@@ -49,12 +50,9 @@ class PathFile(Part):
 
     @model_validator(mode="after")
     def _swaps_fit(self) -> PathFile:
-        given = self.swap_success if isinstance(self.swap_success, tuple) else (self.swap_success,)
-        if isinstance(self.swap_success, tuple) and len(given) != len(self.link) - 1:
+        given = self.swap_success
+        if isinstance(given, tuple) and len(given) != len(self.link) - 1:
             message = f"swap_success has {len(given)} values for {len(self.link) - 1} repeaters"
-            raise ValueError(message)
-        if not all(0 < q <= 1 for q in given):
-            message = f"swap_success is {self.swap_success}, must lie in (0, 1]"
             raise ValueError(message)
         return self
 
