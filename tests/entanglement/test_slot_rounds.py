@@ -67,7 +67,10 @@ def test_planned_rounds_in_slots(rounds: int, schedule: Any, link: float) -> Non
 
 
 def test_dejmps_and_noisy_hardware_by_hand() -> None:
-    """A CNOT is good with the geometric mean of two gates; both nodes read out alike; the swap's gate counts after."""
+    """A CNOT is good with the geometric mean of two gates; both nodes read out alike; the swap's gate counts after.
+
+    Each of a swap's two bits is misread by itself: a bit flip, a phase flip (errors 1 and 2), or both (error 3).
+    """
     scenario = scenario_of(
         nodes={"gate_fidelity": 0.98, "readout_fidelity": 0.96}, memory={"state": "bell_diagonal"}
     )
@@ -75,8 +78,10 @@ def test_dejmps_and_noisy_hardware_by_hand() -> None:
     readout = (1 + np.sqrt(1 - 4 * 0.96 * 0.04)) / 2
     purify(link, link, 1, 0.98, readout, out)
     compose(out, out, pair)
+    misread, told = np.array([0.96**2, 0.96 * 0.04, 0.96 * 0.04, 0.04**2]), np.zeros(4)
+    compose(pair, misread, told)
     found = outcome(scenario, ShortestPath(rounds=1, scheme="dejmps"))
-    assert found.metrics["fidelity"] == pytest.approx(0.98 * pair[0] + 0.02 / 4, abs=1e-12)
+    assert found.metrics["fidelity"] == pytest.approx(0.98 * told[0] + 0.02 / 4, abs=1e-12)
 
 
 def test_share_of_rounds_that_succeed() -> None:

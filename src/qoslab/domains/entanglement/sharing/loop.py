@@ -113,7 +113,7 @@ def _begin(r: SharedRun, end: int, done: float) -> None:
     """A swap of an end begins, which holds its memory, and with it its record, until it is done."""
     close(r, end, SWAPPED, done)
     r.s.knows[end] |= BUSY
-    push(r.s.heap, done, end * 4 + EXPIRES)
+    push(r.s.heap, done, end * 8 + EXPIRES)
 
 
 @kernel
