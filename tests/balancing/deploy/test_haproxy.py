@@ -125,7 +125,7 @@ def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
         Loopback(folder, [SleepingServer(0.08, weight=3), SleepingServer(0.02, weight=5)]) as site,
         busy(site),
     ):
-        with steering(site, folder, "--dry-run", "--for-s", "4") as process:
+        with steering(site, folder, "--dry-run", "--for-s", "10") as process:
             output = process.communicate(timeout=30)[0].decode()
         assert process.returncode == 0, output
         assert weights(site) == [3, 5]
