@@ -30,7 +30,7 @@ from qoslab.domains.entanglement.chain import (
 )
 from qoslab.domains.entanglement.memories import ASKS, drop_claim, far_record, leave_pool, release
 from qoslab.domains.entanglement.phases import acting
-from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, joint_readout, purify, twirl
+from qoslab.domains.entanglement.states import Pair, joint_readout, purify_as_kept
 from qoslab.domains.entanglement.storage import fold, joined_state
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
@@ -146,14 +146,9 @@ def _attempt(r: Run, kept: int, spent: int, now: float, out: Pair) -> bool:
     first, second = s.work[1], s.work[2]
     joined_state(c, s, kept, left_s, now, r.physics, first)
     joined_state(c, s, spent, left_s, now, r.physics, second)
-    if c.purify[0] == BBPSSW:
-        bell_of_werner(twirl(first), first)
-        bell_of_werner(twirl(second), second)
     gate = math.sqrt(c.gate[hop] * c.gate[mate])
     readout = joint_readout(c.readout[hop], c.readout[mate])
-    success = purify(first, second, int(c.purify[0]), gate, readout, out)
-    if c.purify[0] == BBPSSW or r.physics.bell == 0:
-        bell_of_werner(twirl(out), out)
+    success = purify_as_kept(first, second, int(c.purify[0]), gate, readout, r.physics.bell, out)
     return uniform(r.nodes[mate]) < success
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "joint_readout",
     "memory_errors",
     "purify",
+    "purify_as_kept",
     "swap_werner",
     "twirl",
     "twirled",
@@ -173,6 +174,33 @@ def purify(kept: Pair, spent: Pair, scheme: int, gate: float, readout: float, ou
         success += out[place]
     for place in range(4):
         out[place] /= success
+    return success
+
+
+@kernel
+def purify_as_kept(
+    kept: Pair, spent: Pair, scheme: int, gate: float, readout: float, bell: int, out: Pair
+) -> float:
+    """`purify` with the twirls of its scheme: BBPSSW twirls before and after, states kept as Werner's after.
+
+    Args:
+        kept: The pair that stays; twirled where the scheme asks for it.
+        spent: The pair that is measured; likewise.
+        scheme: `BBPSSW` or `DEJMPS`.
+        gate: Probability that a CNOT is good.
+        readout: Probability that a read-out is right.
+        bell: 0 where only Werner states are kept.
+        out: The kept pair after success.
+
+    Returns:
+        Probability of success.
+    """
+    if scheme == BBPSSW:
+        bell_of_werner(twirl(kept), kept)
+        bell_of_werner(twirl(spent), spent)
+    success = purify(kept, spent, scheme, gate, readout, out)
+    if scheme == BBPSSW or bell == 0:
+        bell_of_werner(twirl(out), out)
     return success
 
 

@@ -16,6 +16,7 @@ from qoslab.domains.entanglement.chain import (
     SWAPPED,
     WAITS,
     FloatArray,
+    IntArray,
 )
 from qoslab.domains.entanglement.phases import creation, opening, slot_start
 from qoslab.domains.entanglement.sharing.mesh import DYNAMIC, STATISTICAL, Mesh, Pairs, SharedRun
@@ -232,30 +233,29 @@ def start_attempts(r: SharedRun, link: int) -> None:
 
 
 @kernel
-def leave_queue(c: Mesh, s: Pairs, end: int) -> None:
-    """Take an end out of its node's queue, keeping the order of the others."""
-    node = node_of(c, s, end)
-    held = s.queued[node]
+def _strike(held: IntArray, count: int, end: int) -> int:
+    """Take an end out of the first places of a list, keeping the order of the others; how many are left."""
     place = 0
-    while s.queue[node, place] != end:
+    while held[place] != end:
         place += 1
-    for later in range(place + 1, held):
-        s.queue[node, later - 1] = s.queue[node, later]
-    s.queued[node] = held - 1
+    for later in range(place + 1, count):
+        held[later - 1] = held[later]
+    return count - 1
+
+
+@kernel
+def leave_queue(c: Mesh, s: Pairs, end: int) -> None:
+    """Take an end out of its node's queue."""
+    node = node_of(c, s, end)
+    s.queued[node] = _strike(s.queue[node], s.queued[node], end)
     s.knows[end] &= ~WAITS
 
 
 @kernel
 def leave_pool(c: Mesh, s: Pairs, end: int) -> None:
-    """Take an end out of its node's pool, keeping the order of the others."""
+    """Take an end out of its node's pool."""
     node = node_of(c, s, end)
-    held = s.pooled[node]
-    place = 0
-    while s.pool[node, place] != end:
-        place += 1
-    for later in range(place + 1, held):
-        s.pool[node, later - 1] = s.pool[node, later]
-    s.pooled[node] = held - 1
+    s.pooled[node] = _strike(s.pool[node], s.pooled[node], end)
     s.knows[end] &= ~POOLED
 
 

@@ -39,7 +39,7 @@ from qoslab.domains.entanglement.sharing.memories import (
 )
 from qoslab.domains.entanglement.sharing.mesh import Mesh, Pairs, SharedRun
 from qoslab.domains.entanglement.sharing.worth import fold, joined_state
-from qoslab.domains.entanglement.states import BBPSSW, Pair, bell_of_werner, joint_readout, purify, twirl
+from qoslab.domains.entanglement.states import Pair, joint_readout, purify_as_kept
 from qoslab.engine.heap import push
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import uniform
@@ -192,14 +192,9 @@ def _attempt(r: SharedRun, kept: int, spent: int, now: float, out: Pair) -> bool
     first, second = s.work[1], s.work[2]
     joined_state(c, s, kept, asked_s, now, r.physics, first)
     joined_state(c, s, spent, asked_s, now, r.physics, second)
-    if c.purify[0] == BBPSSW:
-        bell_of_werner(twirl(first), first)
-        bell_of_werner(twirl(second), second)
     gate = math.sqrt(c.gate[node] * c.gate[mate])
     readout = joint_readout(c.readout[node], c.readout[mate])
-    success = purify(first, second, int(c.purify[0]), gate, readout, out)
-    if c.purify[0] == BBPSSW or r.physics.bell == 0:
-        bell_of_werner(twirl(out), out)
+    success = purify_as_kept(first, second, int(c.purify[0]), gate, readout, r.physics.bell, out)
     return uniform(r.nodes[mate]) < success
 
 
