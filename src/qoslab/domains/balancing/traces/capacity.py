@@ -25,6 +25,7 @@ from qoslab.domains.balancing.traces.bisection import (
     Answer,
     Judge,
     Point,
+    Verdict,
     search_load,
     search_servers,
 )
@@ -32,7 +33,6 @@ from qoslab.domains.balancing.traces.bisection import (
 __all__ = ["Capacity", "plan_capacity"]
 
 Vary = Literal["servers", "load"]
-Verdict = Literal["meets", "misses", "undecided"]
 _VARIED: dict[str, frozenset[str]] = {
     "servers": frozenset({"servers.count"}),
     "load": frozenset({"load", "rate_per_s"}),
