@@ -156,6 +156,11 @@ class Keys(Part):
     tested: float = Field(0.1, gt=0, lt=1, description="share of the sifted bits that is compared in public")
     secrecy: float = Field(1e-9, gt=0, lt=1, description="distance from a perfect key that is allowed")
     correctness: float = Field(1e-12, gt=0, lt=1, description="probability that the two keys differ")
+    errors: Literal["alike", "apart"] | None = Field(
+        None,
+        description="whether errors in both bases are taken to be alike, or estimated apart; left out: alike for "
+        "Werner states, apart for Bell-diagonal ones",
+    )
 
 
 class Request(Part):
