@@ -67,16 +67,17 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
 
 
 def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
-    """What of a method does not fit a scenario: ranks that are given for more or fewer nodes than a path has.
+    """What of a method does not fit a scenario: ranks for other nodes, or cut-offs for other hops than a path has.
 
     Networks that every replication draws anew, or that come from a dataset, are not looked at.
 
     Args:
         scenario: The scenario.
-        method: The method; only one that is given `ranks`, or wants them, is looked at.
+        method: The method; only one that is given `ranks` or wants them, or cut-offs by hop, is looked at.
     """
     table = scenario.network
-    wants = getattr(method, "ranks", ()) or getattr(method, "order", "") == "ranks"
+    by_hop = isinstance(getattr(method, "cutoff_s", None), tuple)
+    wants = by_hop or bool(getattr(method, "ranks", ())) or getattr(method, "order", "") == "ranks"
     if not wants or table.random or table.dataset is not None:
         return
     view = make_world(scenario, Seed(), Context()).view
@@ -88,12 +89,14 @@ def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
             yield Problem(message=problem.message, field=name, hint=problem.hint)
         return
     for path in paths:
+        names = "-".join(view.network.nodes[node] for node in path.nodes)
+        which = f"the path {names} of request {path.request}"
         if len(path.ranks) != len(path.nodes):
-            names = "-".join(view.network.nodes[node] for node in path.nodes)
-            message = (
-                f"{len(path.ranks)} ranks do not fit the path {names} of request {path.request}: one each"
-            )
-            yield Problem(message=message, field="ranks")
+            yield Problem(message=f"{len(path.ranks)} ranks do not fit {which}: one each", field="ranks")
+            return
+        if by_hop and len(path.cutoffs_s()) != len(path.nodes) - 1:
+            message = f"{len(path.cutoffs_s())} cut-offs do not fit the {len(path.nodes) - 1} hops of {which}"
+            yield Problem(message=message, field="cutoff_s", hint="one number for all hops, or one each")
             return
 
 

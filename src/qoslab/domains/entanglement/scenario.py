@@ -36,6 +36,7 @@ class LinkHardware(Part):
     speed_km_per_s: float = Field(200_000.0, gt=0, description="speed of light in the fibre")
     initial_fidelity: float = Field(0.99, ge=0.25, le=1, description="fidelity of a pair when it is created")
     pairs: int = Field(1, ge=1, description="memories at each end that serve this link")
+    setup_s: float = Field(0.0, ge=0, description="time to set a source up for each attempt")
     at_once: int | None = Field(
         None, ge=1, description="pairs of memories that may try at the same time; all of them if left out"
     )

@@ -57,10 +57,11 @@ FIGURES: Mapping[str, tuple[type, _Change]] = {
     "attenuation_db_per_km": (LinkHardware, _less),
     "initial_fidelity": (LinkHardware, _purer),
     "false_herald": (LinkHardware, _less),
+    "setup_s": (LinkHardware, _less),
     "pairs": (LinkHardware, _more),
 }
 """Hardware figures, whose they are, and what it means to improve one by a share: times and counts of memories grow,
-probabilities grow up to 1, losses, dark counts and reset times fall, and a fidelity's distance from 1 falls."""
+probabilities grow up to 1, losses, dark counts, reset and set-up times fall, and a fidelity's distance from 1 falls."""
 
 
 @dataclass(frozen=True)

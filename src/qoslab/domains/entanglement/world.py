@@ -173,8 +173,12 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
     if len(waits) != 2 * (hops - 1) or not all(wait > 0 for wait in waits):
         message = f"a path of {hops - 1} repeaters has longest waits {list(waits)}: two each, above 0"
         raise _refuse(message, "plan.wait_s")
-    if not path.cutoff_s > 0:
-        msg = f"a cut-off of {path.cutoff_s:g} s leaves no pair"
+    cutoffs = path.cutoffs_s()
+    if len(cutoffs) != hops:
+        message = f"a path of {hops} hops has cut-offs {list(cutoffs)}: one number for all, or one each"
+        raise _refuse(message, "plan.cutoff_s")
+    if not min(cutoffs) > 0:
+        msg = f"a cut-off of {min(cutoffs):g} s leaves no pair"
         raise _refuse(msg, "plan.cutoff_s")
     ranks = path.ranks or (1, *[0] * (hops - 1), 1)
     if len(ranks) != hops + 1 or max(ranks) not in (ranks[0], ranks[-1]) or ranks[0] != ranks[-1]:
@@ -197,7 +201,7 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         success=np.array([each.success for each in timing]),
         interval_s=np.array([each.interval_s for each in timing]),
         notify_s=np.array([(each.notify_first_s, each.notify_second_s) for each in timing]),
-        life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
+        life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), cutoffs),
         width=np.array(share, np.int64),
         fidelity=np.array([each.fidelity for each in timing]),
         readout=np.array([node.readout_fidelity for node in nodes]),
