@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.assignment import assigned_links
 from qoslab.domains.entanglement.links import LinkTiming, link_timing
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
 from qoslab.domains.entanglement.world import make_world
@@ -59,6 +60,13 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
         world = _World.of(scenario, network)
     except BadInput as error:
         yield from (_at_network(problem) for problem in error.problems)
+        return
+    try:
+        assigned_links(scenario, network, world.nodes, world.links, world.timings)
+    except BadInput as error:
+        for each in error.problems:
+            field = (each.field or "").removeprefix("scenario.")
+            yield Problem(message=each.message, field=field, hint=each.hint)
         return
     for place in range(len(scenario.requests)):
         problem = _hopeless(scenario, world, place)

@@ -134,7 +134,8 @@ class PathPlan:
         request: Place of the request in `View.requests`.
         nodes: Node indices from source to target.
         ranks: Order of swapping, one per node; lower ranks first, both ends highest. Empty: as soon as possible.
-        width: Memories of each link that the path may use, one per hop. Empty: its share of all.
+        width: Memories of each link that the path may use, one per hop. Empty: its share of those that no other path
+            asks for, by the scenario's `memory.allocation`.
         rounds: Rounds of purification of each link's pairs, one per hop. Empty: none.
         cutoff_s: Age at which a link's waiting pair is dropped, s, for all hops or one per hop; infinite for the
             coherence time alone.

@@ -59,7 +59,7 @@ def _both_ends_highest(ranks: tuple[int, ...]) -> tuple[int, ...]:
 @method("entanglement", "shortest_path", summary="the shortest path, with a chosen swap order", origin="ours")
 @dataclass(frozen=True)
 class ShortestPath:
-    """Dijkstra's path for each request; memories of a link are shared equally by the paths over it.
+    """Dijkstra's path for each request; memories of a link are shared by the paths over it.
 
     Attributes:
         order: Which repeaters swap first; `optimised` is the order that dynamic programming finds.
