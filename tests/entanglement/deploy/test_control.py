@@ -240,6 +240,22 @@ def test_the_example_controller_plans_the_rounds_that_a_request_needs():
         assert example_controller.plan(network | {"requests": request})[0]["rounds"] == [rounds, rounds]
 
 
+def test_a_controller_says_which_links_try():
+    def answers(named):
+        def answer(message):
+            more = {"memories": named} if message["type"] == "plan" else {}
+            return deciding(message) | more if deciding(message) is not None else None
+
+        return served(talking(answer)[0], scenario=purified())[0][0]
+
+    all_try = answers([])
+    named = [{"source": "S", "target": "R", "pairs": 8}, {"source": "D", "target": "R", "pairs": 8}]
+    assert answers(named).metrics == all_try.metrics
+    few = answers([{"source": "D", "target": "R", "pairs": 1}])
+    assert 0 < few.counters["pairs_created"] < all_try.counters["pairs_created"]
+    assert answers([each | {"pairs": 0} for each in named]).counters["pairs_created"] == 0
+
+
 SQUARE = {
     "network": {
         "links": tuple(
@@ -415,6 +431,23 @@ def test_a_plan_that_cannot_be_is_refused(path, words):
 
     with pytest.raises(BadInput, match=words):
         served(talking(planning, {"protocol": 1})[0])
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"source": "S", "target": "D", "pairs": 1}, "no link between"),
+        ({"source": "S", "target": "X", "pairs": 1}, "no node 'X'"),
+        ({"source": "S", "target": "R", "pairs": 2}, "memories of the links"),
+        ({"source": "S", "target": "R", "pairs": -1}, "pairs"),
+    ],
+)
+def test_memories_that_cannot_be_are_refused(named, words):
+    def planning(message):
+        return {"seq": message["seq"], "memories": [named]} if message["type"] == "plan" else None
+
+    with pytest.raises(BadInput, match=words):
+        served(talking(planning)[0])
 
 
 def test_a_controller_that_goes_away_ends_the_run():

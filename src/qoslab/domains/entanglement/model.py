@@ -36,7 +36,7 @@ from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.phases import in_phases, refuse_short_phases
-from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.protocol import Deciding, PathPlan, Plan
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
@@ -148,10 +148,23 @@ def run_path(
     )
 
 
+def _planned_by(method: Any, world: World, seed: Seed, context: Context) -> Plan:
+    """A plan that is run as events come.
+
+    Raises:
+        BadInput: It gives memories to links, and not to paths.
+    """
+    plan: Plan = method.plan(world.view, seed.generator("method"), context)
+    if plan.memories:
+        message = "links are given memories in runs in slots; as events come, paths are"
+        raise BadInput(Problem(message=message, field="plan.memories", hint="width of each path"))
+    return plan
+
+
 def _paths(
     world: World, method: Any, seed: Seed, context: Context
 ) -> list[tuple[PathPlan, Chain, list[int]]]:
-    plan = method.plan(world.view, seed.generator("method"), context)
+    plan = _planned_by(method, world, seed, context)
     parts = zip(plan.paths, widths(world, plan), strict=True)
     return [(path, chain_of(world, path, links, share), links) for path, (links, share) in parts]
 
@@ -211,7 +224,7 @@ def _sharing(
         hint = "memory.multiplexing = 'buffer_space'"
         raise BadInput(Problem(message=message, field="scenario.memory.compat", hint=hint))
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
-    plan = method.plan(world.view, seed.generator("method"), context)
+    plan = _planned_by(method, world, seed, context)
     physics = in_phases(physics_of(scenario), scenario.phases, world.view)
     runs, load = [], np.zeros(world.network.m)
     for group in groups_of(world, plan):

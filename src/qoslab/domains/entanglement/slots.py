@@ -163,6 +163,20 @@ class _Slots:
         self.pieces: Mapping[Ends, Piece] = {}
         self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
 
+    def provide(self, memories: Sequence[int]) -> None:
+        """Only so many pairs of memories of each link try from now on.
+
+        Raises:
+            BadInput: A number for each link that has as many is needed.
+        """
+        pairs = self.view.pairs
+        if len(memories) != len(pairs) or not all(
+            0 <= some <= most for some, most in zip(memories, pairs, strict=True)
+        ):
+            message = f"memories of the links are {list(memories)}, where links have {list(pairs)}"
+            raise BadInput(Problem(message=message, field="plan.memories"))
+        self.free = np.repeat(np.array(memories, np.int64)[:, None], 2, axis=1)
+
     def generate(self, now: float) -> None:
         """Every free memory pair tries until the external phase is over."""
         network, most = self.view.network, max(self.view.pairs)
@@ -584,7 +598,8 @@ def run_slots(
         RuntimeError: Pairs were lost or made from nothing; an error of this program.
     """
     rng = seed.generator("method")
-    installed = method.plan(view, rng, context).paths
+    plan = method.plan(view, rng, context)
+    installed = plan.paths
     noise, werner = physics
     talk = talk_of(view, phases, method)
     # Swaps of a slot begin together, and its word is that of the slowest.
@@ -592,6 +607,8 @@ def run_slots(
     talk = _stretched(talk._replace(word_s=talk.word_s + slowest), phases)
     slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
     slots.selection = selection
+    if plan.memories:
+        slots.provide(plan.memories)
     if arrivals:
         slots.jobs = queues_of(view.requests, arrivals)
     if isinstance(method, _Keeping):

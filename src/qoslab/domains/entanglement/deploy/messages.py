@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -91,11 +91,22 @@ class PathAnswer(Part):
     )
 
 
+class MemoriesAnswer(Part):
+    """How many memories of a link try."""
+
+    source: str = Field(description="name of one end")
+    target: str = Field(description="name of the other")
+    pairs: int = Field(ge=0, description="pairs of memories")
+
+
 class PlanAnswer(Part):
     """The answer to `plan`."""
 
     seq: int = Field(description="number of the message that is answered")
     paths: tuple[PathAnswer, ...] = Field((), description="paths to install")
+    memories: tuple[MemoriesAnswer, ...] = Field(
+        (), description="links of which only some memories try, in runs in slots; all memories of all others"
+    )
 
 
 class SwapAnswer(Part):
@@ -230,7 +241,22 @@ def plan_of(answer: Mapping[str, Any], view: View) -> Plan:
     told = validate(PlanAnswer, answer)
     for path in told.paths:
         _refuse_unknown(path.request, view, "paths.request")
-    return Plan(tuple(_path_of(path, view) for path in told.paths))
+    return Plan(tuple(_path_of(path, view) for path in told.paths), _memories_of(told.memories, view))
+
+
+def _memories_of(told: Sequence[MemoriesAnswer], view: View) -> tuple[int, ...]:
+    if not told:
+        return ()
+    network, memories = view.network, list(view.pairs)
+    ends = zip(network.tail.tolist(), network.head.tolist(), strict=True)
+    links = {frozenset(two): link for link, two in enumerate(ends)}
+    for each in told:
+        link = links.get(frozenset((network.index(each.source), network.index(each.target))))
+        if link is None:
+            message = f"there is no link between {each.source!r} and {each.target!r}"
+            raise BadInput(Problem(message=message, field="memories"))
+        memories[link] = each.pairs
+    return tuple(memories)
 
 
 def _path_of(told: PathAnswer, view: View) -> PathPlan:
