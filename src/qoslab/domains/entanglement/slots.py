@@ -7,7 +7,7 @@ then the swaps, all at once; then that of the results (see `talk`). Pairs that n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -38,7 +38,7 @@ from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, me
 from qoslab.domains.entanglement.storage import read_errors
 from qoslab.domains.entanglement.talk import Talk, talk_of
 
-__all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
+__all__ = ["Decider", "Delivery", "SlotRun", "Slots", "run_slots"]
 
 FloatArray = NDArray[np.float64]
 _PLACES = 16
@@ -135,7 +135,7 @@ class _Pair:
         return min(end.born_s for end in self.ends)
 
 
-class _Slots:
+class Slots:
     """The network's memories and pairs, slot by slot."""
 
     def __init__(
@@ -577,6 +577,7 @@ def run_slots(
     context: Context,
     arrivals: Sequence[FloatArray] = (),
     selection: str | None = None,
+    make: Callable[..., Slots] = Slots,
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
 
@@ -592,6 +593,7 @@ def run_slots(
         context: Services of the laboratory.
         arrivals: When the jobs of each request come, s; empty for a run without jobs.
         selection: The rule by which one of several pairs is swapped; see `LivePair.cost`.
+        make: What makes the memories and pairs; one that watches them, perhaps.
 
     Raises:
         BadInput: A slot is longer than the run, or the method orders what cannot be.
@@ -605,7 +607,7 @@ def run_slots(
     # Swaps of a slot begin together, and its word is that of the slowest.
     slowest = max(node.swap_delay_s for node in view.hardware)
     talk = _stretched(talk._replace(word_s=talk.word_s + slowest), phases)
-    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    slots = make(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
     slots.selection = selection
     if plan.memories:
         slots.provide(plan.memories)
@@ -658,7 +660,7 @@ def _stretched(talk: Talk, phases: Phases) -> Talk:
     return Talk(news_s, talk.orders_s, word_s)
 
 
-def _finished(slots: _Slots) -> SlotRun:
+def _finished(slots: Slots) -> SlotRun:
     run, counts = slots.run, slots.run.counts
     run.in_memory = len(slots.pairs)
     for pair in list(slots.pairs.values()):
