@@ -18,7 +18,7 @@ from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.sharing.loop import simulate_shared
 from qoslab.domains.entanglement.sharing.paths import groups_of, mesh_of, rule_of
-from qoslab.domains.entanglement.timeline import paths_watched
+from qoslab.domains.entanglement.timeline.run import timelines
 from qoslab.domains.entanglement.world import make_world
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
@@ -376,8 +376,8 @@ def test_what_shared_memories_do_not_have_is_refused() -> None:
     scenario = flows()
     with pytest.raises(BadInput, match="compat = 'mqns'"):
         replicas(with_memory(scenario, compat="mqns"))
-    with pytest.raises(BadInput, match="one path at a time"):
-        paths_watched(scenario, ShortestPath(), Seed(), 0.01)
+    with pytest.raises(BadInput, match="compat = 'mqns'"):
+        timelines(with_memory(scenario, compat="mqns"), ShortestPath(), Seed(), 0.01)
     many = flows(tuple("AB" if place % 2 else "BA" for place in range(63)))
     with pytest.raises(BadInput, match="63 paths share memories"):
         replicas(many)

@@ -38,7 +38,7 @@ registry.add_domain(
             ),
             Command(
                 "timeline",
-                _HERE + "timeline_page:timeline",
+                _HERE + "timeline.page:timeline",
                 "a run event by event in space and time, as one page to zoom in",
             ),
         ),

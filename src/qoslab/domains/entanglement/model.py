@@ -5,7 +5,7 @@ Paths that do share them are simulated together (see `sharing`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,17 +36,27 @@ from qoslab.domains.entanglement.flows import flow_series
 from qoslab.domains.entanglement.kernels import DONE, simulate
 from qoslab.domains.entanglement.metrics import outcome_of
 from qoslab.domains.entanglement.phases import in_phases, refuse_short_phases
-from qoslab.domains.entanglement.protocol import Deciding, PathPlan
+from qoslab.domains.entanglement.protocol import Deciding, PathPlan, Plan
 from qoslab.domains.entanglement.routing.planned import PlannedInSlots
 from qoslab.domains.entanglement.routing.view import ends_of
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.sharing.paths import groups_of, run_group
-from qoslab.domains.entanglement.slots import run_slots
+from qoslab.domains.entanglement.slots import SlotRun, Slots, run_slots
 from qoslab.domains.entanglement.world import World, chain_of, make_world, widths
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
 
-__all__ = ["PathRun", "physics_of", "run", "run_path", "warm"]
+__all__ = [
+    "PathRun",
+    "decider_of",
+    "physics_of",
+    "planned_by",
+    "refuse_compat",
+    "run",
+    "run_path",
+    "slots_of",
+    "warm",
+]
 
 _NOISES = {
     "perfect": states.PERFECT,
@@ -158,10 +168,23 @@ def run_path(
     )
 
 
+def planned_by(method: Any, world: World, seed: Seed, context: Context) -> Plan:
+    """A plan that is run as events come.
+
+    Raises:
+        BadInput: It gives memories to links, and not to paths.
+    """
+    plan: Plan = method.plan(world.view, seed.generator("method"), context)
+    if plan.memories:
+        message = "links are given memories in runs in slots; as events come, paths are"
+        raise BadInput(Problem(message=message, field="plan.memories", hint="width of each path"))
+    return plan
+
+
 def _paths(
     world: World, method: Any, seed: Seed, context: Context
 ) -> list[tuple[PathPlan, Chain, list[int]]]:
-    plan = method.plan(world.view, seed.generator("method"), context)
+    plan = planned_by(method, world, seed, context)
     parts = zip(plan.paths, widths(world, plan), strict=True)
     return [(path, chain_of(world, path, links, share), links) for path, (links, share) in parts]
 
@@ -174,8 +197,7 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
     for seed in seeds:
         context.check_time()
         world = make_world(scenario, seed, context)
-        slotted = scenario.phases.for_all and not isinstance(method, Deciding)
-        decider = PlannedInSlots(method, scenario.phases.clear) if slotted else method
+        decider = decider_of(scenario, method)
         arrivals = draw_arrivals(scenario, seed)
         if isinstance(decider, Deciding):
             runs, load = _decided(scenario, world, decider, seed, arrivals, context)
@@ -189,6 +211,12 @@ def run(scenario: Any, method: Any, seeds: Sequence[Seed], context: Context) -> 
             flows = flow_series(world.network, load / (scenario.horizon_s - scenario.warm_up_s), users)
             outcome = replace(outcome, series={**outcome.series, "flows": flows})
         yield outcome
+
+
+def decider_of(scenario: EntanglementScenario, method: Any) -> Any:
+    """The method itself, or its plan kept to in slots, where the scenario wants slots for all."""
+    slotted = scenario.phases.for_all and not isinstance(method, Deciding)
+    return PlannedInSlots(method, scenario.phases.clear) if slotted else method
 
 
 def _planned(
@@ -209,10 +237,8 @@ def _planned(
     return runs, load
 
 
-def _sharing(
-    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
-) -> tuple[list[PathRun], FloatArray]:
-    """The same of paths that share memories; a group's counts and memories stand in its first path."""
+def refuse_compat(scenario: EntanglementScenario) -> None:
+    """Refuse another simulator's heralding on shared memories."""
     if scenario.memory.compat != "none":
         message = (
             f"compat = {scenario.memory.compat!r} heralds by the groups of equal rank on a pair's path, and pairs of "
@@ -220,8 +246,15 @@ def _sharing(
         )
         hint = "memory.multiplexing = 'buffer_space'"
         raise BadInput(Problem(message=message, field="scenario.memory.compat", hint=hint))
+
+
+def _sharing(
+    scenario: EntanglementScenario, world: World, method: Any, seed: Seed, context: Context
+) -> tuple[list[PathRun], FloatArray]:
+    """The same of paths that share memories; a group's counts and memories stand in its first path."""
+    refuse_compat(scenario)
     span = np.array([scenario.warm_up_s, scenario.horizon_s])
-    plan = method.plan(world.view, seed.generator("method"), context)
+    plan = planned_by(method, world, seed, context)
     physics = in_phases(physics_of(scenario), scenario.phases, world.view)
     runs, load = [], np.zeros(world.network.m)
     for group in groups_of(world, plan):
@@ -236,15 +269,21 @@ def _sharing(
     return runs, load
 
 
-def _decided(
+def slots_of(
     scenario: EntanglementScenario,
     world: World,
     method: Any,
     seed: Seed,
+    span: FloatArray,
     arrivals: Sequence[FloatArray],
     context: Context,
-) -> tuple[list[PathRun], FloatArray]:
-    """The same of a run in time slots, by request; counts and memories stand in the first."""
+    make: Callable[..., Slots] = Slots,
+) -> SlotRun:
+    """A run in time slots; arguments as in `run_slots`.
+
+    Raises:
+        BadInput: The scenario asks for what slots do not have, or as `run_slots`.
+    """
     if scenario.memory.compat != "none":
         message = f"methods that decide do not run with compat = {scenario.memory.compat!r}"
         raise BadInput(Problem(message=message, field="scenario.memory.compat"))
@@ -252,9 +291,8 @@ def _decided(
         message = "memories have no numbers in slots, so no pair is that of the first memory"
         hint = "waiting, oldest, freshest, best or random"
         raise BadInput(Problem(message=message, field="scenario.memory.selection", hint=hint))
-    span = np.array([scenario.warm_up_s, scenario.horizon_s])
     physics = _NOISES[scenario.memory.noise], scenario.memory.state == "werner"
-    found = run_slots(
+    return run_slots(
         world.view,
         method,
         physics,
@@ -264,7 +302,21 @@ def _decided(
         context,
         arrivals,
         scenario.memory.selection,
+        make,
     )
+
+
+def _decided(
+    scenario: EntanglementScenario,
+    world: World,
+    method: Any,
+    seed: Seed,
+    arrivals: Sequence[FloatArray],
+    context: Context,
+) -> tuple[list[PathRun], FloatArray]:
+    """The same of a run in time slots, by request; counts and memories stand in the first."""
+    span = np.array([scenario.warm_up_s, scenario.horizon_s])
+    found = slots_of(scenario, world, method, seed, span, arrivals, context)
     runs, load = [], np.zeros(world.network.m)
     for request in range(len(scenario.requests)):
         own = [each for each in found.deliveries if each.request == request]

@@ -164,9 +164,16 @@ class PathPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a method asks the network to do: its paths, several per request where it likes."""
+    """What a method asks the network to do.
+
+    Attributes:
+        paths: Its paths, several per request where it likes.
+        memories: Pairs of memories of each link that may try, in the order of the network's links, for runs in slots.
+            Empty: all.
+    """
 
     paths: tuple[PathPlan, ...]
+    memories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

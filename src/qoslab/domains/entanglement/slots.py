@@ -7,7 +7,7 @@ then the swaps, all at once; then that of the results (see `talk`). Pairs that n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -38,7 +38,7 @@ from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, me
 from qoslab.domains.entanglement.storage import read_errors
 from qoslab.domains.entanglement.talk import Talk, talk_of
 
-__all__ = ["Decider", "Delivery", "SlotRun", "run_slots"]
+__all__ = ["Decider", "Delivery", "SlotRun", "Slots", "run_slots"]
 
 FloatArray = NDArray[np.float64]
 _PLACES = 16
@@ -137,7 +137,7 @@ class _Pair:
         return min(end.born_s for end in self.ends)
 
 
-class _Slots:
+class Slots:
     """The network's memories and pairs, slot by slot."""
 
     def __init__(
@@ -164,6 +164,20 @@ class _Slots:
         self.made = 0
         self.pieces: Mapping[Ends, Piece] = {}
         self.run = SlotRun(np.zeros(_PLACES, np.int64), memories=2 * int(sum(view.pairs)))
+
+    def provide(self, memories: Sequence[int]) -> None:
+        """Only so many pairs of memories of each link try from now on.
+
+        Raises:
+            BadInput: A number for each link that has as many is needed.
+        """
+        pairs = self.view.pairs
+        if len(memories) != len(pairs) or not all(
+            0 <= some <= most for some, most in zip(memories, pairs, strict=True)
+        ):
+            message = f"memories of the links are {list(memories)}, where links have {list(pairs)}"
+            raise BadInput(Problem(message=message, field="plan.memories"))
+        self.free = np.repeat(np.array(memories, np.int64)[:, None], 2, axis=1)
 
     def generate(self, now: float) -> None:
         """Every free memory pair tries until the external phase is over."""
@@ -573,6 +587,7 @@ def run_slots(
     context: Context,
     arrivals: Sequence[FloatArray] = (),
     selection: str | None = None,
+    make: Callable[..., Slots] = Slots,
 ) -> SlotRun:
     """Run a method that decides, and hold the run to the law of conservation.
 
@@ -588,20 +603,24 @@ def run_slots(
         context: Services of the laboratory.
         arrivals: When the jobs of each request come, s; empty for a run without jobs.
         selection: The rule by which one of several pairs is swapped; see `LivePair.cost`.
+        make: What makes the memories and pairs; one that watches them, perhaps.
 
     Raises:
         BadInput: A slot is longer than the run, or the method orders what cannot be.
         RuntimeError: Pairs were lost or made from nothing; an error of this program.
     """
     rng = seed.generator("method")
-    installed = method.plan(view, rng, context).paths
+    plan = method.plan(view, rng, context)
+    installed = plan.paths
     noise, werner = physics
     talk = talk_of(view, phases, method)
     # Swaps of a slot begin together, and its word is that of the slowest.
     slowest = max(node.swap_delay_s for node in view.hardware)
     talk = _stretched(talk._replace(word_s=talk.word_s + slowest), phases)
-    slots = _Slots(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
+    slots = make(view, noise, werner=werner, seed=seed, span=span, external_s=phases.external_s)
     slots.selection = selection
+    if plan.memories:
+        slots.provide(plan.memories)
     if arrivals:
         slots.jobs = queues_of(view.requests, arrivals)
     if isinstance(method, _Keeping):
@@ -651,7 +670,7 @@ def _stretched(talk: Talk, phases: Phases) -> Talk:
     return Talk(news_s, talk.orders_s, word_s)
 
 
-def _finished(slots: _Slots) -> SlotRun:
+def _finished(slots: Slots) -> SlotRun:
     run, counts = slots.run, slots.run.counts
     run.in_memory = len(slots.pairs)
     for pair in list(slots.pairs.values()):

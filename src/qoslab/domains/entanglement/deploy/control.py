@@ -31,7 +31,7 @@ from qoslab.domains.entanglement.deploy.messages import (
     state_message,
 )
 from qoslab.domains.entanglement.model import run
-from qoslab.domains.entanglement.protocol import Plan, Purify, Swap, View
+from qoslab.domains.entanglement.protocol import Fusion, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 
 __all__ = ["MOST_BYTES", "Line", "control", "serve"]
@@ -149,9 +149,16 @@ class _Planning:
 
 @dataclass(frozen=True)
 class _Deciding(_Planning):
-    """The same, asked again in every slot."""
+    """The same, asked again in every slot; `knows_hops` as in `protocol.Deciding`."""
 
-    def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Purify | Swap]:  # noqa: ARG002
+    knows_hops: int | None = None
+
+    def decide(
+        self,
+        view: View,
+        rng: np.random.Generator,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
+    ) -> Sequence[Purify | Fusion | Swap]:
         answer = self.line.ask(state_message(view, self.line.next_seq()))
         return [] if answer is None else orders_of(answer, view)
 
@@ -182,7 +189,7 @@ def serve(
     line = Line(connection, budget_s)
     try:
         hello = line.hello()
-        method = (_Deciding if hello.decides else _Planning)(line)
+        method = _Deciding(line, hello.knows_hops) if hello.decides else _Planning(line)
         outcomes = []
         for outcome in run(scenario, method, seeds, context or Context()):
             outcomes.append(outcome)

@@ -1,4 +1,4 @@
-"""In each slot a linear programme over live pairs, rounded to whole paths."""
+"""A linear programme gives links their memories before attempts, another one chooses paths of what came of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from qoslab.core.context import Context
@@ -14,11 +15,17 @@ from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, Swap, View
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, swaps_of
 from qoslab.domains.entanglement.routing.programme import rounded_packing
-from qoslab.domains.entanglement.routing.view import ends_of, swap_successes
+from qoslab.domains.entanglement.routing.provisioning import Stock, provisioned
+from qoslab.domains.entanglement.routing.view import ends_of, slot_successes, swap_successes
 from qoslab.graphs.shortest import path_from_nodes
 from qoslab.graphs.yen import k_shortest_paths
 
 __all__ = ["CITATION", "Reps"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+_NEVER = 1e-300
+"""Stands for a success of 0 on links that no path uses."""
 
 CITATION = """@inproceedings{zhao2021redundant,
   author = {Zhao, Yangming and Qiao, Chunming},
@@ -31,44 +38,63 @@ CITATION = """@inproceedings{zhao2021redundant,
 @method(
     "entanglement",
     "reps",
-    summary="all links try, then the paths over live pairs come from a linear programme and rounding",
+    summary="a linear programme gives memories to links, another one the links that came to paths",
     citation=CITATION,
     origin="reference instance",
 )
 @dataclass(frozen=True)
 class Reps:
-    """The selection of REPS on candidate paths; its provisioning has nothing to choose here.
-
-    Every link has memories of its own, so all of them try: provisioning of attempts under a node's common memories does
-    not arise.
+    """Provisioning, then selection, both by linear programmes over candidate paths and rounding.
 
     Attributes:
         candidates: Paths per request that are looked at.
+        slot_s: Length of the slot in which a link's success is counted, s.
+        node_memories: Memories of each node that may be used at once, on all its links together; 0 for all that its
+            links have.
     """
 
     candidates: Annotated[int, Field(ge=1, le=100)] = 10
+    slot_s: Annotated[float, Field(gt=0)] = 0.005
+    node_memories: Annotated[int, Field(ge=0)] = 0
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
-        """The candidate paths of all requests, the shortest first."""
-        plans = []
+        """The candidate paths of all requests, the shortest first, and the memories of each link that may try."""
+        plans, success = [], slot_successes(view, self.slot_s)
         for request, ends in enumerate(ends_of(view)):
             context.check_time()
             found = k_shortest_paths(view.network, ends.source, ends.target, self.candidates)
-            plans += [PathPlan(request, path.nodes) for path in found]
-        return Plan(tuple(plans))
+            lives = [path for path in found if success[path.links(view.network)].all()]
+            plans += [PathPlan(request, path.nodes) for path in lives]
+        memories = provisioned(self._stock(view, plans, success))
+        return Plan(tuple(plans), tuple(memories.tolist()))
+
+    def _stock(self, view: View, paths: Sequence[PathPlan], success: FloatArray) -> Stock:
+        network = view.network
+        at = np.zeros((network.n, network.m), np.int64)
+        at[network.tail, np.arange(network.m)] = at[network.head, np.arange(network.m)] = 1
+        link = np.array(view.pairs, np.int64)
+        most = np.full(network.n, self.node_memories) if self.node_memories else at @ link
+        loads, values = _programme(view, paths)
+        return Stock(loads, values, np.maximum(success, _NEVER), link, at, most)
 
     def decide(self, view: View, rng: np.random.Generator, context: Context) -> Sequence[Swap]:  # noqa: ARG002
         """The swaps of the paths that were chosen."""
-        graph, network, swap = LiveGraph(view), view.network, swap_successes(view)
+        graph, network = LiveGraph(view), view.network
         paths = [path for path in view.installed if graph.seen(path.nodes) is not None]
-        loads = np.zeros((network.m, len(paths)), np.int64)
-        for column, path in enumerate(paths):
-            loads[path_from_nodes(network, path.nodes).links(network), column] = 1
         ends = zip(network.tail.tolist(), network.head.tolist(), strict=True)
         live = np.array([graph.count(a, b) for a, b in ends], np.int64)
-        values = np.array([float(np.prod(swap[list(path.nodes[1:-1])])) for path in paths])
+        loads, values = _programme(view, paths)
         swaps: list[Swap] = []
         for path, count in zip(paths, rounded_packing(loads, live, values).tolist(), strict=True):
             for _ in range(count):
                 swaps += swaps_of(graph.taken(path.nodes), path.request)
         return swaps
+
+
+def _programme(view: View, paths: Sequence[PathPlan]) -> tuple[IntArray, FloatArray]:
+    """Whether each path uses each link, shape (m, paths), and the success of each path's swaps, shape (paths,)."""
+    swap = swap_successes(view)
+    loads = np.zeros((view.network.m, len(paths)), np.int64)
+    for column, path in enumerate(paths):
+        loads[path_from_nodes(view.network, path.nodes).links(view.network), column] = 1
+    return loads, np.array([float(np.prod(swap[list(path.nodes[1:-1])])) for path in paths])

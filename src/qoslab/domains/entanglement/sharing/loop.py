@@ -69,7 +69,7 @@ from qoslab.engine.heap import first_time, is_full, pop, push
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream, uniform
 
-__all__ = ["simulate_shared"]
+__all__ = ["advance", "simulate_shared"]
 
 _DONE, _NO_ROOM = 0, 1
 
@@ -395,7 +395,7 @@ def _when(r: SharedRun, end: int, kind: int, now: float) -> float:
 
 
 @kernel
-def _advance(r: SharedRun) -> int:
+def advance(r: SharedRun) -> int:
     """Run from time 0 to the horizon, in an empty store."""
     c, s = r.c, r.s
     for link in range(c.ends.shape[0]):
@@ -480,5 +480,5 @@ def simulate_shared(
         0, or 1 where the arrays were too small; pairs in memory at the end; and the store.
     """
     s = make_pairs(c, sizes[0], sizes[1], sizes[2], 16 * sizes[0])
-    status = _advance(SharedRun(c, s, links, lots, nodes, span, physics, rule))
+    status = advance(SharedRun(c, s, links, lots, nodes, span, physics, rule))
     return status, _in_memory(s, span), s

@@ -42,7 +42,7 @@ from qoslab.domains.entanglement.world import World, chain_of, links_of
 from qoslab.engine.kernel import compiled
 from qoslab.engine.streams import streams
 
-__all__ = ["Group", "Shared", "groups_of", "mesh_of", "rule_of", "run_group"]
+__all__ = ["Group", "Shared", "banks_of", "groups_of", "mesh_of", "rule_of", "run_group"]
 
 _RULES = {
     "statistical": STATISTICAL,
@@ -230,7 +230,7 @@ def _rounds_of(
     return rounds, segment, np.maximum(asks, 0)
 
 
-def _banks(world: World, group: Group, seed: Seed) -> tuple[NDArray[np.uint64], ...]:
+def banks_of(world: World, group: Group, seed: Seed) -> tuple[NDArray[np.uint64], ...]:
     """Streams of links, of their lots and of nodes: a link's pairs come alike under every rule and plan."""
     links = streams(seed.stream("links", 0), world.network.m)[list(group.used)]
     lots = streams(seed.stream("multiplexing", 0), world.network.m)[list(group.used)]
@@ -257,7 +257,7 @@ def run_group(
     widest, most = int(mesh.width.max()), int(at_node.max())
     room = 8 * int(mesh.width.sum()) + 32
     while True:
-        copies = [bank.copy() for bank in _banks(world, group, seed)]
+        copies = [bank.copy() for bank in banks_of(world, group, seed)]
         status, live, store = compiled(simulate_shared)(
             mesh, copies[0], copies[1], copies[2], span, physics, rule, (room, widest, most)
         )

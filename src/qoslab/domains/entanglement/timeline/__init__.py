@@ -1,0 +1,1 @@
+"""What happens in a run, event by event, and the page that shows it."""
