@@ -4,7 +4,7 @@
 
 Equal in both: 6,000 steps, one update a step from the 128th on, mini-batches of 128, two hidden layers of 128 units,
 Adam with 1e-3, tau 0.005, discount 0.99, automatic temperature. Ours has ELU and layer normalisation where the peer has
-ReLU. A figure is the mean return of the mean action over 20 starts that both get; the best possible is about -150.
+ReLU. A figure is the mean return of the mean action over 20 starts that both get.
 """
 
 import argparse
