@@ -76,7 +76,7 @@ class SharpQos:
         dropout: Share of hidden features that a step leaves out.
         held_out: Share of the known cells that decides which step's weights are kept; with 0 all are learned from, and
             the weights with the least loss on them are kept.
-        patience: Steps without improvement on these cells (with none held out: on the known cells) before training stops.
+        patience: Steps without improvement on these cells, or on the known ones, before training stops.
         device: `auto` takes CUDA where there is one.
     """
 
