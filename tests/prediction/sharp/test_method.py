@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
-from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, _noise
+from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, _held_out, _noise
 from qoslab.learning.session import deterministic
 
 SMALL = {"hidden": 16, "width": 16, "rank": 8, "context_blocks": 2, "task_blocks": 2}
@@ -50,7 +50,7 @@ def test_training_brings_the_loss_of_every_parameter_down():
         {"trainable_curvature": True},
         {"l0": 1.0},
         {"dropout": 0.5},
-        {"held_out": 0.0},
+        {"held_out": 0.1},
     ],
     ids=str,
 )
@@ -113,6 +113,22 @@ def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
     np.testing.assert_allclose(series["weight[q0]"] + series["weight[q1]"], 2.0)
     for name in ("open[q0]", "entropy[q1]"):
         assert ((series[name] >= 0) & (series[name] <= 1 + 1e-9)).all()
+
+
+def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept():
+    """Scaled by the known mean: they are the errors, in cells that no step saw, of what is predicted."""
+    import torch
+
+    known = _world()
+    result = _fit(known, steps=40, patience=40, held_out=0.2)
+    with deterministic(np.random.SeedSequence(3), "prediction/sharp_qos"):
+        held = _held_out(torch, known, 0.2)
+    course = [result.series["training"][f"held_out[q{p}]"] for p in range(2)]
+    best = np.argmin(np.sum(course, axis=0))
+    for p, table in enumerate(known.values):
+        cells = held[p] & np.isfinite(table)
+        error = np.abs(result.values[p] - table)[cells].mean() / np.abs(table[np.isfinite(table)]).mean()
+        assert course[p][best] == pytest.approx(error, rel=1e-4)
 
 
 def test_a_strong_l0_shuts_gates():

@@ -101,8 +101,11 @@ def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa:
 
 
 def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Losses of the tasks while a network trains, in units of each parameter's mean: negative transfer shows here."""
-    return _course(series, ("loss",), "error over the mean")
+    """Losses of the tasks while a network trains, in units of each parameter's mean: negative transfer shows here.
+
+    Beside them those in held-out cells, which say when it begins to overfit.
+    """
+    return _course(series, ("loss", "held_out"), "error over the mean")
 
 
 def _course(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:

@@ -76,7 +76,7 @@ class SharpQos:
         dropout: Share of hidden features that a step leaves out.
         held_out: Share of the known cells that decides which step's weights are kept; with 0 all are learned from, and
             the weights with the least loss on them are kept.
-        patience: Steps without improvement on these cells before training stops.
+        patience: Steps without improvement on these cells, or on the known ones, before training stops.
         device: `auto` takes CUDA where there is one.
     """
 
@@ -99,12 +99,12 @@ class SharpQos:
     context_layers: Annotated[int, Field(ge=1)] = 2
     self_loops: Literal["added", "renormalised"] = "added"
     scaling: Literal["mean", "none"] = "mean"
-    steps: Annotated[int, Field(ge=1)] = 1000
+    steps: Annotated[int, Field(ge=1)] = 500
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     decay: bool = True
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Annotated[int, Field(ge=1)] = 200
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -65,6 +65,7 @@ class _Log:
     losses: list[NDArray[np.float64]] = field(default_factory=list)
     weights: list[NDArray[np.float64]] = field(default_factory=list)
     gates: list[list[NDArray[np.float64]]] = field(default_factory=list)
+    held_out: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 def complete(
@@ -127,6 +128,7 @@ def _train(
     context: Context,
 ) -> _Log:
     log = _Log()
+    asked = validation if any(len(cells.values) for cells in validation) else train
 
     def loss(_: Any) -> Any:
         routed = forward(weights, architecture, structure, _noise(torch, weights, len(train), recipe.dropout))
@@ -139,8 +141,9 @@ def _train(
     def held_out() -> float:
         routed = forward(weights, architecture, structure)
         log.gates.append(_open(routed))
-        asked = validation if any(len(cells.values) for cells in validation) else train
-        return float(sum(cells.loss(t) for cells, t in zip(asked, routed.predictions, strict=True)))
+        losses = [float(cells.loss(t)) for cells, t in zip(asked, routed.predictions, strict=True)]
+        log.held_out.append(np.array(losses))
+        return sum(losses)
 
     checks = max(1, recipe.steps // STEPS_PER_CHECK)
     patience = max(1, recipe.patience // STEPS_PER_CHECK)
@@ -202,7 +205,7 @@ def _cells(
 
 
 def _series(parameters: Sequence[str], log: _Log) -> Series:
-    """One row per check: scaled losses and weights of its last step, and how each task routes.
+    """One row per check: scaled losses and weights of its last step, held-out losses, and how each task routes.
 
     `open` is the share of a task's gates that are not shut, `entropy` that of its gates as shares of their sum, over
     its largest possible value: one when all blocks are used alike, zero when routing has collapsed onto one.
@@ -213,6 +216,7 @@ def _series(parameters: Sequence[str], log: _Log) -> Series:
     for p, name in enumerate(parameters):
         columns[f"loss[{name}]"] = np.array([log.losses[k][p] for k in last])
         columns[f"weight[{name}]"] = np.array([log.weights[k][p] for k in last])
+        columns[f"held_out[{name}]"] = np.array([losses[p] for losses in log.held_out])
         if log.gates and log.gates[0]:
             columns[f"open[{name}]"] = np.array([float((g[p] > 0).mean()) for g in log.gates])
             columns[f"entropy[{name}]"] = np.array([_entropy(g[p]) for g in log.gates])
