@@ -99,7 +99,7 @@ class SharpQos:
     context_layers: Annotated[int, Field(ge=1)] = 2
     self_loops: Literal["added", "renormalised"] = "added"
     scaling: Literal["mean", "none"] = "mean"
-    steps: Annotated[int, Field(ge=1)] = 500
+    steps: Annotated[int, Field(ge=1)] = 1000
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     decay: bool = True
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
