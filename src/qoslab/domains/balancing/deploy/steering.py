@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.balancing.deploy.completeness import Completeness
 from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.ledger import Ledger
@@ -89,9 +90,8 @@ class Steering:
         self.controller = Controller(told, self._policy, self._limits)
         self._agents = False
         self._look_for_agents(servers)
-        self._passed = sum(server.total - server.active for server in servers)
-        self._passed_at_start = self._passed
-        self._answered = 0.0
+        self._passed_at_start = _passed(servers)
+        self._log = Completeness(self._passed_at_start, 0.0)
 
     def note(self, text: str) -> None:
         """Tell a person, once while it stays the last word."""
@@ -116,19 +116,19 @@ class Steering:
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
             return
-        complete = self._compare(process, servers)
+        complete = self._compare(process, servers, now_s)
         active = np.array([server.active for server in servers], np.float64)
         up = np.array([server.up for server in servers])
         seen = self.ledger.observe(wall_s, now_s, active, up, complete=complete)
         if self.ledger.lines == 0:
             # A log that never reached us is no reason to give up the operator's weights.
-            if self._passed - self._passed_at_start >= _FEW:
+            if _passed(servers) - self._passed_at_start >= _FEW:
                 self.note("requests pass, but no log line of this backend has come: see the log settings")
             return
         wanted = as_integers(self.controller.decide(seen))
         self._apply({server.name: int(w) for server, w in zip(servers, wanted, strict=True)})
 
-    def _compare(self, process: int, servers: list[Server]) -> bool:
+    def _compare(self, process: int, servers: list[Server], now_s: float) -> bool:
         """Notice reloads and other people's changes; whether the log kept up with the proxy's counters."""
         before, self.servers = self.servers, servers
         anew = process != self._process
@@ -149,7 +149,14 @@ class Steering:
             if server.weight != ours and server.name not in self.hands_off:
                 self.hands_off.add(server.name)
                 self.note(f"somebody else set the weight of {server.name}: it is left alone")
-        return self._kept_up(anew=anew)
+        if anew:
+            self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
+        missed = self._log.missing
+        complete = self._log.look(_passed(servers), self.ledger.answered, now_s)
+        if self.ledger.lines and complete == missed:
+            gone, back = "log lines are missing: nothing is inferred from what came", "log lines come again"
+            self.note(back if complete else gone)
+        return complete
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
@@ -161,16 +168,6 @@ class Steering:
             f"agent-checks set weights of this backend, that of {one} for one: it is watched and not steered. "
             f'Disable them in the proxy ("disable agent {self._backend}/{one}") and start again to have it steered'
         )
-
-    def _kept_up(self, *, anew: bool) -> bool:
-        """Whether at least half of the answers that the proxy counted came as log lines, too."""
-        passed = sum(server.total - server.active for server in self.servers)
-        answered = self.ledger.answered
-        missing = not anew and passed - self._passed > max(_FEW, 2.0 * (answered - self._answered))
-        if missing:
-            self.note("log lines are missing: nothing is inferred from what came")
-        self._passed, self._answered = passed, answered
-        return not missing
 
     def _apply(self, wanted: dict[str, int]) -> None:
         """Set the weights that differ from those in force, where we may."""
@@ -220,6 +217,11 @@ class Steering:
         present = {server.name: server.weight for server in servers}
         back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
         self._runtime.set_weights(self._backend, back)
+
+
+def _passed(servers: list[Server]) -> int:
+    """Answers that the proxy has counted."""
+    return sum(server.total - server.active for server in servers)
 
 
 def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
