@@ -119,14 +119,21 @@ def test_the_three_parameter_set_is_that_of_its_description():
 
 
 def test_named_codes_are_missing(tmp_path):
-    found = table(tmp_path, "user,service,rt,tp\n1,1,-1,2\n1,2,3,-1\n", missing=[-1.0])
-    np.testing.assert_array_equal(found.values[:, 0], [[NAN, 3.0], [2.0, NAN]])
+    for word, code in (("-1", -1.0), ("nan", NAN)):
+        text = f"user,service,rt,tp\n1,1,{word},2\n1,2,3,{word}\n"
+        found = table(tmp_path, text, missing=[code])
+        np.testing.assert_array_equal(found.values[:, 0], [[NAN, 3.0], [2.0, NAN]])
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user,service,rt,tp\n1,1,2,3\n1,2,3\n1,3,4,5,6\n", r"t\.csv: it cannot be read"),
+        ("user,service,rt,tp\n1,1,2,3\n1,2,3\n", r"t\.csv:3: the row has 3 fields, the header has 4"),
+        ("user,service,rt,tp\n1,1,2,3\n1,2,3,4,5\n", r"t\.csv:3: the row has 5 fields, the header has 4"),
+        ('user,service,rt,tp\n"1\n2",1,2,3\n\n1\n', r"t\.csv:5: the row has 1 field, the header has 4"),
+        ('user,service,rt,tp\n"a\nb",1,2,3\n\n1,1,-4,1\n', r"t\.csv:5: 'rt' is -4"),
+        ("user,service,rt,rt\n1,1,2,3\n", r"t\.csv:1: two columns have the name 'rt'"),
+        ("user,service,rt,tp\nu,1,2,3\n u,1,2,3\n", r"t\.csv:3: user 'u' and service 1 stand there twice"),
         (
             "user,service,rt,tp\n1,1,2,3\n2,1,-1,3\n",
             r"t\.csv:3: 'rt' is -1; a measurement is finite(.|\n)*`missing`",
@@ -148,6 +155,36 @@ def test_named_codes_are_missing(tmp_path):
 def test_faults_of_a_table_are_named(tmp_path, text, message):
     with pytest.raises(BadInput, match=message):
         table(tmp_path, text)
+
+
+def test_every_ragged_row_has_its_line(tmp_path):
+    with pytest.raises(BadInput) as caught:
+        table(tmp_path, "user,service,rt,tp\n1,1,2\n1,2,2,3\n1,3,4,5,6\n")
+    assert [one.line for one in caught.value.problems] == [2, 4]
+
+
+def test_empty_lines_blanks_and_a_byte_order_mark_are_passed_over(tmp_path):
+    padded = "\ufeff" + GOOD.replace("ann,x", "\n ann ,x").replace("\n", "\r\n") + "\r\n\r\n"
+    (tmp_path / "other").mkdir()
+    found = table(tmp_path / "other", padded, context=["country"])
+    np.testing.assert_array_equal(found.values, table(tmp_path, GOOD, context=["country"]).values)
+
+
+def test_another_encoding_is_named_with_its_line(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"user,service,rt\n1,1,2\nRen\xe9,1,3\n")
+    with pytest.raises(BadInput, match=r"(?s)t\.csv:3: .*byte 0xe9 is not UTF-8.*save the file as UTF-8"):
+        read(
+            source({"kind": "table", "file": str(tmp_path / "t.csv"), "parameters": ["rt"]}),
+            Seed(),
+            Context(),
+        )
+
+
+def test_rows_of_a_parquet_file_are_named_by_number(tmp_path):
+    pl.DataFrame({"user": [1, 1], "service": [1, 2], "rt": [0.5, -2.0]}).write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"]}
+    with pytest.raises(BadInput, match=r"t\.parquet: row 2: 'rt' is -2"):
+        read(source(raw), Seed(), Context())
 
 
 def test_all_faults_are_named_at_once(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
@@ -82,7 +83,17 @@ class Table(Part):
         {},
         description='names that columns have in the file where it is another one, such as rt = "ResponseTime"',
     )
-    missing: tuple[float, ...] = Field((), description="values that stand for not measured, such as -1")
+    missing: tuple[float | Literal["nan"], ...] = Field(
+        (), description="values that stand for not measured, such as -1 or nan"
+    )
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _nan_as_word(cls, given: Any) -> Any:
+        """JSON, in which scenarios are kept, has no NaN."""
+        if not isinstance(given, list | tuple):
+            return given
+        return tuple("nan" if isinstance(one, float) and math.isnan(one) else one for one in given)
 
     @model_validator(mode="after")
     def _one_source(self) -> Table:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,9 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.domains.prediction.data import Codes, Known
+from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.scenario import Table
+from qoslab.domains.prediction.sheets import Sheet, open_sheet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,25 +36,24 @@ def read_table(data: Table, context: Context) -> Known:
             its columns is named at once.
         MissingData: The dataset is not on this machine.
     """
-    path = _path(data, context)
-    frame = _frame(path, data.columns)
-    _columns(frame, data, path)
-    users, services = (_ids(frame, name, path) for name in (data.user, data.service))
-    _twice(users, services, frame, data, path)
+    sheet = _sheet(_path(data, context), data.columns)
+    _columns(sheet, data)
+    users, services = (_ids(sheet, name) for name in (data.user, data.service))
+    _twice(users, services, sheet, data)
     shape = (len(data.parameters), int(users.max()) + 1, int(services.max()) + 1)
     values = np.full(shape, np.nan)
     problems: list[Problem] = []
     for target, name in zip(values, data.parameters, strict=True):
-        column = _numbers(frame, name, data.missing, path, problems)
+        column = _numbers(sheet, name, np.array(data.missing, np.float64), problems)
         target[users, services] = column
     if problems:
         raise BadInput(problems)
-    return Known(data.parameters, values, *_contexts(frame, data, users, services, path))
+    return Known(data.parameters, values, *_contexts(sheet, data, users, services))
 
 
 def read_ids(data: Table, context: Context) -> tuple[list[str], list[str]]:
     """The ids of users and services as the file has them, in the order of their numbers."""
-    frame = _frame(_path(data, context), data.columns)
+    frame = _sheet(_path(data, context), data.columns).frame
     users, services = (
         [str(name) for name in frame[column].unique(maintain_order=True).to_list()]
         for column in (data.user, data.service)
@@ -66,39 +65,21 @@ def _path(data: Table, context: Context) -> Path:
     return context.dataset(str(data.dataset)) if data.dataset is not None else Path(str(data.file))
 
 
-def _frame(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
+def _sheet(path: Path, columns: Mapping[str, str]) -> Sheet:
     """The file, its columns under the names that are used here."""
-    import polars as pl
-
-    try:
-        frame = _content(path)
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
-        first = str(error).splitlines()[0]
-        raise BadInput(Problem(message=f"it cannot be read: {first}", path=path)) from None
+    sheet = open_sheet(path)
+    frame = sheet.frame
     gone = [name for name in columns.values() if name not in frame.columns]
     if gone:
         hint = did_you_mean(gone[0], frame.columns)
         raise BadInput(Problem(message=f"there is no column {gone[0]!r}", path=path, hint=hint))
     chosen = {there: here for here, there in columns.items()}
     left = [name for name in frame.columns if name in chosen or name not in columns]
-    return frame.select(left).rename(chosen)
+    return replace(sheet, frame=frame.select(left).rename(chosen))
 
 
-def _content(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path)
-    if path.suffix != ".csv" and path.suffixes[-2:] != [".csv", ".gz"]:
-        message = f"{path.name!r} is neither .csv nor .csv.gz nor .parquet"
-        raise BadInput(Problem(message=message, field="scenario.data.file"))
-    raw = path.read_bytes()
-    if path.suffix == ".gz":
-        raw = gzip.decompress(raw)
-    return pl.read_csv(raw, infer_schema_length=None, truncate_ragged_lines=False)
-
-
-def _columns(frame: pl.DataFrame, data: Table, path: Path) -> None:
+def _columns(sheet: Sheet, data: Table) -> None:
+    frame, path = sheet.frame, sheet.path
     wanted = [data.user, data.service, *data.parameters]
     wanted += [f"{side}_{kind}" for kind in data.context for side in ("user", "service")]
     problems = [
@@ -112,74 +93,69 @@ def _columns(frame: pl.DataFrame, data: Table, path: Path) -> None:
         raise BadInput(problems)
 
 
-def _ids(frame: pl.DataFrame, name: str, path: Path) -> Codes:
-    column = frame[name]
+def _ids(sheet: Sheet, name: str) -> Codes:
+    column = sheet.frame[name]
     empty = column.is_null()
     if empty.any():
-        raise BadInput(
-            Problem(message=f"{name!r} is empty", path=path, line=_line(int(empty.arg_max() or 0)))
-        )
+        raise BadInput(sheet.wrong(int(empty.arg_max() or 0), f"{name!r} is empty"))
     seen = {value: number for number, value in enumerate(column.unique(maintain_order=True).to_list())}
     return np.array([seen[value] for value in column.to_list()], np.int64)
 
 
-def _twice(users: Codes, services: Codes, frame: pl.DataFrame, data: Table, path: Path) -> None:
+def _twice(users: Codes, services: Codes, sheet: Sheet, data: Table) -> None:
     cells = users * (services.max() + 1) + services
     _, first, count = np.unique(cells, return_index=True, return_counts=True)
     if (count > 1).any():
         row = int(np.flatnonzero(cells == cells[first[count > 1].min()])[1])
-        who = f"user {frame[data.user][row]!r} and service {frame[data.service][row]!r}"
-        raise BadInput(Problem(message=f"{who} stand there twice", path=path, line=_line(row)))
+        who = f"user {sheet.frame[data.user][row]!r} and service {sheet.frame[data.service][row]!r}"
+        raise BadInput(sheet.wrong(row, f"{who} stand there twice"))
 
 
-def _numbers(
-    frame: pl.DataFrame, name: str, missing: tuple[float, ...], path: Path, problems: list[Problem]
-) -> np.ndarray:
+def _numbers(sheet: Sheet, name: str, missing: FloatArray, problems: list[Problem]) -> np.ndarray:
     import polars as pl
 
-    column = frame[name]
+    column = sheet.frame[name]
     if column.null_count() == len(column):
-        problems.append(Problem(message=f"{name!r} has no measurement", path=path))
+        problems.append(Problem(message=f"{name!r} has no measurement", path=sheet.path))
         return np.full(len(column), np.nan)
-    column = _stripped(column)
+    column = _numeric(column)
     if not column.dtype.is_numeric():
         words = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
         row = int(words.arg_max() or 0)
         message = f"{name!r} holds {column[row]!r}, which is no number"
-        problems.append(Problem(message=message, path=path, line=_line(row)))
+        problems.append(sheet.wrong(row, message))
         return np.full(len(column), np.nan)
     given = column.is_not_null().to_numpy()
     values = column.cast(pl.Float64).fill_null(0.0).to_numpy()
-    given = given & ~np.isin(values, missing)
+    given = given & ~np.isin(values, missing) & ~(np.isnan(values) & np.isnan(missing).any())
     wrong = np.flatnonzero(given & ~(np.isfinite(values) & (values >= 0)))
     if len(wrong):
         message = f"{name!r} is {values[wrong[0]]:g}; a measurement is finite and not negative"
         hint = "leave the field empty where nothing was measured, or name the code in `missing`"
-        problems.append(Problem(message=message, path=path, line=_line(int(wrong[0])), hint=hint))
+        problems.append(sheet.wrong(int(wrong[0]), message, hint))
     elif not given.any():
-        problems.append(Problem(message=f"{name!r} has no measurement", path=path))
+        problems.append(Problem(message=f"{name!r} has no measurement", path=sheet.path))
     return np.where(given, values, np.nan)
 
 
-def _stripped(column: pl.Series) -> pl.Series:
-    """A column that blanks around its numbers made text of, as numbers; any other as it is."""
+def _numeric(column: pl.Series) -> pl.Series:
+    """A column of text that is numbers throughout as numbers; any other as it is."""
     import polars as pl
 
     if column.dtype != pl.String:
         return column
-    text = column.str.strip_chars().replace("", None)
-    numbers = text.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == text.null_count() else column
+    numbers = column.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == column.null_count() else column
 
 
 def _contexts(
-    frame: pl.DataFrame, data: Table, users: Codes, services: Codes, path: Path
+    sheet: Sheet, data: Table, users: Codes, services: Codes
 ) -> tuple[dict[str, Codes], dict[str, Codes], dict[str, tuple[str, ...]]]:
     """Codes of users and of services by kind of context, and the word of each code."""
     sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
     vocabulary: dict[str, tuple[str, ...]] = {}
     for kind in data.context:
-        columns = [frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
+        columns = [sheet.frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
         words = {
             word: i for i, word in enumerate(dict.fromkeys(w for c in columns for w in c if w is not None))
         }
@@ -193,12 +169,7 @@ def _contexts(
             if len(differs):
                 row = int(differs[0])
                 message = f"{side + '_' + kind!r} of one {side} differs from row to row"
-                raise BadInput(Problem(message=message, path=path, line=_line(row)))
+                raise BadInput(sheet.wrong(row, message))
             target[kind] = of_id
         vocabulary[kind] = tuple(map(str, words))
     return *sides, vocabulary
-
-
-def _line(row: int) -> int:
-    """Line of a row in a file with a header."""
-    return row + 2

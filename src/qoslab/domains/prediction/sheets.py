@@ -1,0 +1,137 @@
+"""CSV and Parquet files as frames whose rows know where they stand."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qoslab.core.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Sheet", "decoded", "open_sheet", "unpacked"]
+
+_MOST_SHOWN = 5
+"""Rows of a wrong length that are named."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of a file.
+
+    Attributes:
+        path: The file.
+        frame: Its rows; text without the blanks around it, null where nothing is left.
+        lines: Line of each row; None where the file has no lines.
+    """
+
+    path: Path
+    frame: pl.DataFrame
+    lines: Sequence[int] | None
+
+    def wrong(self, row: int, message: str, hint: str | None = None) -> Problem:
+        """What is wrong with a row, with its line, or its number from one on."""
+        if self.lines is None:
+            return Problem(message=f"row {row + 1}: {message}", path=self.path, hint=hint)
+        return Problem(message=message, path=self.path, line=self.lines[row], hint=hint)
+
+
+def open_sheet(path: Path) -> Sheet:
+    """A .csv, .csv.gz or .parquet file; empty lines of a CSV file are passed over.
+
+    Raises:
+        BadInput: It is no such file, it is damaged, a row has more or fewer fields than the header, or two columns have
+            one name.
+    """
+    import polars as pl
+
+    try:
+        if path.suffix == ".parquet":
+            return Sheet(path, _trimmed(pl.read_parquet(path)), None)
+        if path.suffix == ".csv" or path.suffixes[-2:] == [".csv", ".gz"]:
+            return _of_csv(path, decoded(unpacked(path), path))
+    except (pl.exceptions.PolarsError, csv.Error, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise BadInput(Problem(message=f"it cannot be read: {first}", path=path)) from None
+    message = f"{path.name!r} is neither .csv nor .csv.gz nor .parquet"
+    raise BadInput(Problem(message=message, field="scenario.data.file"))
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes of a file, unpacked where its name ends in .gz.
+
+    Raises:
+        BadInput: It cannot be read, or is damaged.
+    """
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(Problem(message=f"it cannot be read: {error}", path=path)) from None
+
+
+def decoded(raw: bytes, path: Path) -> str:
+    """Text in UTF-8.
+
+    Raises:
+        BadInput: It is in another encoding; the line of the first such byte is named.
+    """
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"it cannot be read: byte {raw[error.start]:#04x} is not UTF-8"
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadInput(
+            Problem(message=message, path=path, line=line, hint="save the file as UTF-8")
+        ) from None
+
+
+def _of_csv(path: Path, text: str) -> Sheet:
+    import polars as pl
+
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines)
+    ends, wide, empty = [0], 0, set()
+    ragged: list[Problem] = []
+    for fields in reader:
+        first = ends[-1] + 1
+        ends.append(reader.line_num)
+        if not fields or (len(fields) == 1 and not fields[0].strip()):
+            empty.add(first)
+        elif not wide:
+            wide = len(fields)
+            _apart(fields, path, first)
+        elif len(fields) != wide and len(ragged) < _MOST_SHOWN:
+            many = "field" if len(fields) == 1 else "fields"
+            message = f"the row has {len(fields)} {many}, the header has {wide}"
+            ragged.append(Problem(message=message, path=path, line=first))
+    if ragged:
+        raise BadInput(ragged)
+    starts = [before + 1 for before, _ in pairwise(ends) if before + 1 not in empty]
+    if empty:
+        text = "".join(line for number, line in enumerate(lines, 1) if number not in empty)
+    frame = pl.read_csv(text.encode(), infer_schema_length=None, truncate_ragged_lines=False)
+    if len(frame) != len(starts) - 1:
+        message = f"it cannot be read: {len(starts) - 1} rows by their quotes, {len(frame)} by their lines"
+        raise BadInput(Problem(message=message, path=path))
+    return Sheet(path, _trimmed(frame), starts[1:])
+
+
+def _apart(header: Sequence[str], path: Path, line: int) -> None:
+    twice = [name for place, name in enumerate(header) if name in header[:place]]
+    if twice:
+        message = f"two columns have the name {twice[0]!r}"
+        raise BadInput(Problem(message=message, path=path, line=line))
+
+
+def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
