@@ -178,7 +178,8 @@ def compiling() -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
+from benchmarks.common import most_kib
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.methods.jsq import Jsq
@@ -186,20 +187,12 @@ from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 import numba
 
-def most():
-    # Most memory held so far, kB; on Linux without what was inherited when the process was forked.
-    try:
-        with open("/proc/self/status") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-before = most()
+before = most_kib()
 s = BalancingScenario.model_validate(
     {"servers": {"count": 64}, "load": 0.9, "requests": int(sys.argv[1]), "balancers": 2}
 )
 list(run(s, Jsq(d=2), [Seed()], Context(keep_series=True)))
-print(most() - before)
+print(most_kib() - before)
 """
 
 

@@ -11,7 +11,6 @@ Beside stand figures of MQNS (snapshot 278041c), CPU seconds per simulated secon
 share two memories per link; here each has two of its own, so links make more pairs.
 """
 
-import resource
 import sys
 import tempfile
 from collections import Counter
@@ -21,7 +20,7 @@ from statistics import mean
 
 import numpy as np
 
-from benchmarks.common import Child, child, cpu_s, judge, show, spread
+from benchmarks.common import Child, child, cpu_s, judge, most_kib, show, spread
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
@@ -36,8 +35,9 @@ FASTER = 100
 """How many times less CPU than MQNS is wanted."""
 
 ONCE = """
-import resource, sys
+import sys
 from pathlib import Path
+from benchmarks.common import most_kib
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
@@ -45,7 +45,7 @@ from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.scenario import EntanglementScenario
 scenario = EntanglementScenario.model_validate_json(Path(sys.argv[1]).read_text())
 list(run(scenario, ShortestPath(), [Seed()], Context()))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(most_kib())
 """
 
 
@@ -138,7 +138,7 @@ def thousand_nodes() -> None:
     judge(name, spread([each.cpu_s for each in done]), ".2f", "CPU s", at_most=60.0)
     judge(
         f"{name}: memory",
-        spread([int(each.output) / 1024 for each in done]),
+        spread([float(each.output) / 1024 for each in done]),
         ".0f",
         "MiB",
         at_most=1e9 / 2**20,
@@ -157,8 +157,7 @@ def main() -> None:
         scenario = random_network(nodes, links, requests, 1.0, 0.005)
         against_peer(f"(c) {nodes} nodes, {links} links, {requests} requests, 1 s", scenario, 10, theirs)
     thousand_nodes()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    show("largest memory of this process", f"{most:.0f} MiB")
+    show("largest memory of this process", f"{most_kib() / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":
