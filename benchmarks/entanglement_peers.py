@@ -1,7 +1,7 @@
 """Our simulator beside MQNS and SeQUeNCe in one run: rates, fidelities and CPU seconds of the same cases.
 
     python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON] [--seeds 4]
-        [--only paths|classes|sequence]
+        [--only paths|classes|measured|sequence]
 
 PYTHON is an interpreter in which the peer can be imported, FOLDER its source where it is not installed. A peer that is
 not named is left out, and one that cannot be imported is told. The peers run in processes of their own.
@@ -10,7 +10,8 @@ CPU seconds are of building and running, per simulated second: ours the mean ove
 compilation and import left out and shown; theirs the mean over their seeds. z is the difference in its standard errors,
 the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. SeQUeNCe makes pairs otherwise, so that each
 side is held against its own closed form. Requests have memories of their own in both, so
-that both do the same.
+that both do the same. `--only measured` runs the figures of MQNS again that `qoslab verify entanglement` holds ours
+against, with their seeds; the last of them needs the data set `mqns-runs`.
 """
 
 import argparse
@@ -26,12 +27,23 @@ import numpy as np
 from benchmarks.entanglement_speed import random_network
 from benchmarks.peers import sequence_forms
 from qoslab.core.context import Context
+from qoslab.core.errors import MissingData
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
+from qoslab.datasets.locate import resolver
+from qoslab.domains.entanglement.data import random_sixteen_networks
 from qoslab.domains.entanglement.links import link_timing, single_pair_rate, two_link_rate
 from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
 from qoslab.domains.entanglement.model import run
-from qoslab.domains.entanglement.peer import SIX_NODES_KM, chain_scenario
+from qoslab.domains.entanglement.peer import (
+    SIX_NODES,
+    SIX_NODES_KM,
+    TENTH_NETWORK,
+    THREE_NODES,
+    InstalledPaths,
+    chain_scenario,
+    network_scenario,
+)
 from qoslab.domains.entanglement.scenario import EntanglementScenario, example
 from qoslab.domains.entanglement.world import make_world, widths
 
@@ -42,10 +54,10 @@ SWAPS = {
 OURS = 200
 
 
-def case_of(scenario, order, seeds, phases_s=None):
+def case_of(scenario, order, seeds, phases_s=None, method=None):
     """A scenario of planned paths as the peer's driver reads it."""
     world = make_world(scenario, Seed(), Context())
-    plan = ShortestPath(order).plan(world.view, np.random.default_rng(0), Context())
+    plan = (method or ShortestPath(order)).plan(world.view, np.random.default_rng(0), Context())
     shares = widths(world, plan)
     names, network = world.network.nodes, world.network
     ends = zip(network.tail, network.head, network.require("length_km"), world.links, strict=True)
@@ -59,7 +71,7 @@ def case_of(scenario, order, seeds, phases_s=None):
         "swap_success": scenario.nodes.swap_success,
         "horizon_s": scenario.horizon_s,
         "phases_s": phases_s,
-        "seeds": list(range(1, seeds + 1)),
+        "seeds": list(seeds),
     }
 
 
@@ -106,7 +118,9 @@ def fidelities_of(lines):
 
 def compared(name, scenario, order, args):
     """One row of planned paths: both sides' rates, fidelities and CPU seconds."""
-    lines = asked(args.mqns, "mqns_case.py", case_of(scenario, order, args.seeds), args.mqns_source)
+    lines = asked(
+        args.mqns, "mqns_case.py", case_of(scenario, order, range(1, args.seeds + 1)), args.mqns_source
+    )
     if isinstance(lines, str):
         print(f"{name:34} not run: {lines}", flush=True)
         return
@@ -162,7 +176,7 @@ def classes(args):
             print(
                 f"  {kind:14} {name:22} {mean(rates):8.1f} +- {error(rates):5.1f}  F {mean(fidelities or [0]):.3f}"
             )
-    case = case_of(geant(horizon_s=0.2), "asap", args.seeds, [EXTERNAL_S, TALK_S, TALK_S])
+    case = case_of(geant(horizon_s=0.2), "asap", range(1, args.seeds + 1), [EXTERNAL_S, TALK_S, TALK_S])
     lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
     if isinstance(lines, str):
         print(f"  reactive       MQNS, centralised: not run: {lines}")
@@ -190,6 +204,44 @@ def paths(args):
         scenario = EntanglementScenario.model_validate(scenario.model_dump(exclude_unset=True) | compat)
         compared(f"random {nodes}/{links}, {requests} requests", scenario, "asap", args)
     compared("GEANT, 3 requests, memories taken", geant(**compat), "asap", args)
+
+
+def measured(args):
+    """The figures of MQNS that ours are held against, with the seeds they were made with."""
+    print(f"{'case':34} {'seeds':>5} {'rate':>8} {'sd':>6} {'F':>7} {'sd':>7}")
+    for coherence, known in THREE_NODES.items():
+        scenario = chain_scenario([32.0, 18.0], coherence_s=coherence)
+        again(f"3 nodes, coherence {coherence * 1e3:g} ms", scenario, known, args)
+    for order, known in SIX_NODES.items():
+        again(f"6 nodes, {order}", chain_scenario(SIX_NODES_KM, pairs=3), known, args, order)
+    try:
+        networks = random_sixteen_networks(resolver())
+    except MissingData as error:
+        print(f"16 nodes: not run: {error}")
+        return
+    tenth = next(network for network in networks if network.opposed())
+    method = InstalledPaths(tuple(each.path for each in tenth.requests))
+    name = f"16 nodes, network {tenth.name}"
+    again(name, network_scenario(tenth), TENTH_NETWORK, args, method=method)
+
+
+def again(name, scenario, known, args, order="asap", method=None):
+    """A row of recorded figures, made again, and whether they came out as they are written."""
+    case = case_of(scenario, order, range(100, 100 + known.seeds), method=method)
+    lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
+    if isinstance(lines, str):
+        print(f"{name:34} not run: {lines}", flush=True)
+        return
+    rates, fidelities = [line["rate"] for line in lines], fidelities_of(lines)
+    found = mean(rates), stdev(rates), mean(fidelities), stdev(fidelities)
+    written = known.rate, known.rate_sd, known.fidelity, known.fidelity_sd
+    digits = 2, 2, 4, 4
+    same = all(round(got, n) == each for got, each, n in zip(found, written, digits, strict=True))
+    print(
+        f"{name:34} {len(lines):5} {found[0]:8.2f} {found[1]:6.2f} {found[2]:7.4f} {found[3]:7.4f}  "
+        f"{'as written down' if same else f'written down: {written}'}",
+        flush=True,
+    )
 
 
 def sequence(args):
@@ -264,7 +316,12 @@ def main():
             part(args)
 
 
-PARTS = {"paths": ("mqns", paths), "classes": ("mqns", classes), "sequence": ("sequence", sequence)}
+PARTS = {
+    "paths": ("mqns", paths),
+    "classes": ("mqns", classes),
+    "measured": ("mqns", measured),
+    "sequence": ("sequence", sequence),
+}
 
 if __name__ == "__main__":
     main()

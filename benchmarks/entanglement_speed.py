@@ -1,24 +1,27 @@
-"""Repeater chains and a network of 1,000 nodes: CPU seconds per simulated second, memory, and elementary pairs.
+"""Repeater chains and networks of up to 1,000 nodes: CPU seconds, memory, and whole single runs, each with its bound.
 
-    python benchmarks/entanglement_speed.py
+    python -m benchmarks.entanglement_speed
 
-CPU seconds of this process, medians over three rounds; compiling (once per machine) and importing are not counted. The
-warm start is a new process that imports, loads the kernels from the cache and runs three nodes for 0.2 s; its bound is
-1.5 CPU s.
-Beside stand figures of MQNS (snapshot 278041c), CPU seconds per simulated second on a quiet machine of 2 cores. On its
-random networks all requests share two memories per link; here each has two of its own, so links make more pairs.
+CPU seconds, medians over rounds with their extremes. Replicas of one call come first: compiling (once per machine),
+importing and loading kernels are not counted there and have lines of their own. A whole single run is a new process
+that imports, loads kernels from the cache, runs once and ends; so is the warm start, of three nodes for 3 s.
+
+Beside stand figures of MQNS (snapshot 278041c), CPU seconds per simulated second on a quiet machine of 2 cores;
+`benchmarks.entanglement_peers` measures both in one run where MQNS is installed. On its random networks all requests
+share two memories per link; here each has two of its own, so links make more pairs.
 """
 
 import resource
-import subprocess
 import sys
-import time
+import tempfile
 from collections import Counter
 from itertools import pairwise
-from statistics import median
+from pathlib import Path
+from statistics import mean
 
 import numpy as np
 
+from benchmarks.common import Child, child, cpu_s, judge, show, spread
 from qoslab.core.context import Context
 from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
@@ -29,6 +32,21 @@ from qoslab.domains.entanglement.scenario import EntanglementScenario
 from qoslab.domains.entanglement.world import make_world
 
 ROUNDS = 3
+FASTER = 100
+"""How many times less CPU than MQNS is wanted."""
+
+ONCE = """
+import resource, sys
+from pathlib import Path
+from qoslab.core.context import Context
+from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.methods.shortest_path import ShortestPath
+from qoslab.domains.entanglement.model import run
+from qoslab.domains.entanglement.scenario import EntanglementScenario
+scenario = EntanglementScenario.model_validate_json(Path(sys.argv[1]).read_text())
+list(run(scenario, ShortestPath(), [Seed()], Context()))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 
 
 def random_network(
@@ -61,57 +79,86 @@ def random_network(
     return EntanglementScenario.model_validate(raw)
 
 
-def spent(scenario: EntanglementScenario, replicas: int) -> tuple[float, list[Outcome]]:
-    """CPU seconds per replica, median over rounds, and the outcomes."""
-    seeds = [Seed(replication=replication) for replication in range(replicas)]
-    times, found = [], []
-    for _ in range(ROUNDS if replicas > 1 else 1):
-        before = time.process_time()
-        found = list(run(scenario, ShortestPath(), seeds, Context()))
-        times.append((time.process_time() - before) / replicas)
-    return median(times), found
+def replicas(scenario: EntanglementScenario, count: int) -> tuple[list[float], list[Outcome]]:
+    """CPU seconds of all replicas in one call, one figure per round, and the outcomes."""
+    seeds = [Seed(replication=replication) for replication in range(count)]
+    found: list[Outcome] = []
+
+    def call() -> None:
+        found[:] = run(scenario, ShortestPath(), seeds, Context())
+
+    return [cpu_s(call) for _ in range(ROUNDS)], found
 
 
-def warm_start() -> float:
-    """CPU seconds of a whole process that runs the smallest scenario once, median over rounds."""
-    program = (
-        "from qoslab.core.context import Context; from qoslab.domains.entanglement.model import warm; "
-        "from qoslab.domains.entanglement.methods.shortest_path import ShortestPath as Method; "
-        "from qoslab.domains.entanglement.scenario import example; warm([(example(), Method())], Context())"
+def once(scenario: EntanglementScenario, rounds: int = ROUNDS) -> list[Child]:
+    """Whole processes that run a scenario once; each prints its largest memory in KiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "scenario.json")
+        path.write_text(scenario.model_dump_json(exclude_unset=True))
+        return [child([sys.executable, "-c", ONCE, str(path)]) for _ in range(rounds)]
+
+
+def against_peer(name: str, scenario: EntanglementScenario, count: int, theirs: float) -> None:
+    """Replicas in one call and a whole single run, both beside the peer's CPU seconds per simulated second."""
+    seconds, found = replicas(scenario, count)
+    made = mean(each.counters["pairs_created"] for each in found) * count
+    show(
+        f"{name}, mean of {count}",
+        f"{spread([each / (count * scenario.horizon_s) for each in seconds]):.5f} CPU s per simulated second, "
+        f"MQNS {theirs:.3f}, {spread([made / each / 1e6 for each in seconds]):.2f} million link pairs per CPU s",
     )
-    times = []
-    for _ in range(ROUNDS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", program], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return median(times)
+    faster = spread([theirs * scenario.horizon_s * count / each for each in seconds])
+    judge(f"{name}: over MQNS", faster, ".0f", "times less CPU", at_least=FASTER)
+    whole = [each.cpu_s for each in once(scenario)]
+    show(
+        f"{name}: a whole single run",
+        f"{spread(whole):.2f} CPU s, {spread([theirs * scenario.horizon_s / each for each in whole]):.2f} of MQNS's "
+        "speed, whose import and start are not counted",
+    )
 
 
-def row(name: str, scenario: EntanglementScenario, replicas: int, theirs: float | None) -> None:
-    """One line of the table."""
-    seconds, found = spent(scenario, replicas)
-    pairs = sum(each.counters["pairs_created"] for each in found) / len(found)
-    per_second = seconds / scenario.horizon_s
-    against = f"{theirs:7.3f} {theirs / per_second:8.0f}x" if theirs else " " * 17
-    print(f"{name:44} {seconds:9.4f} {per_second:9.5f} {pairs / seconds / 1e6:9.2f} {against}", flush=True)
+def three_nodes() -> None:
+    """The chain of 32 and 18 km for 3 s: warm start, and a thousand replicas in one call."""
+    chain = chain_scenario([32.0, 18.0])
+    judge(
+        "warm start, 3 nodes for 3 s, whole process",
+        spread([each.cpu_s for each in once(chain, 5)]),
+        ".2f",
+        "CPU s",
+        at_most=1.5,
+    )
+    seconds, _ = replicas(chain, 1_000)
+    judge("3 nodes for 3 s, 1,000 replicas in one call", spread(seconds), ".2f", "CPU s", at_most=5.0)
+
+
+def thousand_nodes() -> None:
+    """100 requests among 1,000 nodes for 10 s, in a process of its own with import and loading of kernels."""
+    name = "1,000 nodes, 100 requests, 10 s, whole process"
+    done = once(random_network(1_000, 1_250, 100, 10.0, 0.02))
+    judge(name, spread([each.cpu_s for each in done]), ".2f", "CPU s", at_most=60.0)
+    judge(
+        f"{name}: memory",
+        spread([int(each.output) / 1024 for each in done]),
+        ".0f",
+        "MiB",
+        at_most=1e9 / 2**20,
+    )
 
 
 def main() -> None:
-    before = time.process_time()
-    warm([(chain_scenario([32.0, 18.0]), ShortestPath())], Context())
-    print(f"compiling or loading the kernels: {time.process_time() - before:.2f} CPU s")
-    start = warm_start()
-    print(f"warm start, whole process: {start:.2f} CPU s, bound 1.5: {'met' if start <= 1.5 else 'NOT met'}")
-    print(f"{'case':44} {'CPU s':>9} {'per sim s':>9} {'M pairs/s':>9} {'MQNS':>7} {'faster':>9}")
-    row("3 nodes, 3 s, mean of 1,000", chain_scenario([32.0, 18.0]), 1_000, 0.309 / 3)
-    row("6 nodes, 3 pairs, 3 s, mean of 50", chain_scenario(SIX_NODES_KM, pairs=3), 50, 2.60 / 3)
+    chain = chain_scenario([32.0, 18.0])
+    show(
+        "compiling or loading the kernels",
+        f"{cpu_s(lambda: warm([(chain, ShortestPath())], Context())):.2f} CPU s",
+    )
+    three_nodes()
+    against_peer("(b) 6 nodes, 3 pairs, 3 s", chain_scenario(SIX_NODES_KM, pairs=3), 50, 2.60 / 3)
     for nodes, links, requests, theirs in ((16, 20, 2, 0.69), (64, 80, 6, 2.57), (128, 160, 12, 4.34)):
         scenario = random_network(nodes, links, requests, 1.0, 0.005)
-        row(f"random {nodes}/{links}, {requests} requests, 1 s, mean of 10", scenario, 10, theirs)
-    row("random 1,000/1,250, 100 requests, 10 s", random_network(1_000, 1_250, 100, 10.0, 0.02), 1, None)
+        against_peer(f"(c) {nodes} nodes, {links} links, {requests} requests, 1 s", scenario, 10, theirs)
+    thousand_nodes()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"largest memory of the process: {most:.0f} MB")
+    show("largest memory of this process", f"{most:.0f} MiB")
 
 
 if __name__ == "__main__":

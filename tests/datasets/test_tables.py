@@ -90,7 +90,7 @@ def test_the_data_folder_has_what_the_tables_say(monkeypatch):
 
 @needs_data
 @pytest.mark.data
-@pytest.mark.parametrize("folder", ["workloads", "graphs", "networks"])
+@pytest.mark.parametrize("folder", ["workloads", "graphs", "networks", "quantum"])
 def test_the_tables_list_every_data_file_of_the_folder(folder):
     listed = {file.folder_path for _, file in FILES}
     here = {path.relative_to(FOLDER).as_posix() for path in Path(FOLDER, folder).rglob("*") if path.is_file()}

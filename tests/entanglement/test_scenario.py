@@ -57,6 +57,26 @@ def test_timing_of_each_architecture() -> None:
         assert timing(20.0, name)[:4] == pytest.approx(figures), name
 
 
+def test_a_source_that_is_set_up_for_each_attempt() -> None:
+    """The same with 30 us: once per attempt, twice where two photons go one after another."""
+    expected = {
+        "dim_bk": (2.6e-4, 2.6e-4, 2.6e-4),
+        "dim_bk_sequence": (5.6e-4, 4.6e-4, 4.6e-4),
+        "dim_dual": (1.3e-4, 1.3e-4, 1.3e-4),
+        "sender_receiver": (2.3e-4, 1.3e-4, 2.3e-4),
+        "source_in_midpoint": (1.3e-4, 1.3e-4, 1.3e-4),
+    }
+    for name, figures in expected.items():
+        link = LinkHardware.model_validate({"architecture": name, "setup_s": 3e-5})
+        found = link_timing(20.0, link, NODE, NODE)
+        assert found[1:4] == pytest.approx(figures), name
+        assert found.success == timing(20.0, name).success
+        assert found.delay_s == pytest.approx(1e-4)
+        assert link_timing(0.0, link, NODE, NODE).interval_s >= 3e-5
+    with pytest.raises(ValidationError, match="setup_s"):
+        LinkHardware(setup_s=-1e-6)
+
+
 def test_a_short_link_waits_for_its_memories() -> None:
     assert timing(0.0, "dim_bk").interval_s == 2 * NODE.reset_s
     assert timing(0.0, "dim_dual").interval_s == NODE.reset_s

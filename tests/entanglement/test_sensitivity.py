@@ -86,6 +86,21 @@ def test_improvement_reaches_overrides_and_stays_in_bounds():
         EntanglementScenario.model_validate(improved(scenario, figure, 0.1).model_dump())
 
 
+def test_a_total_of_memories_is_a_figure_where_a_node_has_one():
+    """Twenty memories for two links are 22, eleven each; nodes that have none are left alone."""
+    raw = example().model_dump(exclude_unset=True)
+    raw["node_overrides"] = ({"node": "R", "hardware": {"memories": 20}},)
+    raw["links"] = {"pairs": 30}
+    scenario = EntanglementScenario.model_validate(raw)
+    found = improved(scenario, "memories", 0.1)
+    assert found.node_overrides[0].hardware.memories == 22
+    assert found.nodes.memories is None
+    gain = by_name(sensitivities(scenario, ShortestPath(), SEEDS[:4]))["nodes.memories"]
+    assert (gain.before, gain.after) == (20, 22)
+    assert gain.gain > 0
+    assert "nodes.memories" not in by_name(sensitivities(example(), ShortestPath(), SEEDS[:2]))
+
+
 FILE = """
 [study]
 name = "x"

@@ -24,7 +24,8 @@ def scenario_of(**keys: Any) -> EntanglementScenario:
 def metrics_of(scenario: EntanglementScenario, fidelity: float, pairs: int) -> dict[str, float]:
     """Metrics of pairs delivered evenly over the run."""
     time = np.linspace(0.0, 0.19, pairs)
-    one = PathRun(0, np.zeros(10, np.int64), 0, 0.0, 2, time, np.full(pairs, fidelity), np.zeros(pairs))
+    none = np.zeros((3, pairs))
+    one = PathRun(0, np.zeros(10, np.int64), 0, 0.0, 2, time, np.full(pairs, fidelity), np.zeros(pairs), none)
     return dict(outcome_of(scenario, [one], keep=False, rng=np.random.default_rng(3)).metrics)
 
 
@@ -74,7 +75,7 @@ def test_users_do_not_spoil_others_keys() -> None:
     scenario = EntanglementScenario.model_validate(raw)
     time, none = np.linspace(0.0, 0.9, 100), np.zeros(10, np.int64)
     runs = [
-        PathRun(place, none, 0, 0.0, 2, time, np.full(100, fidelity), np.zeros(100))
+        PathRun(place, none, 0, 0.0, 2, time, np.full(100, fidelity), np.zeros(100), np.zeros((3, 100)))
         for place, fidelity in enumerate((0.99, 0.6))
     ]
     both = outcome_of(scenario, runs, keep=False).metrics

@@ -172,11 +172,12 @@ def test_small_rates_are_told_and_not_rounded_away(tmp_path):
     [
         ("attempts = 80", "attempts = 0", "attempts", 5),
         ("success = 0.3", "success = 1.3", "success", 6),
-        ("[0.5, 0.6]", "[0.5]", "swap_success has 1 values for 2 repeaters", None),
+        ("[0.5, 0.6]", "[0.5]", "swap_success: has 1 values for 2 repeaters", 2),
+        ("[0.5, 0.6]", "[]", "swap_success: has 0 values for 2 repeaters", 2),
         ("[0.5, 0.6]", "[0.5, 1.6]", "swap_success", 2),
         ("[0.5, 0.6]", "0.0", "swap_success", 2),
         ("secret_key", "secret", "objective", 3),
-        ("[0.5, 0.6]", "0.5\nswap_delay_s = [0.1]", "swap_delay_s has 1 values for 2 repeaters", None),
+        ("[0.5, 0.6]", "0.5\nswap_delay_s = [0.1]", "has 1 values for 2 repeaters", 3),
         ("[0.5, 0.6]", "0.5\nswap_delay_s = [0.1, -0.1]", "swap_delay_s", 3),
         ("[0.5, 0.6]", "0.5\nslot_s = 0.0", "slot_s", 3),
     ],
@@ -186,15 +187,18 @@ def test_a_wrong_file_is_refused(tmp_path, old, new, message, line):
     file.write_text(FILE.replace(old, new, 1))
     with pytest.raises(BadInput, match=message) as error:
         plan_swaps(file)
-    if line:
-        assert error.value.problems[0].line == line
+    assert error.value.problems[0].line == line
 
 
-def test_a_path_without_any_good_order_says_so(tmp_path):
+@pytest.mark.parametrize("least", ["", "minimum_fidelity = 0.9\n"])
+def test_a_path_without_any_good_order_says_so(tmp_path, least):
+    """Told at the fidelity that is wanted, or at the objective that wants it, both in the third line."""
     file = tmp_path / "path.toml"
-    file.write_text(FILE.replace("0.985", "0.5"))
-    with pytest.raises(BadInput, match="no order gives a pair that counts"):
+    text = FILE.replace('objective = "secret_key"\n', least) if least else FILE
+    file.write_text(text.replace("0.985", "0.5"))
+    with pytest.raises(BadInput, match="no order gives a pair that counts") as error:
         plan_swaps(file)
+    assert error.value.problems[0].line == 3
 
 
 def test_too_long_a_path_is_not_enumerated():

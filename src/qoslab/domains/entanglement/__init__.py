@@ -83,10 +83,8 @@ registry.add_domain(
             ),
             Metric("rate_per_s", "1/s", "higher", "pairs delivered, whatever their fidelity"),
             Metric("fidelity", "", "higher", "mean fidelity of delivered pairs"),
-            Metric("key_rate_per_s", "1/s", "higher", "secret bits of BB84 on the pairs' mean Werner state"),
-            Metric(
-                "distillable_rate_per_s", "1/s", "higher", "perfect pairs by hashing their mean Werner state"
-            ),
+            Metric("key_rate_per_s", "1/s", "higher", "secret bits of BB84 on the pairs' mean state"),
+            Metric("distillable_rate_per_s", "1/s", "higher", "perfect pairs by hashing their mean state"),
             Metric(
                 "made_key_rate_per_s",
                 "1/s",

@@ -152,7 +152,8 @@ class Store(NamedTuple):
         taken_s: Until when each turn of a hop's fibre is taken, s, shape (n, most).
         counts: Counts by place, shape (10,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
-        delivered: When, fidelity, age of the oldest part, s, of each delivered pair, shape (3, deliveries).
+        delivered: When, fidelity, age of the oldest part, s, and probabilities of Z, X and Y of each delivered pair,
+            shape (6, deliveries).
         work: Room for six pair vectors, shape (6, 4).
         heap: Events to come.
     """
@@ -279,7 +280,7 @@ def make_store(hops: int, most: int, room: int, deliveries: int) -> Store:
         np.zeros((hops, most)),
         np.zeros(COUNTS, np.int64),
         np.zeros(1),
-        np.zeros((3, deliveries)),
+        np.zeros((6, deliveries)),
         np.zeros((6, 4)),
         heap(8 * room),
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.assignment import assigned_links
 from qoslab.domains.entanglement.links import LinkTiming, link_timing
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
 from qoslab.domains.entanglement.world import make_world
@@ -60,6 +61,13 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
     except BadInput as error:
         yield from (_at_network(problem) for problem in error.problems)
         return
+    try:
+        assigned_links(scenario, network, world.nodes, world.links, world.timings)
+    except BadInput as error:
+        for each in error.problems:
+            field = (each.field or "").removeprefix("scenario.")
+            yield Problem(message=each.message, field=field, hint=each.hint)
+        return
     for place in range(len(scenario.requests)):
         problem = _hopeless(scenario, world, place)
         if problem is not None:
@@ -67,16 +75,17 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
 
 
 def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
-    """What of a method does not fit a scenario: ranks that are given for more or fewer nodes than a path has.
+    """What of a method does not fit a scenario: ranks for other nodes, or cut-offs for other hops than a path has.
 
     Networks that every replication draws anew, or that come from a dataset, are not looked at.
 
     Args:
         scenario: The scenario.
-        method: The method; only one that is given `ranks`, or wants them, is looked at.
+        method: The method; only one that is given `ranks` or wants them, or cut-offs by hop, is looked at.
     """
     table = scenario.network
-    wants = getattr(method, "ranks", ()) or getattr(method, "order", "") == "ranks"
+    by_hop = isinstance(getattr(method, "cutoff_s", None), tuple)
+    wants = by_hop or bool(getattr(method, "ranks", ())) or getattr(method, "order", "") == "ranks"
     if not wants or table.random or table.dataset is not None:
         return
     view = make_world(scenario, Seed(), Context()).view
@@ -88,12 +97,14 @@ def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
             yield Problem(message=problem.message, field=name, hint=problem.hint)
         return
     for path in paths:
+        names = "-".join(view.network.nodes[node] for node in path.nodes)
+        which = f"the path {names} of request {path.request}"
         if len(path.ranks) != len(path.nodes):
-            names = "-".join(view.network.nodes[node] for node in path.nodes)
-            message = (
-                f"{len(path.ranks)} ranks do not fit the path {names} of request {path.request}: one each"
-            )
-            yield Problem(message=message, field="ranks")
+            yield Problem(message=f"{len(path.ranks)} ranks do not fit {which}: one each", field="ranks")
+            return
+        if by_hop and len(path.cutoffs_s()) != len(path.nodes) - 1:
+            message = f"{len(path.cutoffs_s())} cut-offs do not fit the {len(path.nodes) - 1} hops of {which}"
+            yield Problem(message=message, field="cutoff_s", hint="one number for all hops, or one each")
             return
 
 

@@ -151,6 +151,8 @@ def _consume(r: Run, record: int, side: int, now: float) -> int:
             s.delivered[0, s.head[1]] = now
             s.delivered[1, s.head[1]] = fidelity
             s.delivered[2, s.head[1]] = now - oldest
+            for error in range(1, 4):
+                s.delivered[2 + error, s.head[1]] = s.work[2, error]
             s.head[1] += 1
         else:
             status = NO_ROOM

@@ -38,11 +38,12 @@ class LinkTiming(NamedTuple):
 def link_timing(
     length_km: float, link: LinkHardware, first: NodeHardware, second: NodeHardware
 ) -> LinkTiming:
-    """Success and timing of one link, with a source that needs no set-up time.
+    """Success and timing of one link.
 
     A photon of each end reaches the midpoint of the detection architectures with its end's source efficiency and the
     loss of half the fibre; each is seen with the mean efficiency of the ends' detectors. In `sender_receiver` the
-    second end sends and the first receives; in `source_in_midpoint` both receive. Dark counts announce a share
+    second end sends and the first receives; in `source_in_midpoint` both receive. Each attempt begins with `setup_s` of
+    its source, each of the two in `dim_bk` and `dim_bk_sequence`. Dark counts announce a share
     `false_herald` of the other attempts, too, whose memories are wholly mixed.
 
     Args:
@@ -65,21 +66,22 @@ def _without_dark_counts(
 ) -> LinkTiming:
     delay = length_km / link.speed_km_per_s
     whole = 10.0 ** (-link.attenuation_db_per_km * length_km / 10.0)
-    reset = max(first.reset_s, second.reset_s)
+    reset, photon = max(first.reset_s, second.reset_s), delay + link.setup_s
     detectors = (first.detector_efficiency + second.detector_efficiency) / 2.0
     middle = 0.5 * first.source_efficiency * second.source_efficiency * detectors * detectors * whole
     architecture: Architecture = link.architecture
     if architecture == "dim_bk":
-        return LinkTiming(middle, max(2 * delay, 2 * reset), 2 * delay, 2 * delay, delay)
+        return LinkTiming(middle, max(2 * photon, 2 * reset), 2 * photon, 2 * photon, delay)
     if architecture == "dim_bk_sequence":
-        return LinkTiming(middle, max(5 * delay, 2 * reset), 4 * delay, 4 * delay, delay)
+        notice = 4 * delay + 2 * link.setup_s
+        return LinkTiming(middle, max(5 * delay + 2 * link.setup_s, 2 * reset), notice, notice, delay)
     if architecture == "dim_dual":
-        return LinkTiming(middle, max(delay, reset), delay, delay, delay)
+        return LinkTiming(middle, max(photon, reset), photon, photon, delay)
     if architecture == "sender_receiver":
         success = second.source_efficiency * first.detector_efficiency * whole
-        return LinkTiming(success, max(2 * delay, reset), delay, 2 * delay, delay)
+        return LinkTiming(success, max(delay + photon, reset), photon, delay + photon, delay)
     success = first.detector_efficiency * second.detector_efficiency * whole
-    return LinkTiming(success, max(delay, reset), delay, delay, delay)
+    return LinkTiming(success, max(photon, reset), photon, photon, delay)
 
 
 def single_pair_rate(timing: LinkTiming) -> float:

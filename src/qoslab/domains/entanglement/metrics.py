@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from qoslab.domains.entanglement.sharing.mesh import CLASHED
 if TYPE_CHECKING:
     from qoslab.domains.entanglement.model import PathRun
 
-__all__ = ["hashing_yield", "key_fraction", "outcome_of"]
+__all__ = ["bell_hashing_yield", "bell_key_fraction", "hashing_yield", "key_fraction", "outcome_of"]
 
 _COUNTERS = {
     "pairs_created": CREATED,
@@ -50,24 +50,77 @@ def _entropy(probabilities: Sequence[float]) -> float:
     return -sum(p * float(np.log2(p)) for p in probabilities if p > 0.0)
 
 
+def _werner(fidelity: float) -> list[float]:
+    return [fidelity, *[(1.0 - fidelity) / 3.0] * 3]
+
+
 def key_fraction(fidelity: float) -> float:
     """Key bits per pair of BB84 on a Werner pair: max(0, 1 - 2 h(Q)) with Q = (1 - w) / 2."""
-    error = 2.0 * (1.0 - fidelity) / 3.0
-    return max(0.0, 1.0 - 2.0 * _entropy([error, 1.0 - error])) if error < 0.5 else 0.0
+    return bell_key_fraction(_werner(fidelity))
+
+
+def bell_key_fraction(state: Sequence[float]) -> float:
+    """Key bits per pair of BB84 on a Bell-diagonal pair: max(0, 1 - h(e_Z) - h(e_X)) (Shor and Preskill 2000).
+
+    Args:
+        state: Probabilities of I, Z, X and Y: e_Z = P_X + P_Y and e_X = P_Z + P_Y. Of an error above one half nothing
+            is made.
+    """
+    errors = (min(0.5, state[2] + state[3]), min(0.5, state[1] + state[3]))
+    return max(0.0, 1.0 - sum(_entropy([error, 1.0 - error]) for error in errors))
 
 
 def hashing_yield(fidelity: float) -> float:
     """Perfect pairs per Werner pair by one-way hashing, at least 0: 1 - H(F, (1 - F) / 3 three times)."""
-    rest = (1.0 - fidelity) / 3.0
-    return max(0.0, 1.0 - _entropy([fidelity, rest, rest, rest])) if fidelity > 0.5 else 0.0
+    return bell_hashing_yield(_werner(fidelity))
 
 
-def _worth(request: IntArray, fidelity: FloatArray, yield_of: Callable[[float], float]) -> float:
+def bell_hashing_yield(state: Sequence[float]) -> float:
+    """Perfect pairs per Bell-diagonal pair by one-way hashing, at least 0: 1 - H(P_I, P_Z, P_X, P_Y).
+
+    Args:
+        state: Probabilities of I, Z, X and Y.
+    """
+    return max(0.0, 1.0 - _entropy(state))
+
+
+class _Got(NamedTuple):
+    """Delivered pairs.
+
+    Attributes:
+        request: Request of each, shape (pairs,).
+        fidelity: Fidelity of each, shape (pairs,).
+        errors: Probabilities of Z, X and Y of each, shape (3, pairs); None for Werner pairs.
+    """
+
+    request: IntArray
+    fidelity: FloatArray
+    errors: FloatArray | None
+
+    def of(self, place: int) -> _Got:
+        """Those of one request."""
+        own = self.request == place
+        return _Got(
+            self.request[own], self.fidelity[own], None if self.errors is None else self.errors[:, own]
+        )
+
+    def mean_state(self) -> list[float]:
+        """Probabilities of I, Z, X and Y of any of them."""
+        mean = float(self.fidelity.mean())
+        return _werner(mean) if self.errors is None else [mean, *self.errors.mean(axis=1).tolist()]
+
+    def states(self) -> FloatArray:
+        """Probabilities of I, Z, X and Y of each, shape (pairs, 4)."""
+        errors = [(1.0 - self.fidelity) / 3.0] * 3 if self.errors is None else self.errors
+        return np.stack([self.fidelity, *errors], axis=1)
+
+
+def _worth(got: _Got, yield_of: Callable[[Sequence[float]], float]) -> float:
     """What all pairs are worth: each request's by its own mean, as its users never mix theirs with others'."""
     total = 0.0
-    for place in np.unique(request):
-        own = fidelity[request == place]
-        total += len(own) * yield_of(float(own.mean()))
+    for place in np.unique(got.request):
+        own = got.of(int(place))
+        total += len(own.request) * yield_of(own.mean_state())
     return total
 
 
@@ -107,16 +160,13 @@ def _jobs(
     return metrics
 
 
-def _key_bits(
-    scenario: EntanglementScenario, request: IntArray, fidelity: FloatArray, rng: np.random.Generator
-) -> int:
-    """Secret bits that the users of all requests make of their pairs, each taken as a Werner pair of its fidelity."""
+def _key_bits(scenario: EntanglementScenario, got: _Got, rng: np.random.Generator) -> int:
+    """Secret bits that the users of all requests make of their pairs."""
     assert scenario.keys is not None
-    rules, bits = KeyRules(**scenario.keys.model_dump()), 0
+    errors = scenario.keys.errors or ("alike" if got.errors is None else "apart")
+    rules, bits = KeyRules(**scenario.keys.model_dump(exclude={"errors"}), errors=errors), 0
     for place in range(len(scenario.requests)):
-        own = fidelity[request == place]
-        rest = (1.0 - own) / 3.0
-        bits += len(make_key(np.stack([own, rest, rest, rest], axis=1), rules, rng).alice)
+        bits += len(make_key(got.of(place).states(), rules, rng).alice)
     return bits
 
 
@@ -149,6 +199,10 @@ def outcome_of(
     enough = columns[1] >= np.array([each.fidelity for each in scenario.requests])[request.astype(np.int64)]
     jobs = _jobs(scenario, arrivals, request[enough], columns[0][enough])
     request, (time, fidelity, age) = request[late].astype(np.int64), (column[late] for column in columns)
+    errors = None
+    if scenario.memory.state == "bell_diagonal":
+        errors = np.concatenate([each.errors for each in runs] or [np.zeros((3, 0))], axis=1)[:, late]
+    pairs = _Got(request, fidelity, errors)
     least = np.array([each.fidelity for each in scenario.requests])[request]
     counts: dict[str, int] = {
         name: sum(int(each.counts[at]) for each in runs) for name, at in _COUNTERS.items()
@@ -162,15 +216,15 @@ def outcome_of(
     metrics: dict[str, Any] = {
         "rate_per_s": len(time) / window,
         "useful_rate_per_s": float(useful.sum()),
-        "key_rate_per_s": _worth(request, fidelity, key_fraction) / window,
-        "distillable_rate_per_s": _worth(request, fidelity, hashing_yield) / window,
+        "key_rate_per_s": _worth(pairs, bell_key_fraction) / window,
+        "distillable_rate_per_s": _worth(pairs, bell_hashing_yield) / window,
     }
     if len(time):
         metrics |= {"fidelity": mean, "latency_s": float(age.mean())}
         metrics["teleportation_fidelity"] = teleportation_fidelity(mean)
         metrics["latency_p95_s"] = float(np.quantile(age, 0.95))
     if scenario.keys is not None and rng is not None:
-        metrics["made_key_rate_per_s"] = _key_bits(scenario, request, fidelity, rng) / window
+        metrics["made_key_rate_per_s"] = _key_bits(scenario, pairs, rng) / window
     if len(useful) > 1:
         metrics["fairness_jain"] = jain(useful)
     metrics |= jobs

@@ -89,6 +89,7 @@ class PathRun:
         time_s: When each pair was delivered, shape (pairs,), with those of the warm-up.
         fidelity: Fidelity of each, shape (pairs,).
         age_s: Time since the oldest part of each was created, s, shape (pairs,).
+        errors: Probabilities of Z, X and Y of each, which with its fidelity are its state, shape (3, pairs).
     """
 
     request: int
@@ -99,6 +100,7 @@ class PathRun:
     time_s: FloatArray
     fidelity: FloatArray
     age_s: FloatArray
+    errors: FloatArray
 
 
 def physics_of(scenario: EntanglementScenario) -> Physics:
@@ -152,9 +154,17 @@ def run_path(
         message = f"{counts[CREATED]} pairs were created, {ended} ended and {live} are left"
         raise RuntimeError(message)
     done = int(store.head[1])
-    time, fidelity, age = (row[:done].copy() for row in store.delivered)
+    time, fidelity, age, *errors = store.delivered[:, :done].copy()
     return PathRun(
-        request, counts, live, float(store.held_s[0]), 2 * int(chain.width.sum()), time, fidelity, age
+        request=request,
+        counts=counts,
+        in_memory=live,
+        held_s=float(store.held_s[0]),
+        memories=2 * int(chain.width.sum()),
+        time_s=time,
+        fidelity=fidelity,
+        age_s=age,
+        errors=np.array(errors),
     )
 
 
@@ -251,10 +261,10 @@ def _sharing(
         context.check_time()
         found = run_group(world, group, scenario.memory, seed, span, physics)
         for place, path in enumerate(group.paths):
-            time, fidelity, age = found.delivered[:3, found.delivered[3] == place]
+            time, fidelity, age, _, *errors = found.delivered[:, found.delivered[3] == place]
             totals = (found.in_memory, found.held_s, found.memories) if place == 0 else (0, 0.0, 0)
             counts = found.counts if place == 0 else np.zeros_like(found.counts)
-            runs.append(PathRun(path.request, counts, *totals, time, fidelity, age))
+            runs.append(PathRun(path.request, counts, *totals, time, fidelity, age, np.array(errors)))
             load[list(group.links[place])] += float((time >= span[0]).sum())
     return runs, load
 
@@ -317,7 +327,8 @@ def _decided(
         first = request == 0
         totals = (found.in_memory, found.held_s, found.memories) if first else (0, 0.0, 0)
         counts = found.counts if first else np.zeros_like(found.counts)
-        runs.append(PathRun(request, counts, *totals, columns[0], columns[1], columns[2]))
+        errors = np.array([each.errors for each in own], np.float64).reshape(-1, 3).T
+        runs.append(PathRun(request, counts, *totals, columns[0], columns[1], columns[2], errors))
     for each in found.deliveries:
         np.add.at(load, list(each.links), float(each.time_s >= span[0]))
     return runs, load

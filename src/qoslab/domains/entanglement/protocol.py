@@ -134,9 +134,11 @@ class PathPlan:
         request: Place of the request in `View.requests`.
         nodes: Node indices from source to target.
         ranks: Order of swapping, one per node; lower ranks first, both ends highest. Empty: as soon as possible.
-        width: Memories of each link that the path may use, one per hop. Empty: its share of all.
+        width: Memories of each link that the path may use, one per hop. Empty: its share of those that no other path
+            asks for, by the scenario's `memory.allocation`.
         rounds: Rounds of purification of each link's pairs, one per hop. Empty: none.
-        cutoff_s: Age at which a waiting pair is dropped, s; infinite for the coherence time alone.
+        cutoff_s: Age at which a link's waiting pair is dropped, s, for all hops or one per hop; infinite for the
+            coherence time alone.
         purification: How the rounds are done.
         wait_s: Longest wait for a swap of each repeater's pair to the left, then to the right, two per repeater, s.
             The clock starts when the pair could be swapped. Empty: no limit.
@@ -148,10 +150,16 @@ class PathPlan:
     ranks: tuple[int, ...] = ()
     width: tuple[int, ...] = ()
     rounds: tuple[int, ...] = ()
-    cutoff_s: float = float("inf")
+    cutoff_s: float | tuple[float, ...] = float("inf")
     purification: Purification = Purification()
     wait_s: tuple[float, ...] = ()
     segments: tuple[Segment, ...] = ()
+
+    def cutoffs_s(self) -> tuple[float, ...]:
+        """The age at which each hop's pairs are dropped, s."""
+        if isinstance(self.cutoff_s, tuple):
+            return self.cutoff_s
+        return (self.cutoff_s,) * (len(self.nodes) - 1)
 
 
 @dataclass(frozen=True)

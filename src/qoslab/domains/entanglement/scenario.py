@@ -35,7 +35,10 @@ class LinkHardware(Part):
     attenuation_db_per_km: float = Field(0.2, ge=0, description="loss of the fibre")
     speed_km_per_s: float = Field(200_000.0, gt=0, description="speed of light in the fibre")
     initial_fidelity: float = Field(0.99, ge=0.25, le=1, description="fidelity of a pair when it is created")
-    pairs: int = Field(1, ge=1, description="memories at each end that serve this link")
+    pairs: int = Field(
+        1, ge=1, description="memories at each end that serve this link, at a node without a total of its own"
+    )
+    setup_s: float = Field(0.0, ge=0, description="time to set a source up for each attempt")
     at_once: int | None = Field(
         None, ge=1, description="pairs of memories that may try at the same time; all of them if left out"
     )
@@ -57,6 +60,11 @@ class NodeHardware(Part):
     reset_s: float = Field(1e-6, ge=0, description="time before a memory can emit again")
     coherence_s: float = Field(
         0.02, gt=0, description="time constant of a memory, and the age it is dropped at"
+    )
+    memories: int | None = Field(
+        None,
+        ge=1,
+        description="memories of the node, assigned to its links (memory.assignment); links.pairs for each if left out",
     )
     swap_success: float = Field(0.5, ge=0, le=1, description="probability that a swap succeeds")
     swap_delay_s: float = Field(
@@ -98,6 +106,16 @@ class Memory(Part):
         description="which of several pairs a node swaps: the one that waited longest, that of the first "
         "memory, the oldest, the freshest, that of the highest expected fidelity, any; left out: the one that waited "
         "longest, and in slots what each method does, mostly the best",
+    )
+    assignment: Literal["equal", "demand", "length", "time", "links"] = Field(
+        "equal",
+        description="how nodes that have nodes.memories assign them to their links: equally; by the demand of the "
+        "requests whose paths of fewest hops use a link; by its length; by its mean time to a pair; as links.pairs has",
+    )
+    allocation: Literal["equal", "demand"] = Field(
+        "equal",
+        description="how a link's memories are allocated to planned paths over it that do not say how many they want, "
+        "with buffer_space: equally, the first paths one more where some are left, or by their requests' demand",
     )
     multiplexing: Literal["buffer_space", "statistical", "dynamic", "dynamic_weighted", "time"] = Field(
         "buffer_space",
@@ -156,6 +174,11 @@ class Keys(Part):
     tested: float = Field(0.1, gt=0, lt=1, description="share of the sifted bits that is compared in public")
     secrecy: float = Field(1e-9, gt=0, lt=1, description="distance from a perfect key that is allowed")
     correctness: float = Field(1e-12, gt=0, lt=1, description="probability that the two keys differ")
+    errors: Literal["alike", "apart"] | None = Field(
+        None,
+        description="whether errors in both bases are taken to be alike, or estimated apart; left out: alike for "
+        "Werner states, apart for Bell-diagonal ones",
+    )
 
 
 class Request(Part):

@@ -57,10 +57,12 @@ FIGURES: Mapping[str, tuple[type, _Change]] = {
     "attenuation_db_per_km": (LinkHardware, _less),
     "initial_fidelity": (LinkHardware, _purer),
     "false_herald": (LinkHardware, _less),
+    "setup_s": (LinkHardware, _less),
     "pairs": (LinkHardware, _more),
+    "memories": (NodeHardware, _more),
 }
 """Hardware figures, whose they are, and what it means to improve one by a share: times and counts of memories grow,
-probabilities grow up to 1, losses, dark counts and reset times fall, and a fidelity's distance from 1 falls."""
+probabilities grow up to 1, losses, dark counts, reset and set-up times fall, and a fidelity's distance from 1 falls."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def improved(scenario: EntanglementScenario, figure: str, by: float) -> Entangle
     common, special = ("nodes", "node_overrides") if of is NodeHardware else ("links", "link_overrides")
 
     def better(hardware: Any) -> Any:
-        return hardware.model_copy(update={figure: change(getattr(hardware, figure), by)})
+        value = getattr(hardware, figure)
+        return hardware if value is None else hardware.model_copy(update={figure: change(value, by)})
 
     overrides = tuple(
         each.model_copy(update={"hardware": better(each.hardware)}) for each in getattr(scenario, special)
@@ -135,15 +138,24 @@ def sensitivities(
     for figure, (of, _) in FIGURES.items():
         part = "nodes" if of is NodeHardware else "links"
         better = improved(scenario, figure, by)
-        before, after = (float(getattr(getattr(each, part), figure)) for each in (scenario, better))
+        if better == scenario:
+            continue
+        before, after = (_value(each, part, figure) for each in (scenario, better))
         # One memory more of two is no change by 10 %.
-        if better == scenario or (figure == "pairs" and after > before * (1.0 + by) + 1e-9):
+        if figure in ("pairs", "memories") and after > before * (1.0 + by) + 1e-9:
             continue
         difference = _values(better, method, seeds, metric, context) - base
         mean, half = float(difference.mean()), _half_width(difference)
         percent = 100.0 * mean / base.mean() if base.mean() else math.nan
         gains.append(Gain(f"{part}.{figure}", before, after, mean, mean - half, mean + half, float(percent)))
     return sorted(gains, key=lambda each: (-each.gain, each.figure))
+
+
+def _value(scenario: EntanglementScenario, part: str, figure: str) -> float:
+    """A figure of what has no override; the first override's where only some nodes have it."""
+    special = scenario.node_overrides if part == "nodes" else scenario.link_overrides
+    every = (getattr(scenario, part), *(each.hardware for each in special))
+    return float(next(value for each in every if (value := getattr(each, figure)) is not None))
 
 
 def _values(

@@ -71,6 +71,7 @@ class Delivery(NamedTuple):
         fidelity: How good.
         age_s: Time since its oldest part was created, s.
         links: The links whose pairs it was made of.
+        errors: Probabilities of Z, X and Y.
     """
 
     request: int
@@ -78,6 +79,7 @@ class Delivery(NamedTuple):
     fidelity: float
     age_s: float
     links: tuple[int, ...]
+    errors: tuple[float, float, float]
 
 
 @dataclass
@@ -265,10 +267,15 @@ class Slots:
 
     def fidelity(self, pair: _Pair, now: float) -> float:
         """Fidelity of a pair if both qubits were used now."""
+        return self._used(pair, now)[0]
+
+    def _used(self, pair: _Pair, now: float) -> list[float]:
+        """State of a pair whose two qubits are used now."""
         state = pair.state
         for end in pair.ends:
             state = self._stored(state, end, now)
-        return float(state[0])
+        found: list[float] = state.tolist()
+        return found
 
     def _stored(self, state: FloatArray, end: _End, now: float) -> FloatArray:
         errors = np.zeros(4)
@@ -549,7 +556,10 @@ class Slots:
             place = min(places, key=lambda each: (self.wanted(each, now) == 0, self.got[each]))
             self.got[place] += 1
             self.run.counts[DELIVERED] += 1
-            found = Delivery(place, now, self.fidelity(pair, now), now - pair.oldest_s, pair.links)
+            fidelity, *errors = self._used(pair, now)
+            found = Delivery(
+                place, now, fidelity, now - pair.oldest_s, pair.links, (errors[0], errors[1], errors[2])
+            )
             queue = self.jobs[place]
             if queue is not None and found.fidelity >= self.view.requests[place].fidelity:
                 queue.take(now)

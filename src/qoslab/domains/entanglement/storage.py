@@ -171,7 +171,7 @@ def _werner(c: Chain, s: Store, record: int, physics: Physics) -> float:
 
 @kernel(once=True)
 def _bell(c: Chain, s: Store, record: int, physics: Physics) -> float:
-    """Fidelity of the Bell-diagonal state; Pauli errors commute, so their order does not matter."""
+    """Fidelity of the Bell-diagonal state in `work[2]`; Pauli errors commute, so their order does not matter."""
     errors, total, spare, part = s.work[1], s.work[2], s.work[3], s.work[4]
     bell_of_werner(1.0, total)
     while record >= 0:
@@ -196,7 +196,7 @@ def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) 
 
     Args:
         c: The path.
-        s: The store.
+        s: The store; `work[2]` is the pair's state afterwards, all others are used up.
         record: The record at one end.
         side: Which end.
         physics: Rules.
@@ -210,4 +210,6 @@ def pair_fidelity(c: Chain, s: Store, record: int, side: int, physics: Physics) 
         at = s.beside[RIGHT, at]
     if physics.bell == 1:
         return oldest, _bell(c, s, record, physics)
-    return oldest, fidelity_of_werner(_werner(c, s, record, physics))
+    w = _werner(c, s, record, physics)
+    bell_of_werner(w, s.work[2])
+    return oldest, fidelity_of_werner(w)

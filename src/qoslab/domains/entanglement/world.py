@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,11 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
+from qoslab.domains.entanglement.assignment import allocated, assigned_links, demands
 from qoslab.domains.entanglement.chain import NESTED, PUMPING, Chain, FloatArray, IntArray
 from qoslab.domains.entanglement.links import link_timing
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
-from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
+from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, Memory, NodeHardware
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS
 from qoslab.graphs.network import Network
 from qoslab.graphs.spec import build
@@ -35,6 +37,7 @@ class World:
         nodes: What each node has.
         index: Link between two nodes, by (lower, higher).
         view: What a method sees.
+        memory: What happens to stored qubits, and whose they are.
     """
 
     network: Network
@@ -42,6 +45,7 @@ class World:
     nodes: tuple[NodeHardware, ...]
     index: dict[tuple[int, int], int]
     view: View
+    memory: Memory
 
 
 def _refuse(message: str, field: str, hint: str = "") -> BadInput:
@@ -49,10 +53,11 @@ def _refuse(message: str, field: str, hint: str = "") -> BadInput:
 
 
 def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> World:
-    """The network that a seed draws, and its hardware.
+    """The network that a seed draws, and its hardware; links have the memories that their nodes assign to them.
 
     Raises:
-        BadInput: A link without length, a directed network, or an override or request that names what is not there.
+        BadInput: A link without length, a directed network, an override or request that names what is not there, or
+            a node of too few memories.
     """
     network = build(scenario.network, seed.generator("network"), dataset=context.dataset)
     if network.directed:
@@ -66,26 +71,25 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
         nodes[_place(places, node.node, "scenario.node_overrides")] = node.hardware
     links = [scenario.links] * network.m
     for each in scenario.link_overrides:
-        ends = sorted(_place(places, name, "scenario.link_overrides") for name in (each.source, each.target))
-        if (ends[0], ends[1]) not in index:
+        pair = sorted(_place(places, name, "scenario.link_overrides") for name in (each.source, each.target))
+        if (pair[0], pair[1]) not in index:
             message = f"there is no link between {each.source!r} and {each.target!r}"
             raise _refuse(message, "scenario.link_overrides")
-        links[index[ends[0], ends[1]]] = each.hardware
+        links[index[pair[0], pair[1]]] = each.hardware
     for request in scenario.requests:
         for name in (request.source, request.target):
             _place(places, name, "scenario.requests")
-    ends_of = zip(network.tail, network.head, lengths, links, strict=True)
-    timings = tuple(
-        link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends_of
-    )
-    widths = tuple(link.pairs for link in links)
-    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=tuple(links))
-    return World(network, tuple(links), tuple(nodes), index, view)
+    ends = zip(network.tail, network.head, lengths, links, strict=True)
+    timings = tuple(link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends)
+    assigned = assigned_links(scenario, network, nodes, links, timings)
+    widths = tuple(link.pairs for link in assigned)
+    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=assigned)
+    return World(network, assigned, tuple(nodes), index, view, scenario.memory)
 
 
 def world_of(view: View) -> World:
-    """The world that a view shows."""
-    return World(view.network, view.links, view.hardware, _index(view.network), view)
+    """The world that a view shows; of its memories' rules it has none."""
+    return World(view.network, view.links, view.hardware, _index(view.network), view, Memory())
 
 
 def _index(network: Network) -> dict[tuple[int, int], int]:
@@ -125,19 +129,19 @@ def links_of(world: World, path: PathPlan) -> list[int]:
 
 
 def widths(world: World, plan: Plan) -> list[tuple[list[int], list[int]]]:
-    """Links and memories of each path: what it asks for, or an equal share of what its links have.
+    """Links and memories of each path: what it asks for, or its share of what the others leave on its links.
+
+    Shares are those of `memory.allocation`. With MQNS's rules they are the same for all paths, and what is left idles.
 
     Raises:
         BadInput: A path that cannot be, or more memories than there are.
     """
     links = [links_of(world, path) for path in plan.paths]
-    sharing = np.zeros(world.network.m, np.int64)
-    for each in links:
-        np.add.at(sharing, each, 1)
+    shares = _shares(world, plan, links)
     used = np.zeros(world.network.m, np.int64)
     found = []
-    for path, each in zip(plan.paths, links, strict=True):
-        share = list(path.width) or [world.links[link].pairs // int(sharing[link]) for link in each]
+    for place, (path, each) in enumerate(zip(plan.paths, links, strict=True)):
+        share = list(path.width) or [shares[link][place] for link in each]
         if len(share) != len(each) or min(share) < 1:
             message = f"a path of {len(each)} hops has memories {share}: at least one for each hop is needed"
             raise _refuse(message, "plan.width", "links.pairs is shared among the paths that use a link")
@@ -149,6 +153,34 @@ def widths(world: World, plan: Plan) -> list[tuple[list[int], list[int]]]:
         message = f"paths use {used[over[0]]} memories of link {name}, which has {world.links[over[0]].pairs}"
         raise _refuse(message, "plan.width")
     return found
+
+
+def _shares(world: World, plan: Plan, links: Sequence[Sequence[int]]) -> dict[int, dict[int, int]]:
+    """Memories of each link for each of its paths that do not say how many they want, by their places in the plan."""
+    sharing, left = dict[int, list[int]](), dict[int, int]()
+    for place, (path, each) in enumerate(zip(plan.paths, links, strict=True)):
+        for hop, link in enumerate(each):
+            left.setdefault(link, world.links[link].pairs)
+            sharing.setdefault(link, [])
+            if not path.width:
+                sharing[link].append(place)
+            elif hop < len(path.width):
+                left[link] -= path.width[hop]
+    if world.memory.compat == "mqns":
+        return {
+            link: dict.fromkeys(places, left[link] // len(places))
+            for link, places in sharing.items()
+            if places
+        }
+    weights = [1.0] * len(plan.paths)
+    if world.memory.allocation == "demand":
+        wanted = demands(world.view.requests, "scenario.memory.allocation")
+        count = Counter(path.request for path in plan.paths)
+        weights = [wanted[path.request] / count[path.request] for path in plan.paths]
+    return {
+        link: dict(zip(places, allocated(left[link], [weights[place] for place in places]), strict=True))
+        for link, places in sharing.items()
+    }
 
 
 def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence[int]) -> Chain:
@@ -173,8 +205,12 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
     if len(waits) != 2 * (hops - 1) or not all(wait > 0 for wait in waits):
         message = f"a path of {hops - 1} repeaters has longest waits {list(waits)}: two each, above 0"
         raise _refuse(message, "plan.wait_s")
-    if not path.cutoff_s > 0:
-        msg = f"a cut-off of {path.cutoff_s:g} s leaves no pair"
+    cutoffs = path.cutoffs_s()
+    if len(cutoffs) != hops:
+        message = f"a path of {hops} hops has cut-offs {list(cutoffs)}: one number for all, or one each"
+        raise _refuse(message, "plan.cutoff_s")
+    if not min(cutoffs) > 0:
+        msg = f"a cut-off of {min(cutoffs):g} s leaves no pair"
         raise _refuse(msg, "plan.cutoff_s")
     ranks = path.ranks or (1, *[0] * (hops - 1), 1)
     if len(ranks) != hops + 1 or max(ranks) not in (ranks[0], ranks[-1]) or ranks[0] != ranks[-1]:
@@ -197,7 +233,7 @@ def chain_of(world: World, path: PathPlan, links: Sequence[int], share: Sequence
         success=np.array([each.success for each in timing]),
         interval_s=np.array([each.interval_s for each in timing]),
         notify_s=np.array([(each.notify_first_s, each.notify_second_s) for each in timing]),
-        life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), path.cutoff_s),
+        life_s=np.minimum(np.minimum(coherence[:-1], coherence[1:]), cutoffs),
         width=np.array(share, np.int64),
         fidelity=np.array([each.fidelity for each in timing]),
         readout=np.array([node.readout_fidelity for node in nodes]),

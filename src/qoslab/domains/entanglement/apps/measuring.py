@@ -26,12 +26,14 @@ class Raw(NamedTuple):
         bob: His, shape (n,).
         second: Which of the two bases or settings each bit was measured in, shape (n,).
         chsh: The correlation S that E91 saw; None in BB84 or where some setting was never met.
+        met: How often the rarest of its four settings was met.
     """
 
     alice: Bits
     bob: Bits
     second: NDArray[np.bool_]
     chsh: float | None = None
+    met: int = 0
 
 
 def error_rates(pairs: FloatArray) -> FloatArray:
@@ -78,8 +80,10 @@ def sift_e91(pairs: FloatArray, rng: np.random.Generator) -> Raw:
     bob = alice ^ (rng.random(len(pairs)) < (1 - correlation(pairs, a, b)) / 2).astype(np.uint8)
     product = 1.0 - 2.0 * (alice ^ bob)
     seen: float | None = 0.0
+    met = len(pairs)
     for i, j, sign in ((0, 0, 1), (0, 2, -1), (2, 0, 1), (2, 2, 1)):
         here = (settings[0] == i) & (settings[1] == j)
+        met = min(met, int(here.sum()))
         seen = seen + sign * float(product[here].mean()) if seen is not None and here.any() else None
     same = settings[0] == settings[1] + 1
-    return Raw(alice[same], bob[same], settings[0][same] == 2, seen)
+    return Raw(alice[same], bob[same], settings[0][same] == 2, seen, met)

@@ -22,6 +22,8 @@ Order = Literal[
     "asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored", "optimised", "ranks"
 ]
 
+_CutOff = Annotated[float, Field(ge=0)]
+
 
 def swap_ranks(order: Order, repeaters: int) -> tuple[int, ...]:
     """Ranks of a path's nodes, both ends highest.
@@ -57,12 +59,13 @@ def _both_ends_highest(ranks: tuple[int, ...]) -> tuple[int, ...]:
 @method("entanglement", "shortest_path", summary="the shortest path, with a chosen swap order", origin="ours")
 @dataclass(frozen=True)
 class ShortestPath:
-    """Dijkstra's path for each request; memories of a link are shared equally by the paths over it.
+    """Dijkstra's path for each request; memories of a link are shared by the paths over it.
 
     Attributes:
         order: Which repeaters swap first; `optimised` is the order that dynamic programming finds.
         ranks: With order `ranks`, the rank of every node of the path, lower first, both ends highest.
-        cutoff_s: Age at which a pair is dropped, s; 0 for the coherence time alone.
+        cutoff_s: Age at which a link's pair is dropped, s, for all hops or one number per hop of every path; 0 for the
+            coherence time alone.
         cost: What makes a path short: hops, km, the links' mean times to a pair, or -ln of their success or fidelity.
         rounds: Rounds of purification of every link's pairs; nested rounds need 2^rounds memories, pumping needs 2.
         scheme: Circuit of purification.
@@ -74,7 +77,7 @@ class ShortestPath:
 
     order: Order = "asap"
     ranks: Annotated[tuple[int, ...], AfterValidator(_both_ends_highest)] = ()
-    cutoff_s: Annotated[float, Field(ge=0)] = 0.0
+    cutoff_s: _CutOff | tuple[_CutOff, ...] = 0.0
     cost: Metric = "hops"
     rounds: Annotated[int, Field(ge=0, le=8)] = 0
     scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
@@ -92,6 +95,9 @@ class ShortestPath:
         if (self.order == "ranks") != bool(self.ranks):
             message = "ranks belong to order = 'ranks', and that order needs them"
             raise BadInput(Problem(message=message, field="method.ranks"))
+        given = self.cutoff_s if isinstance(self.cutoff_s, tuple) else (self.cutoff_s,)
+        ages = tuple(age or float("inf") for age in given)
+        cutoff = ages if isinstance(self.cutoff_s, tuple) else ages[0]
         cost = path_cost(view, self.cost)
         paths = []
         for place, request in enumerate(view.requests):
@@ -111,7 +117,7 @@ class ShortestPath:
                 tuple(found.nodes),
                 ranks,
                 rounds=(self.rounds,) * hops if self.rounds else (),
-                cutoff_s=self.cutoff_s or float("inf"),
+                cutoff_s=cutoff,
                 purification=Purification(self.scheme, self.schedule, self.enough),
                 wait_s=(self.wait_s,) * (2 * hops - 2) if self.wait_s else (),
                 segments=(Segment(0, hops, self.end_rounds),) if self.end_rounds and hops > 1 else (),

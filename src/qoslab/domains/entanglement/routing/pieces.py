@@ -52,9 +52,10 @@ def pieces_of(paths: Sequence[PathPlan]) -> dict[Ends, Piece]:
     """
     found: dict[Ends, Piece] = {}
     for path in paths:
+        cutoffs = path.cutoffs_s()
         for (first, last), rounds, enough in _spans(path):
             key = key_of(path.nodes[first], path.nodes[last])
-            life = path.cutoff_s if last == first + 1 else math.inf
+            life = cutoffs[first] if last == first + 1 else math.inf
             new = Piece(rounds, path.purification, enough, life, _wait_s(path, first, last))
             old = found.get(key, new)
             most = new if new.rounds > old.rounds else old

@@ -191,6 +191,8 @@ def _consume(r: SharedRun, end: int, partner: int, paths: int, now: float) -> in
             s.delivered[1, s.head[1]] = fidelity
             s.delivered[2, s.head[1]] = now - oldest
             s.delivered[3, s.head[1]] = float(path)
+            for error in range(1, 4):
+                s.delivered[3 + error, s.head[1]] = s.work[1, error]
             s.head[1] += 1
         else:
             status = _NO_ROOM

@@ -141,7 +141,8 @@ class Pairs(NamedTuple):
         got: Pairs delivered to each path, shape (P,).
         counts: Counts by place, shape (11,).
         held_s: Time that memories held pairs in the measured time, s, shape (1,).
-        delivered: When, fidelity, age of the oldest part, s, and path of each delivered pair, shape (4, deliveries).
+        delivered: When, fidelity, age of the oldest part, s, path, and probabilities of Z, X and Y of each delivered
+            pair, shape (7, deliveries).
         work: Room for six pair vectors, shape (6, 4).
         heap: Events to come.
     """
@@ -274,7 +275,7 @@ def make_pairs(c: Mesh, room: int, widest: int, most: int, deliveries: int) -> P
         np.zeros(paths, np.int64),
         np.zeros(SHARED_COUNTS, np.int64),
         np.zeros(1),
-        np.zeros((4, deliveries)),
+        np.zeros((7, deliveries)),
         np.zeros((6, 4)),
         heap(8 * room),
     )

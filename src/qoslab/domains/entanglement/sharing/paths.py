@@ -79,7 +79,8 @@ class Shared(NamedTuple):
         in_memory: Pairs that lived at the horizon.
         held_s: Memory time that held pairs after the warm-up, s.
         memories: Memories of the group's links.
-        delivered: When, fidelity, age of the oldest part, s, and path within the group, shape (4, pairs).
+        delivered: When, fidelity, age of the oldest part, s, path within the group, and probabilities of Z, X and Y,
+            shape (7, pairs).
     """
 
     counts: NDArray[np.int64]

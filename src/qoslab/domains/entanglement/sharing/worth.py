@@ -123,7 +123,7 @@ def _compose_memory(c: Mesh, s: Pairs, end: int, noise: int) -> None:
 
 @kernel
 def _bell(c: Mesh, s: Pairs, end: int, noise: int) -> float:
-    """Fidelity of the Bell-diagonal state of the records from `end` on; Pauli errors commute."""
+    """Fidelity of the Bell-diagonal state of the records from `end` on, in `work[1]`; Pauli errors commute."""
     bell_of_werner(1.0, s.work[1])
     at = end
     while at >= 0:
@@ -162,7 +162,7 @@ def pair_fidelity(c: Mesh, s: Pairs, end: int, physics: Physics) -> tuple[float,
 
     Args:
         c: The paths.
-        s: The store.
+        s: The store; `work[1]` is the pair's state afterwards, all others are used up.
         end: One of the pair's two ends.
         physics: Rules.
     """
@@ -172,7 +172,9 @@ def pair_fidelity(c: Mesh, s: Pairs, end: int, physics: Physics) -> tuple[float,
         at = s.beside[at ^ 1]
     if physics.bell == 1:
         return oldest, _bell(c, s, end, physics.noise)
-    return oldest, fidelity_of_werner(_werner(c, s, end, physics.noise))
+    w = _werner(c, s, end, physics.noise)
+    bell_of_werner(w, s.work[1])
+    return oldest, fidelity_of_werner(w)
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qoslab.core.errors import BadInput, Problem
+from qoslab.core.errors import BadInput
 from qoslab.core.located import read_toml, validate
 from qoslab.domains.entanglement.swaporder.path import PathFile
 from qoslab.domains.entanglement.swaporder.plan import ALGORITHMS, plan
@@ -29,7 +29,8 @@ def plan_swaps(path: Path, *, all_trees: bool = False) -> list[dict[str, Any]]:
     if best <= 0:
         message = "no order gives a pair that counts: all stay below the fidelity that is needed"
         hint = "lower minimum_fidelity, allow purification_rounds, or state better links"
-        raise BadInput(Problem(message=message, path=path, field="minimum_fidelity", hint=hint))
+        field = "minimum_fidelity" if "minimum_fidelity" in document.tree else "objective"
+        raise BadInput(document.problem((field,), message, hint=hint))
     plans.sort(key=lambda found: -found.value)
     return [
         {

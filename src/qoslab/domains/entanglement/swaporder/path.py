@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from qoslab.core.scenario import Part
 
@@ -57,14 +57,16 @@ class PathFile(Part):
         0, ge=0, le=4, description="most rounds of purification that a segment may get"
     )
 
-    @model_validator(mode="after")
-    def _swaps_fit(self) -> PathFile:
-        for name in ("swap_success", "swap_delay_s"):
-            given = getattr(self, name)
-            if isinstance(given, tuple) and len(given) != len(self.link) - 1:
-                message = f"{name} has {len(given)} values for {len(self.link) - 1} repeaters"
-                raise ValueError(message)
-        return self
+    @field_validator("swap_success", "swap_delay_s")
+    @classmethod
+    def _one_per_repeater(
+        cls, given: float | tuple[float, ...], info: ValidationInfo
+    ) -> float | tuple[float, ...]:
+        links = info.data.get("link")
+        if isinstance(given, tuple) and links is not None and len(given) != len(links) - 1:
+            message = f"has {len(given)} values for {len(links) - 1} repeaters"
+            raise ValueError(message)
+        return given
 
     def path(self) -> SwapPath:
         """The path as the planner sees it."""
