@@ -24,7 +24,9 @@ def line(n):
 def times_of(network, link_s, swap=0.5, height=5):
     times = np.full((network.n, network.n), np.inf)
     times[network.tail, network.head] = times[network.head, network.tail] = link_s
-    return Times(times, np.zeros((network.n, network.n)), np.full(network.n, swap), height)
+    return Times(
+        times, np.zeros((network.n, network.n)), np.full(network.n, swap), np.zeros(network.n), height
+    )
 
 
 def chosen(network, requests, times, memories=1, most=1):

@@ -66,7 +66,7 @@ def test_purified_segments_equal_draws():
 
 def test_waiting_and_heralds_cost_fidelity():
     links = tuple(SwapLink(50, 0.5, 0.95, length) for length in (10.0, 30.0, 20.0))
-    path = SwapPath(links, (0.5, 0.5), 1.0, 0.001, 2 / 0.1, 1 / 200_000)
+    path = SwapPath(links, (0.5, 0.5), 1.0, (0.001, 0.001), 2 / 0.1, 1 / 200_000)
     batch = evaluate(path, (None, 1, (None, 2, None)))
     inner_s = 0.001 + 30 / 200_000  # the swap, and the news along the longer side
     outer_s = 0.001 + 50 / 200_000

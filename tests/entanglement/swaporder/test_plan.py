@@ -149,6 +149,17 @@ def test_the_command_lists_all_orders(tmp_path):
     assert all(len(row["ranks"].split()) == 4 for row in rows)
 
 
+def test_a_file_may_say_how_long_swaps_take(tmp_path):
+    file = tmp_path / "path.toml"
+    values = {}
+    for delays in ("0.0", "0.2", "[0.0, 0.2]"):
+        file.write_text(f"swap_delay_s = {delays}\nslot_s = 1.0\n" + FILE.replace("secret_key", "pairs"))
+        values[delays] = plan_swaps(file)[0]["value"]
+    assert values["0.0"] > values["[0.0, 0.2]"] > values["0.2"] > 0
+    file.write_text(FILE.replace("secret_key", "pairs"))
+    assert plan_swaps(file)[0]["value"] == values["0.0"]
+
+
 def test_small_rates_are_told_and_not_rounded_away(tmp_path):
     file = tmp_path / "path.toml"
     file.write_text("swap_success = 0.5\n" + "[[link]]\nattempts = 10\nsuccess = 0.3\n" * 41)
@@ -166,6 +177,9 @@ def test_small_rates_are_told_and_not_rounded_away(tmp_path):
         ("[0.5, 0.6]", "[0.5, 1.6]", "swap_success", 2),
         ("[0.5, 0.6]", "0.0", "swap_success", 2),
         ("secret_key", "secret", "objective", 3),
+        ("[0.5, 0.6]", "0.5\nswap_delay_s = [0.1]", "has 1 values for 2 repeaters", 3),
+        ("[0.5, 0.6]", "0.5\nswap_delay_s = [0.1, -0.1]", "swap_delay_s", 3),
+        ("[0.5, 0.6]", "0.5\nslot_s = 0.0", "slot_s", 3),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, old, new, message, line):

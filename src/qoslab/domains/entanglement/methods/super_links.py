@@ -16,7 +16,7 @@ from qoslab.domains.entanglement.routing.pairs import Chain, LiveGraph
 from qoslab.domains.entanglement.routing.predistribution import Times, super_links
 from qoslab.domains.entanglement.routing.serving import good_path, served_in_turn
 from qoslab.domains.entanglement.routing.throughput import Ends
-from qoslab.domains.entanglement.routing.view import ends_of, link_times, swap_successes
+from qoslab.domains.entanglement.routing.view import ends_of, link_times, swap_delays, swap_successes
 from qoslab.domains.entanglement.routing.virtual import rebuilt
 from qoslab.graphs.shortest import all_pairs
 
@@ -60,7 +60,8 @@ class SuperLinks:
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """The path of each super-link; no path of a request."""
         delay_s = all_pairs(view.network, np.array([timing.delay_s for timing in view.timings]))
-        times = Times(link_times(view, view.pairs), delay_s, swap_successes(view), self.height)
+        swap, swap_s = swap_successes(view), swap_delays(view)
+        times = Times(link_times(view, view.pairs), delay_s, swap, swap_s, self.height)
         room = np.maximum(np.array(view.pairs, np.int64) - self.keep, 0) // self.stock
         chosen = super_links(view.network, ends_of(view), times, room, self.most, context.check_time)
         return Plan(tuple(PathPlan(0, each.nodes) for each in chosen))

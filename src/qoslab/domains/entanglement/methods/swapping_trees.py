@@ -12,7 +12,7 @@ from qoslab.core.context import Context
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, View
 from qoslab.domains.entanglement.routing.trees import best_tree
-from qoslab.domains.entanglement.routing.view import ends_of, link_times, swap_successes
+from qoslab.domains.entanglement.routing.view import ends_of, link_times, swap_delays, swap_successes
 from qoslab.graphs.shortest import all_pairs, path_from_nodes
 
 __all__ = ["CITATION", "SwappingTrees"]
@@ -48,14 +48,14 @@ class SwappingTrees:
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """One path per request, with ranks from its tree."""
-        network, swap = view.network, swap_successes(view)
+        network, swap, swap_s = view.network, swap_successes(view), swap_delays(view)
         delay_s = all_pairs(network, np.array([timing.delay_s for timing in view.timings]))
         users = np.zeros(network.m, np.int64)
         plans = []
         for request, ends in enumerate(ends_of(view)):
             context.check_time()
             share = np.array(view.pairs) // (users + 1)
-            tree = best_tree(link_times(view, share), delay_s, swap, ends, self.height)
+            tree = best_tree(link_times(view, share), delay_s, swap, swap_s, ends, self.height)
             if tree is not None:
                 users[path_from_nodes(network, tree.nodes).links(network)] += 1
                 plans.append(PathPlan(request, tree.nodes, tree.ranks))

@@ -1,7 +1,8 @@
 """The swap order that the optimiser finds for a path of the network.
 
 A slot of the batch model lasts as long as memories remember, less the time that word takes there and back:
-T = min T_coh - 2 sum L / c; a link tries in it as often as its memories can.
+T = min T_coh - 2 sum L / c; a link tries in it as often as its memories can. Swaps that take time shorten it by what
+they take beyond the mean time to the first pair of the slowest link: where pairs are there early, swaps begin early.
 """
 
 from __future__ import annotations
@@ -34,7 +35,20 @@ def swap_path(view: View, path: Path) -> SwapPath:
         )
         for link, timing in zip(links, timings, strict=True)
     )
-    return SwapPath(parts, tuple(view.hardware[node].swap_success for node in path.nodes[1:-1]))
+    repeaters = [view.hardware[node] for node in path.nodes[1:-1]]
+    delays = tuple(node.swap_delay_s for node in repeaters)
+    timed = slot > 0.0 and any(delays)
+    first = [
+        timing.interval_s / (timing.success * view.pairs[link])
+        for link, timing in zip(links, timings, strict=True)
+    ]
+    return SwapPath(
+        parts,
+        tuple(node.swap_success for node in repeaters),
+        swap_delays_s=delays,
+        slot_s=slot if timed else None,
+        first_s=tuple(first) if timed else (),
+    )
 
 
 def optimised_ranks(view: View, path: Path) -> tuple[int, ...]:

@@ -30,17 +30,19 @@ class Times(NamedTuple):
         link_s: Mean time to a pair of two neighbours, s, infinite where there is no link, shape (n, n), symmetric.
         delay_s: Delay of news between any two nodes, s, shape (n, n).
         swap: Success of a swap at each node, shape (n,).
+        swap_s: How long a swap takes at each node, s, shape (n,).
         height: Most swaps one upon another.
     """
 
     link_s: FloatArray
     delay_s: FloatArray
     swap: FloatArray
+    swap_s: FloatArray
     height: int
 
     def tree(self, ends: Ends) -> SwappingTree | None:
         """The tree of least mean time between two nodes."""
-        return best_tree(self.link_s, self.delay_s, self.swap, ends, self.height)
+        return best_tree(self.link_s, self.delay_s, self.swap, self.swap_s, ends, self.height)
 
     def with_stock(self, a: int, b: int) -> Times:
         """The same where two nodes have a pair in stock."""

@@ -4,8 +4,8 @@ Two segments of mean times a and b, made side by side, are joined at node k afte
 
     T = (3/2 max(a, b) + t_k) / q_k,
 
-3/2 being the mean of the larger of two like exponential times, t_k what a swap and its news take. After Ghaderibaneh et
-al. (optimized entanglement-swapping trees); our reference instance.
+3/2 being the mean of the larger of two like exponential times, t_k what the swap takes and then its news. After
+Ghaderibaneh et al. (optimized entanglement-swapping trees); our reference instance.
 """
 
 from __future__ import annotations
@@ -39,23 +39,24 @@ class SwappingTree(NamedTuple):
 
 
 def best_tree(
-    link_s: FloatArray, delay_s: FloatArray, swap: FloatArray, ends: Ends, height: int
+    link_s: FloatArray, delay_s: FloatArray, swap: FloatArray, swap_s: FloatArray, ends: Ends, height: int
 ) -> SwappingTree | None:
     """The tree of least mean time over all paths, O(n^3) per height.
 
     A tree may pass a node twice; then what lies between is cut out and the rest is ordered anew, which is not slower
-    where news takes no time.
+    where news and swaps take no time.
 
     Args:
         link_s: Mean time to a pair of two neighbours, s, infinite where there is no link, shape (n, n), symmetric.
         delay_s: Delay of news between any two nodes, s, shape (n, n).
         swap: Success of a swap at each node, shape (n,).
+        swap_s: How long a swap takes at each node, s, shape (n,).
         ends: The two users.
         height: Most swaps one upon another, at least 0.
     """
     times, splits = [link_s], []
     for _ in range(height):
-        after, split = _joined(times[-1], delay_s, swap, ends)
+        after, split = _joined(times[-1], delay_s, swap, swap_s, ends)
         times.append(after)
         splits.append(split)
         if np.array_equal(after, times[-2]):
@@ -63,11 +64,11 @@ def best_tree(
     if not np.isfinite(times[-1][ends]):
         return None
     nodes = _without_loops(_walk(splits, *ends, len(splits)))
-    return tree_on_path(nodes, link_s, delay_s, swap)
+    return tree_on_path(nodes, link_s, delay_s, swap, swap_s)
 
 
 def _joined(
-    before: FloatArray, delay_s: FloatArray, swap: FloatArray, ends: Ends
+    before: FloatArray, delay_s: FloatArray, swap: FloatArray, swap_s: FloatArray, ends: Ends
 ) -> tuple[FloatArray, IntArray]:
     """Least times with one more height, and the node of the last swap, -1 where it is as before."""
     after, split = before.copy(), np.full(before.shape, -1, np.int64)
@@ -76,7 +77,7 @@ def _joined(
             continue
         a, b = before[:, k, None], before[None, k, :]
         news = np.maximum(delay_s[:, k, None], delay_s[None, k, :])
-        joined = (1.5 * np.maximum(a, b) + news) / swap[k]
+        joined = (1.5 * np.maximum(a, b) + (swap_s[k] + news)) / swap[k]
         better = joined < after
         after[better], split[better] = joined[better], k
     return after, split
@@ -101,7 +102,7 @@ def _without_loops(nodes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def tree_on_path(
-    nodes: tuple[int, ...], link_s: FloatArray, delay_s: FloatArray, swap: FloatArray
+    nodes: tuple[int, ...], link_s: FloatArray, delay_s: FloatArray, swap: FloatArray, swap_s: FloatArray
 ) -> SwappingTree:
     """The tree of least mean time on a given path, by dynamic programming over its intervals.
 
@@ -118,8 +119,8 @@ def tree_on_path(
             for k in range(i + 1, j):
                 (a, left), (b, right) = best[i, k], best[k, j]
                 news = max(delay_s[nodes[k], nodes[i]], delay_s[nodes[k], nodes[j]])
-                success = swap[nodes[k]]
-                time = (1.5 * max(a, b) + float(news)) / float(success) if success > 0 else np.inf
+                success, told = swap[nodes[k]], float(swap_s[nodes[k]] + news)
+                time = (1.5 * max(a, b) + told) / float(success) if success > 0 else np.inf
                 options.append((time, k, (left, k, right)))
             time, _, tree = min(options, key=lambda option: option[:2])
             best[i, j] = time, tree

@@ -22,6 +22,7 @@ __all__ = [
     "link_werners",
     "path_cost",
     "slot_successes",
+    "swap_delays",
     "swap_successes",
     "swap_werners",
 ]
@@ -92,6 +93,11 @@ def slot_successes(view: View, slot_s: float) -> FloatArray:
 def swap_successes(view: View) -> FloatArray:
     """Success of a swap at each node, shape (n,)."""
     return np.array([each.swap_success for each in view.hardware])
+
+
+def swap_delays(view: View) -> FloatArray:
+    """How long a swap takes at each node, s, shape (n,)."""
+    return np.array([each.swap_delay_s for each in view.hardware])
 
 
 def swap_werners(view: View) -> list[float]:

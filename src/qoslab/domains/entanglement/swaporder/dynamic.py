@@ -82,7 +82,14 @@ class _Table:
         return Order((parts[0].tree, k, parts[1].tree), parts[0].rounds + parts[1].rounds + own)
 
 
-def interval_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4, tails: bool = False) -> list[Order]:
+def interval_orders(
+    path: SwapPath,
+    *,
+    rounds: int = 0,
+    limit: int = 4,
+    tails: bool = False,
+    latest: FloatArray | None = None,
+) -> list[Order]:
     """The kept ways of making the whole path, the largest mean first.
 
     Args:
@@ -90,6 +97,7 @@ def interval_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4, tails: b
         rounds: Most rounds of purification of a segment.
         limit: How many ways are kept per segment.
         tails: Score joins on exact tails instead of moments; not together with purification.
+        latest: By when each segment must be ready, s, see `timing`; any time where not given.
 
     Raises:
         ValueError: Tails and purification are asked for together.
@@ -107,7 +115,7 @@ def interval_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4, tails: b
     mean = np.array([[link.attempts * link.success] for link in path.links])
     variance = mean * (1 - np.array([[link.success] for link in path.links]))
     werner = np.array([[link.werner] for link in path.links])
-    base: Columns = (mean, variance, werner, np.zeros((n, 1)))
+    base: Columns = (mean, variance, werner, path.start_s[:, None])
     table.keep(
         nodes,
         nodes + 1,
@@ -116,9 +124,11 @@ def interval_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4, tails: b
     for length in range(2, n + 1):
         first = np.arange(n - length + 1)
         ways, source = _joins(path, table, first, length)
-        table.keep(
-            first, first + length, *_with_purification(path, first, first + length, ways, source, rounds)
-        )
+        ways, source = _with_purification(path, first, first + length, ways, source, rounds)
+        if latest is not None:
+            in_time = ways[3] <= latest[first, first + length, None]
+            ways = (np.where(in_time, ways[0], -1.0), *ways[1:])
+        table.keep(first, first + length, ways, source)
         if tails:
             table.keep_tails(path, first, length)
     whole = table.columns[0][:, 0, n]
@@ -136,7 +146,7 @@ def _joins(path: SwapPath, table: _Table, first: IntArray, length: int) -> tuple
         mean, variance = thinned(*_least(table.tails, first, length), q)
     else:
         mean, variance = thinned(*minimum(left[0], left[1], right[0], right[1]), q)
-    werner, ready = path.joined(path.herald_s(i, split, j), left[2], left[3], right[2], right[3])
+    werner, ready = path.joined(path.word_s(i, split, j), left[2], left[3], right[2], right[3])
     exists = (left[0] >= 0) & (right[0] >= 0)
     shape = exists.shape
     labels = np.indices(shape[:2])[:, :, :, None, None]

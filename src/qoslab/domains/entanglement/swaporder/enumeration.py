@@ -9,7 +9,14 @@ import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.entanglement.swaporder.dynamic import Order
-from qoslab.domains.entanglement.swaporder.exact import Batch, join, link_batch, purified
+from qoslab.domains.entanglement.swaporder.exact import (
+    Batch,
+    FloatArray,
+    evaluate,
+    join,
+    link_batch,
+    purified,
+)
 from qoslab.domains.entanglement.swaporder.front import front
 from qoslab.domains.entanglement.swaporder.path import Goal, SwapPath
 from qoslab.domains.entanglement.swaporder.tree import Tree, from_sequence
@@ -33,14 +40,37 @@ def exhaustive(path: SwapPath, goal: Goal) -> Order:
     if path.repeaters > most:
         message = f"{path.repeaters} repeaters are too many to try all orders: at most {most}"
         raise BadInput(Problem(message=message, field="link", hint="use the interval programme"))
-    ways = _ways(path, goal.purification_rounds, lambda found: found)
-    return max(ways, key=lambda way: way[1].mean * worth(way[1].werner, goal))[0]
+    ways = _ways(path, goal.purification_rounds, lambda _, found: found)
+    if path.slot_s is None:
+        return max(ways, key=lambda way: way[1].mean * worth(way[1].werner, goal))[0]
+    best, found = -1.0, ways[0][0]
+    # More attempts are never worse, so the value in a slot whose swaps take no time bounds the true one.
+    for order, batch in sorted(ways, key=lambda way: -way[1].mean * worth(way[1].werner, goal)):
+        price = worth(batch.werner, goal)
+        if batch.mean * price <= best:
+            break
+        value = evaluate(path.within(batch.ready_s), order.tree, dict(order.rounds)).mean * price
+        if value > best:
+            best, found = value, order
+    return found
 
 
-def exact_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4) -> list[Order]:
-    """The interval programme on exact distributions: for capacities at which moments mislead."""
+def exact_orders(
+    path: SwapPath, *, rounds: int = 0, limit: int = 4, latest: FloatArray | None = None
+) -> list[Order]:
+    """The interval programme on exact distributions: for capacities at which moments mislead.
 
-    def keep(found: list[_Way]) -> list[_Way]:
+    Args:
+        path: The path.
+        rounds: Most rounds of purification of a segment.
+        limit: How many ways are kept per segment.
+        latest: By when each segment must be ready, s, see `timing`; any time where not given.
+    """
+
+    def keep(ends: tuple[int, int], made: list[_Way]) -> list[_Way]:
+        found = made if latest is None else [way for way in made if way[1].ready_s <= latest[ends]]
+        if not found:
+            return []
         batches = [way[1] for way in found]
         columns = (
             np.array([[batch.mean for batch in batches]]),
@@ -53,16 +83,22 @@ def exact_orders(path: SwapPath, *, rounds: int = 0, limit: int = 4) -> list[Ord
     return [order for order, _ in _ways(path, rounds, keep)]
 
 
-def _ways(path: SwapPath, rounds: int, keep: Callable[[list[_Way]], list[_Way]]) -> list[_Way]:
+def _ways(
+    path: SwapPath, rounds: int, keep: Callable[[tuple[int, int], list[_Way]], list[_Way]]
+) -> list[_Way]:
     """The ways of making the whole path, where `keep` says which ways of a segment go on."""
     n = len(path.links)
     table: dict[tuple[int, int], list[_Way]] = {}
     for length in range(1, n + 1):
         for i in range(n - length + 1):
             j = i + length
-            made = [(Order(None), link_batch(path.links[i]))] if length == 1 else _joined(path, table, i, j)
-            table[i, j] = keep(_purifications(path, i, j, made, rounds))
+            made = [_link(path, i)] if length == 1 else _joined(path, table, i, j)
+            table[i, j] = keep((i, j), _purifications(path, i, j, made, rounds))
     return table[0, n]
+
+
+def _link(path: SwapPath, i: int) -> _Way:
+    return Order(None), link_batch(path.links[i], float(path.start_s[i]))
 
 
 def _joined(path: SwapPath, table: dict[tuple[int, int], list[_Way]], i: int, j: int) -> list[_Way]:
@@ -89,7 +125,7 @@ def greedy(path: SwapPath, goal: Goal) -> Tree | None:
     The score of a repeater is the mean number of pairs after its swap, times what a pair is worth where the goal
     looks at fidelity and such a pair is worth anything yet.
     """
-    segments = [(i, i + 1, link_batch(link)) for i, link in enumerate(path.links)]
+    segments = [(i, i + 1, _link(path, i)[1]) for i in range(len(path.links))]
     order = []
     while len(segments) > 1:
         results = [join(path, a[0], a[1], b[1], a[2], b[2]) for a, b in pairwise(segments)]

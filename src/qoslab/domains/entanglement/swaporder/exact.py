@@ -28,7 +28,7 @@ class Batch:
     Attributes:
         pmf: Probability of 0, 1, 2, ... pairs.
         werner: Their Werner parameter at `ready_s`.
-        ready_s: When both ends of the segment know of them, after the links did.
+        ready_s: When both ends of the segment know of them; the links do at `SwapPath.start_s`.
     """
 
     pmf: FloatArray
@@ -51,9 +51,9 @@ class Batch:
         return np.cumsum(self.pmf[::-1])[::-1]
 
 
-def link_batch(link: SwapLink) -> Batch:
-    """Bin(w, p) pairs."""
-    return Batch(_trimmed(_binomial(link.attempts, link.success)), link.werner)
+def link_batch(link: SwapLink, ready_s: float = 0.0) -> Batch:
+    """Bin(w, p) pairs, known at a time."""
+    return Batch(_trimmed(_binomial(link.attempts, link.success)), link.werner, ready_s)
 
 
 def join(path: SwapPath, i: int, k: int, j: int, left: Batch, right: Batch) -> Batch:
@@ -64,7 +64,7 @@ def join(path: SwapPath, i: int, k: int, j: int, left: Batch, right: Batch) -> B
     size = min(len(left.pmf), len(right.pmf))
     tail = left.tail[:size] * right.tail[:size]
     fewer = tail - np.append(tail[1:], 0.0)
-    state = path.joined(path.herald_s(i, k, j), left.werner, left.ready_s, right.werner, right.ready_s)
+    state = path.joined(path.word_s(i, k, j), left.werner, left.ready_s, right.werner, right.ready_s)
     return Batch(_trimmed(_thinned(fewer, path.swaps[k - 1])), float(state[0]), float(state[1]))
 
 
@@ -91,7 +91,7 @@ def evaluate(path: SwapPath, tree: Tree | None, rounds: dict[tuple[int, int], in
 
 def _segment(path: SwapPath, tree: Tree | None, i: int, j: int, rounds: dict[tuple[int, int], int]) -> Batch:
     if tree is None:
-        found = link_batch(path.links[i])
+        found = link_batch(path.links[i], float(path.start_s[i]))
     else:
         left, k, right = tree
         parts = _segment(path, left, i, k, rounds), _segment(path, right, k, j, rounds)
@@ -114,12 +114,16 @@ def simulate(
     def draw(node: Tree | None, i: int, j: int) -> tuple[NDArray[np.int64], float, float]:
         if node is None:
             link = path.links[i]
-            found, werner, ready = rng.binomial(link.attempts, link.success, slots), link.werner, 0.0
+            found, werner, ready = (
+                rng.binomial(link.attempts, link.success, slots),
+                link.werner,
+                path.start_s[i],
+            )
         else:
             left, k, right = node
             a, b = draw(left, i, k), draw(right, k, j)
             found = rng.binomial(np.minimum(a[0], b[0]), path.swaps[k - 1])
-            werner, ready = path.joined(path.herald_s(i, k, j), a[1], a[2], b[1], b[2])
+            werner, ready = path.joined(path.word_s(i, k, j), a[1], a[2], b[1], b[2])
         for _ in range(wanted.get((i, j), 0)):
             success, _ = purify(werner, werner)
             after = purified(path, i, j, Batch(np.ones(1), werner, ready))
