@@ -71,7 +71,10 @@ class Builder:
             found += self._scenarios(one, at, prefix)
         if several and not given:
             self.blame(("scenario",), "needs at least one scenario")
-        self._refuse_repeats(((case.label, ("scenario",)) for case in found), "scenarios have the values")
+        once = "each must be there once"
+        self._refuse_repeats(
+            ((case.label, ("scenario",)) for case in found), "scenarios have the values", once
+        )
         return tuple(found)
 
     def methods(self, given: Iterable[Any]) -> tuple[MethodCase, ...]:
@@ -83,7 +86,8 @@ class Builder:
             found += [(case, at) for case in self._methods(one, at)]
         if not found and not self.problems:
             self.blame(("method",), "a study needs at least one method", "begin a table with [[method]]")
-        self._refuse_repeats(((case.label, at) for case, at in found), "methods have the label")
+        apart = 'give one of them a name of its own: label = "..."'
+        self._refuse_repeats(((case.label, at) for case, at in found), "methods have the label", apart)
         for number, (case, at) in enumerate(found):
             twin = next((other for other, _ in found[:number] if other.source == case.source), None)
             if twin is not None and twin.label != case.label:
@@ -283,11 +287,11 @@ class Builder:
         entry = next((e for e in registry.methods(self.domain.name) if _is_of(e, cls)), None)
         return entry.name if entry else cls.__name__
 
-    def _refuse_repeats(self, names: Iterable[tuple[str, KeyPath]], words: str) -> None:
+    def _refuse_repeats(self, names: Iterable[tuple[str, KeyPath]], words: str, hint: str) -> None:
         seen: set[str] = set()
         for name, at in names:
             if name in seen:
-                self.blame(at, f"two {words} {name!r}", "each must be there once")
+                self.blame(at, f"two {words} {name!r}", hint)
             seen.add(name)
 
 

@@ -77,6 +77,7 @@ def test_random_split_against_the_closed_form(tmp_path):
         ("", {"method": "sed"}, "has no method 'sed'"),
         ("load = 0.8=load = { grid = [0.1, 0.2] }", {}, "has a grid of load\n  choose one value: --set scen.+load=0.1"),
         ("", {"set": ("load",)}, "not of the form name=value"),
+        ("", {"set": ("study.seeds=4",)}, "run on seeds of this search"),
         ('"balancing"="influence"', {}, "no study of the domain balancing"),
     ],
 )  # fmt: skip

@@ -20,16 +20,17 @@ _SIGN = "†"
 def tail_over_load(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure | None:  # noqa: ARG001
     """99.9th percentile of the response time over the load, one line per method, with 95 % intervals over seeds.
 
-    Of a grid over other fields too, the last of their values are shown. Hollow markers where most runs have a caveat.
+    Of a grid over other fields too, the first of their values are shown. Hollow markers where most runs have a caveat.
     """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
+    from qoslab.draw.slices import hold_others
 
     metric = "response_time_p999_s"
     if "load" not in rows.columns or metric not in rows.columns:
         return None
-    shown, place = _at_last(rows, "load")
+    shown, place = hold_others(rows, "load")
     done = shown.filter((pl.col("status") == "done") & pl.col(metric).is_not_null())
     loads = done["load"].unique().sort()
     if len(loads) < 2:
@@ -60,7 +61,7 @@ def exceeded(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> Figure |
     """The response time that a given share of requests exceeds, in the case of highest load."""
     from qoslab.draw.curves import Band, lines
 
-    shown, note = _last_case(series["response_time"], rows)
+    shown, note = _heaviest_case(series["response_time"], rows)
     if shown is None:
         return None
     common = min(len(part) for _, part in _methods(shown))
@@ -78,7 +79,7 @@ def fairness_over_time(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -
     """Jain's index of residual work over time, averaged over windows, in the case of highest load."""
     from qoslab.draw.curves import time_series
 
-    shown, note = _last_case(series["fairness"], rows)
+    shown, note = _heaviest_case(series["fairness"], rows)
     if shown is None:
         return None
     common = min(len(part) for _, part in _methods(shown))
@@ -94,23 +95,13 @@ def server_utilisation(rows: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -
     """How much of its capacity each server used, in the case of highest load."""
     from qoslab.draw.heat import heat_map
 
-    shown, note = _last_case(series["servers"], rows)
+    shown, note = _heaviest_case(series["servers"], rows)
     if shown is None or shown["server"].n_unique() > _MOST_SERVERS:
         return None
     methods = [method for method, _ in _methods(shown)]
     table = np.stack([part.sort("server")["utilisation"].to_numpy() for _, part in _methods(shown)])
     servers = [str(k) for k in range(table.shape[1])]
     return _noted(heat_map(table, methods, servers, xlabel="server", label="utilisation"), note)
-
-
-def _at_last(rows: pl.DataFrame, axis: str) -> tuple[pl.DataFrame, str]:
-    """The rows along one field of a grid where all others have their last value, and what these values are."""
-    others = [name for name in rows.columns[1 : rows.columns.index("method")] if name != axis]
-    if not others:
-        return rows, ""
-    last = rows.select(others).tail(1)
-    shown = rows.join(last, on=others, how="semi", nulls_equal=True)
-    return shown, ", ".join(f"{name} = {value}" for name, value in last.row(0, named=True).items())
 
 
 def _caveats(rows: pl.DataFrame) -> dict[tuple[str, str], str]:
@@ -131,19 +122,19 @@ def _noted(figure: Figure, note: str) -> Figure:
     return footnote(figure, note) if note else figure
 
 
-def _last_case(frame: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame | None, str]:
+def _heaviest_case(frame: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame | None, str]:
     """The case of highest load, its first replication; a note on which case it is and what signs mean.
 
-    Of other fields of a grid the last values are shown; without a grid of loads, the last case. The methods of which
+    Of other fields of a grid the first values are shown; without a grid of loads, the last case. The methods of which
     the table has something to say there carry a sign behind their names.
     """
     if frame.is_empty():
         return None, ""
-    last = _heaviest(rows.filter(rows["scenario"].is_in(frame["scenario"].unique().implode())))
-    shown = frame.filter(frame["scenario"] == last)
+    case = _heaviest(rows.filter(rows["scenario"].is_in(frame["scenario"].unique().implode())))
+    shown = frame.filter(frame["scenario"] == case)
     shown = shown.filter(shown["replication"] == shown["replication"].min())
-    note = f"Shown is {last}." if rows["scenario"].n_unique() > 1 else ""
-    said = {method: text for (case, method), text in _caveats(rows).items() if case == last}
+    note = f"Shown is {case}." if rows["scenario"].n_unique() > 1 else ""
+    said = {method: text for (of, method), text in _caveats(rows).items() if of == case}
     if not said:
         return shown, note
     signed = {method: f"{method} {_SIGN}" for method in said}
@@ -152,9 +143,11 @@ def _last_case(frame: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame | 
 
 
 def _heaviest(rows: pl.DataFrame) -> str:
-    """The label of the case of highest load among those at the last values of other fields."""
+    """The label of the case of highest load among those at the first values of other fields."""
+    from qoslab.draw.slices import hold_others
+
     if "load" in rows.columns[: rows.columns.index("method")]:
-        rows = _at_last(rows, "load")[0].sort("load", maintain_order=True)
+        rows = hold_others(rows, "load")[0].sort("load", maintain_order=True)
     return str(rows["scenario"][-1])
 
 

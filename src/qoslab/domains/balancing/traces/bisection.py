@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-__all__ = ["Answer", "Judge", "Point", "search_load", "search_servers"]
+__all__ = ["Answer", "Judge", "Point", "Verdict", "search_load", "search_servers"]
 
+Verdict = Literal["meets", "misses", "undecided"]
 Judge = Callable[[float], "Point"]
 """Runs one number of servers, or one load."""
 _LOAD_STEP = 0.005
@@ -33,7 +34,7 @@ class Point:
     mean: float
     low: float
     high: float
-    verdict: Literal["meets", "misses", "undecided"]
+    verdict: Verdict
     unsteady: float = 0.0
 
     def within(self, limit: float) -> bool:

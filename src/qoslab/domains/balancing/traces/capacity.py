@@ -25,6 +25,7 @@ from qoslab.domains.balancing.traces.bisection import (
     Answer,
     Judge,
     Point,
+    Verdict,
     search_load,
     search_servers,
 )
@@ -32,7 +33,6 @@ from qoslab.domains.balancing.traces.bisection import (
 __all__ = ["Capacity", "plan_capacity"]
 
 Vary = Literal["servers", "load"]
-Verdict = Literal["meets", "misses", "undecided"]
 _VARIED: dict[str, frozenset[str]] = {
     "servers": frozenset({"servers.count"}),
     "load": frozenset({"load", "rate_per_s"}),
@@ -301,7 +301,14 @@ def _overrides(given: Sequence[str]) -> dict[str, str]:
     wrong = [text for text, (name, equals, _) in zip(given, pairs, strict=True) if not (name and equals)]
     if wrong:
         raise BadInput([Problem(message=f"--set {text}: not of the form name=value") for text in wrong])
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    if "study.seeds" in found:
+        message, hint = (
+            "--set study.seeds: every size is run on seeds of this search",
+            "say how many: --seeds 20",
+        )
+        raise BadInput(Problem(message=message, hint=hint))
+    return found
 
 
 def _refuse_grids(scenarios: Sequence[Any], free: frozenset[str], path: Path) -> None:
