@@ -31,7 +31,10 @@ class Played:
 
     def servers(self, backend):
         names = self.means_s
-        return 1, [Server(k, self._active[k], self._total[k], self.weights[k], True, False) for k in names]
+        return "1", [Server(k, self._active[k], self._total[k], self.weights[k], True, False) for k in names]
+
+    def configured(self, backend):
+        return dict.fromkeys(self.means_s, 8)
 
     def set_weights(self, backend, weights):
         self.weights |= weights
