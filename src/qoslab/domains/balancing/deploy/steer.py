@@ -60,7 +60,7 @@ def steer(
         log_port: UDP port on 127.0.0.1 that the proxy logs to.
         metrics_port: Port on 127.0.0.1 for Prometheus; 0 for none.
         period_s: Time between two decisions, s.
-        spread: Largest ratio between two weights.
+        spread: Largest ratio between two weights; the policy sed holds the configured ones without it.
         step: Largest factor by which one weight changes in one decision.
         quiet: Show notes only.
         for_s: End after this time, s; 0 for never.
