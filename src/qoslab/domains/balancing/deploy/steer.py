@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, current_thread, main_thread
 from typing import Literal
@@ -123,7 +124,7 @@ def _loop(
         if now < due:
             continue
         due = max(due + period_s, now)
-        steering.tick(time.time(), now)
+        steering.tick(time.time(), now, partial(_drain, listener, steering))
         if show and now - shown >= (1.0 if sys.stdout.isatty() else 10.0):
             shown = now
             _show(steering)

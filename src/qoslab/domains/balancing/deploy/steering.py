@@ -133,12 +133,14 @@ class Steering:
             if self._tell is not None:
                 self._tell(text)
 
-    def tick(self, wall_s: float, now_s: float) -> None:
+    def tick(self, wall_s: float, now_s: float, hear: Callable[[], None] | None = None) -> None:
         """Observe, decide, and set what has changed.
 
         Args:
             wall_s: Now, s since 1970.
             now_s: Now, s on a clock that does not go back.
+            hear: Reads the log lines that wait; called once the proxy's counters are known, so that an answer which
+                they count is not missing in the log only because the proxy took long to say them.
 
         Raises:
             BadInput: The backend has gone from the proxy's configuration.
@@ -150,6 +152,8 @@ class Steering:
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
             return
+        if hear is not None:
+            hear()
         complete = self._compare(servers, now_s, anew=self._process != before)
         active = np.array([server.active for server in servers], np.float64)
         up = np.array([server.up for server in servers])
