@@ -176,6 +176,19 @@ def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     assert proxy.weights == {"a": 1, "b": 3}
 
 
+@pytest.mark.parametrize("theirs", [7, 0])
+def test_a_weight_that_was_left_alone_is_so_after_a_crash_too(start, proxy, theirs):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.weights["a"] = theirs
+    pass_time(steering, proxy, 40, 42)  # and then it is killed
+    again = start()
+    assert proxy.weights == {"a": theirs, "b": 3}
+    pass_time(again, proxy, 0, 40)
+    assert again.restore()
+    assert proxy.weights == {"a": theirs, "b": 3}
+
+
 @pytest.mark.parametrize("ticks", [0, 1, 20])
 def test_a_reload_with_other_weights_makes_these_the_original_ones(start, proxy, ticks):
     steering = start()

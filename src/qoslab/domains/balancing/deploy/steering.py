@@ -112,7 +112,8 @@ class Steering:
         return self.original.get(server.name, server.weight)
 
     def _keep(self) -> None:
-        self._keepsake.write(self.original, self._process)
+        ours = {name: weight for name, weight in self.original.items() if name not in self.hands_off}
+        self._keepsake.write(ours, self._process)
         self._kept = True
 
     def _begin(self, servers: list[Server]) -> None:
@@ -177,11 +178,7 @@ class Steering:
             self._begin(servers)
             return True
         self._look_for_agents(servers)
-        for server in servers:
-            ours = self._set.get(server.name, server.weight)
-            if server.weight != ours and server.name not in self.hands_off:
-                self.hands_off.add(server.name)
-                self.note(f"somebody else set the weight of {server.name}: it is left alone")
+        self._look_for_others(servers)
         if anew:
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
@@ -190,6 +187,15 @@ class Steering:
             gone, back = "log lines are missing: nothing is inferred from what came", "log lines come again"
             self.note(back if complete else gone)
         return complete
+
+    def _look_for_others(self, servers: list[Server]) -> None:
+        """A weight that is not the one we set is left alone, by the next run after a crash, too."""
+        touched = {s.name for s in servers if s.weight != self._set.get(s.name, s.weight)} - self.hands_off
+        for name in sorted(touched):
+            self.note(f"somebody else set the weight of {name}: it is left alone")
+        self.hands_off |= touched
+        if touched and self._kept:
+            self._keep()
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
