@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
@@ -31,6 +33,56 @@ def test_weights_go_to_the_capacities_within_their_limits(policy, slack):
         assert np.abs(np.log(weights / before)).max() <= np.log(1.25) + 1e-12
         before = weights
     assert before[1] / before[0] == pytest.approx(4.0, rel=slack)
+
+
+class Wants:
+    """An estimator that wants the same weights at all times."""
+
+    def __init__(self, weights):
+        self._weights = np.array(weights, np.float64)
+
+    def update(self, window):
+        return self._weights
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got"),
+    [
+        ([1.0] * 15 + [16.0], [1.0] * 15 + [16.0]),
+        ([10.0] * 15 + [1.0], [10.0] * 15 + [1.0]),
+        ([1.0, 4.0, 1e-6], [1.0, 4.0, 0.25]),
+        ([1.0, 4.0, 0.0, np.nan], [1.0, 4.0, 0.25, 0.25]),
+        ([1.0, 32.0, 64.0], [4.0, 32.0, 64.0]),
+    ],
+)
+def test_only_what_lies_too_far_below_the_largest_weight_is_raised(wanted, got):
+    controller = Controller(np.ones(len(wanted)), Wants(wanted))
+    for k in range(60):
+        weights = controller.decide(seen(k, [10.0] * len(wanted)))
+    # The dead band leaves each weight up to 3 % away, so a ratio of two up to 6 %.
+    assert weights / weights[0] == pytest.approx(np.array(got) / got[0], rel=0.065)
+
+
+def test_the_operators_weights_are_held_as_they_are():
+    told = np.array([1.0, 1.0, 1.0, 256.0])
+    controller = Controller(told, "sed", Limits(spread=2.0))
+    for k in range(200):
+        weights = controller.decide(seen(k, [10.0] * 4, complete=k < 50))
+    assert weights / weights[0] == pytest.approx(told)
+    assert not controller.uncertain
+
+
+@given(
+    st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=16),
+    st.floats(1.0, 64.0),
+)
+def test_weights_never_differ_by_more_than_the_spread_once_they_have_moved(wanted, spread):
+    controller = Controller(np.ones(len(wanted)), Wants(wanted), Limits(spread=spread, dead_band=0.0))
+    for k in range(40):
+        weights = controller.decide(seen(k, [10.0] * len(wanted)))
+    assert weights.max() / weights.min() <= spread * (1 + 1e-9)
+    order = np.argsort(wanted)
+    assert (np.diff(weights[order]) >= -1e-12).all()
 
 
 def test_a_blind_controller_goes_back_to_equal_weights():

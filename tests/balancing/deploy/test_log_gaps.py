@@ -31,7 +31,10 @@ class Played:
 
     def servers(self, backend):
         names = self.means_s
-        return 1, [Server(k, self._active[k], self._total[k], self.weights[k], True, False) for k in names]
+        return "1", [Server(k, self._active[k], self._total[k], self.weights[k], True, False) for k in names]
+
+    def configured(self, backend):
+        return dict.fromkeys(self.means_s, 8)
 
     def set_weights(self, backend, weights):
         self.weights |= weights
@@ -125,6 +128,33 @@ def test_a_log_that_never_came_is_named_once(tmp_path):
     time.passes(60)
     assert len(time.notes) == 1
     assert "log settings" in time.notes[0]
+
+
+def test_a_proxy_that_is_slow_to_tell_its_counters_cuts_no_log(tmp_path):
+    """The counters come up to a second late, and the lines of that second wait to be read."""
+    time, late, waiting = Time(60.0, tmp_path, "littles_law"), random.Random(2), []
+    ledger = time.steering.ledger
+    time.proxy.ledger = type("Waiting", (), {"take": lambda _, *line: waiting.append(line)})()
+    ask, now = time.proxy.servers, 0.0
+
+    def slow(backend):
+        nonlocal now
+        now += late.choice([0.0, 0.0, 1.0])
+        time.proxy.go_on(now)
+        return ask(backend)
+
+    def hear():
+        while waiting:
+            ledger.take(*waiting.pop(0))
+
+    time.proxy.servers = slow
+    for _ in range(200):
+        now += 0.2
+        time.proxy.go_on(now)
+        hear()
+        time.steering.tick(NOW + now, now, hear)
+    assert not time.notes
+    assert time.ratio > 2.0
 
 
 def kept(share, seed, stretches=2000):

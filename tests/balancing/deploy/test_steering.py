@@ -23,13 +23,23 @@ class Played:
 
     def __init__(self):
         self.process, self.weights, self.gone, self.refuses, self.agent = (
-            1,
+            "1",
             {"a": 1, "b": 3},
             False,
             "",
             False,
         )
         self.total = 0
+        self.configuration = dict(self.weights)
+
+    def reload(self, **configuration):
+        """Another process with its configured weights."""
+        self.process, self.total = self.process + "1", 0
+        self.configuration = configuration or self.configuration
+        self.weights = dict(self.configuration)
+
+    def configured(self, backend):
+        return dict(self.configuration)
 
     def servers(self, backend):
         if self.gone:
@@ -157,7 +167,8 @@ def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     pass_time(steering, proxy, 40, 44)
     assert steering.lost == 4
     assert not steering.restore()
-    proxy.gone, proxy.process, proxy.total, proxy.weights = False, 2, 0, {"a": 1, "b": 3}
+    proxy.gone = False
+    proxy.reload()
     pass_time(steering, proxy, 44, 46)
     assert proxy.weights["b"] > 100
     assert not steering.hands_off
@@ -165,10 +176,65 @@ def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     assert proxy.weights == {"a": 1, "b": 3}
 
 
+@pytest.mark.parametrize("theirs", [7, 0])
+def test_a_weight_that_was_left_alone_is_so_after_a_crash_too(start, proxy, theirs):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.weights["a"] = theirs
+    pass_time(steering, proxy, 40, 42)  # and then it is killed
+    again = start()
+    assert proxy.weights == {"a": theirs, "b": 3}
+    pass_time(again, proxy, 0, 40)
+    assert again.restore()
+    assert proxy.weights == {"a": theirs, "b": 3}
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 20])
+def test_a_reload_with_other_weights_makes_these_the_original_ones(start, proxy, ticks):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.reload(a=1, b=2)
+    pass_time(steering, proxy, 40, 40 + ticks)
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 2}
+
+
+def test_the_record_follows_a_reload(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    proxy.reload(a=1, b=2)
+    pass_time(steering, proxy, 40, 60)  # and then it is killed
+    assert proxy.weights["b"] > 2
+    start()
+    assert proxy.weights == {"a": 1, "b": 2}
+
+
+def test_a_reload_after_a_crash_leaves_nothing_to_put_back(start, proxy, tmp_path):
+    pass_time(start(), proxy, 0, 40)
+    proxy.reload(a=1, b=2)
+    assert start().original == proxy.weights == {"a": 1, "b": 2}
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_weights_that_a_state_file_carried_over_a_reload_are_put_back(start, proxy, killed):
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    ours = dict(proxy.weights)
+    proxy.reload()
+    proxy.weights = ours
+    if killed:
+        start()
+    else:
+        pass_time(steering, proxy, 40, 41)
+        steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
+
+
 def test_other_servers_after_a_reload_begin_anew(start, proxy):
     steering = start()
     pass_time(steering, proxy, 0, 40)
-    proxy.process, proxy.total, proxy.weights = 2, 0, {"b": 3, "c": 7}
+    proxy.reload(b=3, c=7)
     pass_time(steering, proxy, 40, 80)
     assert steering.original == {"b": 3, "c": 7}
     assert steering.restore()
@@ -249,13 +315,17 @@ def test_a_proxy_that_talks_nonsense_counts_as_gone(reply, tmp_path):
     with answering(tmp_path / "s", reply) as listener:
         with pytest.raises((ProxyGone, BadInput)):
             Runtime(tmp_path / "s", timeout_s=0.2).servers("work")
+        with pytest.raises((ProxyGone, BadInput)):
+            Runtime(tmp_path / "s", timeout_s=0.2).configured("work")
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_missing_backend_is_named(tmp_path):
-    with answering(tmp_path / "s", b"Pid: 7\n\nNo such proxy.\n") as listener:
-        with pytest.raises(BadInput, match="nix"):
-            Runtime(tmp_path / "s").servers("nix")
+@pytest.mark.parametrize("reply", [b"Pid: 7\n\nNo such proxy.\n", b"Can't find backend.\n\n"])
+def test_a_missing_backend_is_named(reply, tmp_path):
+    with answering(tmp_path / "s", reply) as listener:
+        for question in (Runtime(tmp_path / "s").servers, Runtime(tmp_path / "s").configured):
+            with pytest.raises(BadInput, match="nix"):
+                question("nix")
         listener.shutdown(socket.SHUT_RDWR)
 
 

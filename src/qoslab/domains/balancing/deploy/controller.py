@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.domains.balancing.deploy.estimators import POLICIES, Estimator, Window
+from qoslab.domains.balancing.deploy.estimators import POLICIES, Configured, Estimator, Window
 from qoslab.domains.balancing.deploy.observation import Observation
 
 __all__ = ["Controller", "Limits"]
@@ -19,6 +19,8 @@ Reals = NDArray[np.float64]
 @dataclass(frozen=True)
 class Limits:
     """What a controller may do at most.
+
+    Neither `spread` nor `blind_s` concerns the policy `sed`, whose weights are the operator's and need no observation.
 
     Attributes:
         spread: Largest ratio between two weights.
@@ -74,6 +76,7 @@ class Controller:
         self._limits = limits or Limits()
         self._limits.check()
         self._estimator = POLICIES[policy](configured) if isinstance(policy, str) else policy
+        self._told = isinstance(self._estimator, Configured)
         self.weights = _centred(np.asarray(configured, np.float64))
         self.uncertain = True
         self._wanted: Reals | None = None
@@ -102,7 +105,7 @@ class Controller:
         if seen.complete and _goes_on(before, seen):
             self._seen_at = seen.time_s
             self._wanted = self._estimator.update(_between(before, seen))
-        elif seen.time_s - self._seen_at > self._limits.blind_s:
+        elif seen.time_s - self._seen_at > self._limits.blind_s and not self._told:
             self._wanted = None
         elif self._wanted is None:
             return self.weights
@@ -112,7 +115,7 @@ class Controller:
         """Go towards the wanted weights as far as the limits allow."""
         self.uncertain = self._wanted is None
         target = np.ones_like(self.weights) if self._wanted is None else self._wanted
-        logs = np.log(_within(target, self._limits.spread))
+        logs = np.log(_within(target, np.inf if self._told else self._limits.spread))
         logs -= logs.mean()
         step = np.log(self._limits.step)
         change = logs - np.log(self.weights)
@@ -142,8 +145,6 @@ def _centred(weights: Reals) -> Reals:
 
 
 def _within(weights: Reals, spread: float) -> Reals:
-    """Weights whose largest ratio is at most `spread`: the middle of them, in logarithms, keeps its place."""
-    logs = np.log(np.where(np.isfinite(weights) & (weights > 0), weights, 1e-9))
-    middle = float(np.median(logs))
-    half = np.log(spread) / 2.0
-    return np.asarray(np.exp(np.clip(logs, middle - half, middle + half)))
+    """Weights whose largest ratio is at most `spread`: the largest keeps its place, and all from there down to it."""
+    sane = np.where(np.isfinite(weights) & (weights > 0), weights, 1e-9)
+    return np.asarray(np.maximum(sane, sane.max() / spread))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +13,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qoslab.core.errors import BadInput, Problem
 
-__all__ = ["Keepsake"]
+__all__ = ["Keepsake", "Kept"]
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Kept(BaseModel):
+    """What the file holds.
+
+    Attributes:
+        socket: The proxy's socket.
+        backend: The backend's name.
+        weights: Weights to put back, by server.
+        process: The proxy's process that they were changed in; None where that was not kept.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     socket: str
     backend: str
     weights: dict[str, int] = Field(max_length=10_000)
+    process: str | None = None
 
 
 class Keepsake:
@@ -64,30 +73,29 @@ class Keepsake:
             os.close(self._lock)
             self._lock = None
 
-    def read(self) -> dict[str, int] | None:
-        """The weights that an earlier run left to be put back; None where there are none.
+    def read(self) -> Kept | None:
+        """What an earlier run left to be put back; None where there is nothing.
 
         Raises:
             BadInput: The file cannot be read as such.
         """
         try:
-            kept = _Kept.model_validate_json(self.path.read_bytes(), strict=True)
+            return Kept.model_validate_json(self.path.read_bytes(), strict=True)
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
             message = f"no readable record of weights: {str(error).splitlines()[0]}"
             hint = "put the weights right by hand, then delete the file"
             raise BadInput(Problem(message=message, path=self.path, hint=hint)) from None
-        return kept.weights
 
-    def write(self, weights: Mapping[str, int]) -> None:
-        """Keep weights; the file is there whole or not at all."""
-        kept = {"socket": self._socket, "backend": self._backend, "weights": dict(weights)}
+    def write(self, weights: Mapping[str, int], process: str) -> None:
+        """Keep the weights of a process of the proxy; the file is there whole or not at all."""
+        kept = Kept(socket=self._socket, backend=self._backend, weights=dict(weights), process=process)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                json.dump(kept, file, indent=1)
+                file.write(kept.model_dump_json(indent=1))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)

@@ -72,8 +72,8 @@ class Runtime:
         except OSError as error:
             raise ProxyGone(str(error)) from error
 
-    def servers(self, backend: str) -> tuple[int, list[Server]]:
-        """The proxy's process number and the servers of a backend.
+    def servers(self, backend: str) -> tuple[str, list[Server]]:
+        """Which process of the proxy answers, by its number and start, and the servers of a backend.
 
         Raises:
             ProxyGone: The proxy does not answer, or answers with something else than its counters.
@@ -83,10 +83,7 @@ class Runtime:
         info, _, table = answer.partition("# pxname")
         process = re.search(r"^Pid: (\d+)", info, re.MULTILINE)
         if process is None or not table:
-            if "Can't find" in answer or "No such" in answer:
-                raise BadInput(Problem(message=f"the proxy has no backend {backend!r}", field="backend"))
-            message = f"unexpected answer: {answer.strip()[:100]!r}"
-            raise ProxyGone(message)
+            raise _unexpected(answer, backend)
         try:
             found = [_server(row) for row in csv.DictReader(("pxname" + table).strip().splitlines())]
         except (KeyError, ValueError, TypeError, csv.Error) as error:
@@ -96,7 +93,27 @@ class Runtime:
             raise BadInput(
                 Problem(message=f"the proxy has no servers in a backend {backend!r}", field="backend")
             )
-        return int(process[1]), found
+        # In a container every start may have the same number.
+        start = re.search(r"^Start_time_sec: (\d+)", info, re.MULTILINE)
+        return process[1] + (f" of {start[1]}" if start else ""), found
+
+    def configured(self, backend: str) -> dict[str, int]:
+        """The weights that the servers of a backend have in the configuration, whatever is in force.
+
+        Raises:
+            ProxyGone: The proxy does not answer, or answers with something else.
+            BadInput: It has no such backend.
+        """
+        answer = self.ask(f"show servers state {check_name(backend, 'backend')}")
+        _, _, table = answer.partition("# be_id ")
+        if not table:
+            raise _unexpected(answer, backend)
+        rows = csv.DictReader(("be_id " + table).strip().splitlines(), delimiter=" ")
+        try:
+            return {row["srv_name"]: int(row["srv_iweight"]) for row in rows}
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            message = f"a table of servers that cannot be read: {error}"
+            raise ProxyGone(message) from error
 
     def set_weights(self, backend: str, weights: Mapping[str, int]) -> None:
         """Set weights in one batch.
@@ -127,6 +144,12 @@ def check_name(name: str, field: str) -> str:
         hint = "letters, digits and _ . : - only"
         raise BadInput(Problem(message=f"{name!r} is no name of HAProxy's", field=field, hint=hint))
     return name
+
+
+def _unexpected(answer: str, backend: str) -> BadInput | ProxyGone:
+    if "Can't find" in answer or "No such" in answer:
+        return BadInput(Problem(message=f"the proxy has no backend {backend!r}", field="backend"))
+    return ProxyGone(f"unexpected answer: {answer.strip()[:100]!r}")
 
 
 def _all_of(line: socket.socket) -> bytes:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, current_thread, main_thread
 from typing import Literal
@@ -60,7 +61,7 @@ def steer(
         log_port: UDP port on 127.0.0.1 that the proxy logs to.
         metrics_port: Port on 127.0.0.1 for Prometheus; 0 for none.
         period_s: Time between two decisions, s.
-        spread: Largest ratio between two weights.
+        spread: Largest ratio between two weights; the policy sed holds the configured ones without it.
         step: Largest factor by which one weight changes in one decision.
         quiet: Show notes only.
         for_s: End after this time, s; 0 for never.
@@ -123,7 +124,7 @@ def _loop(
         if now < due:
             continue
         due = max(due + period_s, now)
-        steering.tick(time.time(), now)
+        steering.tick(time.time(), now, partial(_drain, listener, steering))
         if show and now - shown >= (1.0 if sys.stdout.isatty() else 10.0):
             shown = now
             _show(steering)

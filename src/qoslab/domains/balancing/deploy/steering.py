@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.deploy.completeness import Completeness
 from qoslab.domains.balancing.deploy.controller import Controller, Limits
-from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
 
@@ -65,13 +65,14 @@ class Steering:
         self._reach()
 
     def _reach(self) -> None:
+        left = self._keepsake.read()
         try:
             self._process, servers = self._runtime.servers(self._backend)
-            left = self._keepsake.read()
+            self._configured = self._runtime.configured(self._backend)
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                self._put_back(left, servers)
+                self._put_back(self._still_changed(left, servers), servers)
                 self._keepsake.forget()
                 self.note("put back the weights that an earlier run had left changed")
                 self._process, servers = self._runtime.servers(self._backend)
@@ -81,6 +82,39 @@ class Steering:
             raise BadInput(Problem(message=f"the proxy refuses: {error}", field="socket")) from None
         self.original = {server.name: server.weight for server in servers}
         self._begin(servers)
+
+    def _still_changed(self, left: Kept, servers: list[Server]) -> dict[str, int]:
+        """What an earlier run left, without the weights that the proxy has read from its configuration since."""
+        if left.process in (None, self._process):
+            return left.weights
+        fresh = {server.name for server in servers if server.weight == self._configured.get(server.name)}
+        return {name: weight for name, weight in left.weights.items() if name not in fresh}
+
+    def _ask(self) -> list[Server]:
+        """The servers as they are; where another process answers, its configured weights are the original ones."""
+        process, servers = self._runtime.servers(self._backend)
+        if process != self._process:
+            configured = self._runtime.configured(self._backend)
+            self.original = {s.name: self._original_of(s, configured) for s in servers}
+            self._process, self._configured = process, configured
+            self._set.clear()
+            if self._kept:
+                self._keep()
+            self.note("the proxy was started anew")
+        return servers
+
+    def _original_of(self, server: Server, configured: Mapping[str, int]) -> int:
+        """The weight to put back in a process that was started anew."""
+        told = configured.get(server.name, server.weight)
+        if server.weight == told or told != self._configured.get(server.name):
+            return told
+        # A file of the servers' state may have carried our weight over, or it was set while the proxy changed.
+        return self.original.get(server.name, server.weight)
+
+    def _keep(self) -> None:
+        ours = {name: weight for name, weight in self.original.items() if name not in self.hands_off}
+        self._keepsake.write(ours, self._process)
+        self._kept = True
 
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
@@ -100,23 +134,28 @@ class Steering:
             if self._tell is not None:
                 self._tell(text)
 
-    def tick(self, wall_s: float, now_s: float) -> None:
+    def tick(self, wall_s: float, now_s: float, hear: Callable[[], None] | None = None) -> None:
         """Observe, decide, and set what has changed.
 
         Args:
             wall_s: Now, s since 1970.
             now_s: Now, s on a clock that does not go back.
+            hear: Reads the log lines that wait; called once the proxy's counters are known, so that an answer which
+                they count is not missing in the log only because the proxy took long to say them.
 
         Raises:
             BadInput: The backend has gone from the proxy's configuration.
         """
+        before = self._process
         try:
-            process, servers = self._runtime.servers(self._backend)
+            servers = self._ask()
         except ProxyGone as error:
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
             return
-        complete = self._compare(process, servers, now_s)
+        if hear is not None:
+            hear()
+        complete = self._compare(servers, now_s, anew=self._process != before)
         active = np.array([server.active for server in servers], np.float64)
         up = np.array([server.up for server in servers])
         seen = self.ledger.observe(wall_s, now_s, active, up, complete=complete)
@@ -128,27 +167,18 @@ class Steering:
         wanted = as_integers(self.controller.decide(seen))
         self._apply({server.name: int(w) for server, w in zip(servers, wanted, strict=True)})
 
-    def _compare(self, process: int, servers: list[Server], now_s: float) -> bool:
-        """Notice reloads and other people's changes; whether the log kept up with the proxy's counters."""
+    def _compare(self, servers: list[Server], now_s: float, *, anew: bool) -> bool:
+        """Notice other servers and other people's changes; whether the log kept up with the proxy's counters."""
         before, self.servers = self.servers, servers
-        anew = process != self._process
-        if anew:
-            self._process = process
-            self._set.clear()
-            self.note("the proxy was started anew")
         if [server.name for server in servers] != [server.name for server in before]:
             self.original = {s.name: self.original.get(s.name, s.weight) for s in servers}
             if self._kept:
-                self._keepsake.write(self.original)
+                self._keep()
             self.note("the backend has other servers now: begun anew")
             self._begin(servers)
             return True
         self._look_for_agents(servers)
-        for server in servers:
-            ours = self._set.get(server.name, server.weight)
-            if server.weight != ours and server.name not in self.hands_off:
-                self.hands_off.add(server.name)
-                self.note(f"somebody else set the weight of {server.name}: it is left alone")
+        self._look_for_others(servers)
         if anew:
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
@@ -157,6 +187,15 @@ class Steering:
             gone, back = "log lines are missing: nothing is inferred from what came", "log lines come again"
             self.note(back if complete else gone)
         return complete
+
+    def _look_for_others(self, servers: list[Server]) -> None:
+        """A weight that is not the one we set is left alone, by the next run after a crash, too."""
+        touched = {s.name for s in servers if s.weight != self._set.get(s.name, s.weight)} - self.hands_off
+        for name in sorted(touched):
+            self.note(f"somebody else set the weight of {name}: it is left alone")
+        self.hands_off |= touched
+        if touched and self._kept:
+            self._keep()
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
@@ -183,8 +222,7 @@ class Steering:
             return
         try:
             if not self._kept:
-                self._keepsake.write(self.original)
-                self._kept = True
+                self._keep()
             self._set |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
@@ -202,7 +240,7 @@ class Steering:
         if not self._kept:
             return True
         try:
-            _, servers = self._runtime.servers(self._backend)
+            servers = self._ask()
             self._put_back({k: w for k, w in self.original.items() if k not in self.hands_off}, servers)
         except (ProxyGone, ProxyRefused, BadInput) as error:
             self.note(f"the original weights are not back yet: {error}")
