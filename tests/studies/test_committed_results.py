@@ -70,6 +70,21 @@ SMALL_CASES = {
         "scenario.changes": "{ grid = [[{ at_s = 270.0, servers = [0, 1, 2, 3, 4, 5, 6, 7], "
         'action = "speed", speed = 0.5 }]] }'
     },
+    "blind-cold": {
+        "scenario.servers": '{ grid = [{ count = 8, cores = [1, 2], limit = 64, weights = "cores" }] }',
+        "scenario.load": "{ grid = [0.8] }",
+        "scenario.sizes": '{ grid = [{ law = "exponential", mean_s = 0.5 }] }',
+    },
+    "blind-rivals-trouble": {},
+    "blind-rivals-drift": {
+        "scenario.drift.dataset": '{ grid = ["azure-vm-noise/redis_get_50conn_long_eastus_B8ms.csv"] }'
+    },
+    "blind-rivals-step": {
+        "scenario.changes": "{ grid = [[{ at_s = 60.0, servers = [0, 1, 2, 3, 4, 5, 6, 7], "
+        'action = "speed", speed = 0.5 }]] }'
+    },
+    "blind-rivals-llm-code": {"scenario.servers.count": "{ grid = [8] }"},
+    "blind-rivals-llm-conv": {"scenario.servers.count": "{ grid = [48] }"},
     "blind-llm-code": {"scenario.servers.count": "{ grid = [4] }"},
     "blind-llm-conv": {"scenario.servers.count": "{ grid = [32] }"},
 }

@@ -8,12 +8,15 @@ only what is used is read. In plain runs pass the NamedTuple.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BY_REFERENCE", "Reference", "by_reference", "reference_type"]
+from qoslab.engine.kernel import kernel
+
+__all__ = ["BY_REFERENCE", "Reference", "References", "at", "by_reference", "by_references", "reference_type"]
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -38,6 +41,60 @@ class Reference(Generic[T]):
         self._words = np.array(list(_words(value)), np.int64)
         self.address = int(self._words.ctypes.data)
         self._numba_type_ = type_of_reference(value)
+
+
+class References(Generic[T]):
+    """Many NamedTuples of one layout by reference, for kernels that go through all of them.
+
+    Attributes:
+        address: Where the addresses of their references stand, one after the other.
+    """
+
+    __slots__ = ("_addresses", "_numba_type_", "_references", "address")
+
+    def __init__(self, values: Sequence[T]) -> None:
+        from qoslab.engine.referencetypes import ReferencesType
+
+        if not values:
+            message = "nothing to refer to"
+            raise ValueError(message)
+        self._references = [Reference(value) for value in values]
+        kinds = {each._numba_type_ for each in self._references}
+        if len(kinds) > 1:
+            message = "all must have one layout"
+            raise ValueError(message)
+        self._addresses = np.array([each.address for each in self._references], np.int64)
+        self.address = int(self._addresses.ctypes.data)
+        self._numba_type_ = ReferencesType(kinds.pop())
+
+
+def by_references(values: Sequence[T]) -> Sequence[T]:
+    """Many NamedTuples as compiled kernels may take them, for `at`; plain runs take the sequence itself.
+
+    Args:
+        values: What `by_reference` takes, all of one layout; lengths of arrays may differ.
+
+    Raises:
+        ValueError: There is none, their layouts differ, or an array is not contiguous or cannot be written.
+    """
+    return cast("Sequence[T]", References(values))
+
+
+def _build_at() -> Any:
+    from qoslab.engine.referencetypes import build_at
+
+    return build_at()
+
+
+@kernel(build=_build_at)
+def at(values: Sequence[T], index: int) -> T:
+    """One of many NamedTuples by reference; in plain runs of a sequence.
+
+    Args:
+        values: What `by_references` gave.
+        index: Which, from 0; it is not checked.
+    """
+    return values[index]
 
 
 def by_reference(value: T) -> T:

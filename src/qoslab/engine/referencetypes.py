@@ -12,12 +12,12 @@ from numba.core.datamodel import models
 from numba.core.extending import NativeValue, register_model, unbox
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import typeof_impl
+from numba.extending import intrinsic, typeof_impl
 from numba.np.arrayobj import make_array, populate_array
 
-from qoslab.engine.reference import Reference
+from qoslab.engine.reference import Reference, References
 
-__all__ = ["ReferenceType", "type_of_reference"]
+__all__ = ["ReferenceType", "ReferencesType", "build_at", "type_of_reference"]
 
 
 class ReferenceType(types.Type):  # type: ignore[misc]
@@ -39,6 +39,18 @@ class ReferenceType(types.Type):  # type: ignore[misc]
                 return offset, kind
             offset += _length(kind)
         return None
+
+
+class ReferencesType(types.Type):  # type: ignore[misc]
+    """The type of references to many NamedTuples of one layout.
+
+    Args:
+        each: The type of one of them.
+    """
+
+    def __init__(self, each: ReferenceType) -> None:
+        self.each = each
+        super().__init__(name=f"many {each.name}")
 
 
 def _described(kind: Any) -> str:
@@ -84,6 +96,17 @@ class _ReferenceModel(models.OpaqueModel):  # type: ignore[misc]
     """One address."""
 
 
+@typeof_impl.register(References)
+def _typeof_references(value: Any, context: Any) -> Any:  # noqa: ARG001
+    return value._numba_type_
+
+
+@register_model(ReferencesType)
+class _ReferencesModel(models.OpaqueModel):  # type: ignore[misc]
+    """The address of the first address."""
+
+
+@unbox(ReferencesType)
 @unbox(ReferenceType)
 def _unbox_reference(kind: Any, value: Any, context: Any) -> Any:  # noqa: ARG001
     address = context.pyapi.object_getattr_string(value, "address")
@@ -139,3 +162,23 @@ def _array(context: Any, builder: Any, kind: Any, address: Any, shape: list[Any]
         meminfo=None,
     )
     return array._getvalue()
+
+
+def build_at() -> Any:
+    """The intrinsic behind `reference.at`: an address taken from a row of them."""
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, index = signature.args
+        word = ir.IntType(64)
+        place = context.cast(builder, arguments[1], index, types.intp)
+        addresses = builder.bitcast(arguments[0], word.as_pointer())
+        address = builder.load(builder.gep(addresses, [place], inbounds=True))
+        return builder.inttoptr(address, context.get_value_type(values.each))
+
+    def definition(typing: Any, values: Any, index: Any) -> Any:  # noqa: ARG001
+        if isinstance(values, ReferencesType) and isinstance(index, types.Integer):
+            return values.each(values, index), lower
+        return None
+
+    definition.borrows = True  # type: ignore[attr-defined]
+    return intrinsic(definition)

@@ -1,4 +1,4 @@
-"""`qoslab verify balancing`: the simulator against closed forms, published tables and another simulator's figures.
+"""`qoslab verify balancing`: closed forms, published tables, another simulator's figures, what learned policies reach.
 
 Closed forms: each check runs fixed seeds, and the exact value must lie in Student's interval over them, at a level
 that makes the chance of any false alarm in the whole suite 1 % (Bonferroni). Its half-width must be below 1 % of the
@@ -18,7 +18,13 @@ from qoslab.core.context import Context
 from qoslab.core.method import MethodEntry
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing import delayed_verification, published, theory, verification_simlb
+from qoslab.domains.balancing import (
+    delayed_verification,
+    published,
+    theory,
+    verification_learned,
+    verification_simlb,
+)
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.verification_forms import HEAVY_LOADS, HEAVY_WEIGHTS, Exact, exact_checks
@@ -43,6 +49,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     yield from delayed_verification.mean_field(context, quick=quick)
     yield from delayed_verification.simulated(context, quick=quick)
     yield from delayed_verification.controlled(context, quick=quick)
+    yield from verification_learned.learned(context, quick=quick)
     for row in published.FAIRNESS:
         yield _fairness(row, context, quick=quick)
     yield from verification_simlb.simlb(context, quick=quick)

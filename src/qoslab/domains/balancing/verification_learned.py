@@ -1,0 +1,171 @@
+"""What learned policies must reach: blind inference beside known capacities, learners beside the shortest own queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoslab.core.check import Check
+from qoslab.core.context import Context
+from qoslab.core.errors import MissingExtra
+from qoslab.core.registry import registry
+from qoslab.core.seeds import Seed
+from qoslab.domains.balancing.model import run
+from qoslab.domains.balancing.published import two_servers
+from qoslab.domains.balancing.scenario import BalancingScenario
+
+__all__ = ["learned", "ratio_of_means"]
+
+FloatArray = NDArray[np.float64]
+
+BLIND = 1.02
+"""Largest upper end of the 95 % interval of response times over those with known capacities."""
+QUICK_SEEDS = 40
+"""Seeds of a quick run: enough for the mean of the smallest site, whose 99th percentile needs `SITES[0].seeds`."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site whose capacities are inferred blindly; a minute from the cold start is not counted, ten are.
+
+    Attributes:
+        name: For the row.
+        scenario: The site.
+        seeds: How many runs.
+    """
+
+    name: str
+    scenario: Mapping[str, Any]
+    seeds: int
+
+
+def _site(balancers: int, servers: int, cores: Sequence[int], load: float, seeds: int) -> Site:
+    scenario = {
+        "servers": {"count": servers, "cores": list(cores), "weights": "equal"},
+        "balancers": balancers,
+        "load": load,
+        "sizes": {"law": "exponential", "mean_s": 0.5},
+        "duration_s": 660.0,
+        "warmup": {"rule": "time", "seconds": 60.0},
+    }
+    return Site(f"{balancers} x {servers} at load {load:g}", scenario, seeds)
+
+
+SITES = (
+    _site(1, 8, (1, 2), 0.8, 160),
+    _site(2, 64, (2, 4), 0.9, 20),
+    _site(4, 128, (2, 4), 0.95, 20),
+)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A learner that must leave the least loaded server behind.
+
+    Attributes:
+        name: For the row.
+        method: Its name.
+        parameters: Its parameters.
+        scenario: The site.
+        metric: What it must lower.
+        seeds: How many runs.
+    """
+
+    name: str
+    method: str
+    parameters: Mapping[str, Any]
+    scenario: Mapping[str, Any]
+    metric: str
+    seeds: int = field(default=4)
+
+
+LESSONS = (
+    Lesson(
+        "RLB-SAC after 250 steps, 4 + 2 cores, load 0.8",
+        "rlb_sac",
+        {"episodes": 1, "hidden": 64},
+        two_servers(0.8) | {"duration_s": 125.0},
+        "residual_work_mean_s",
+    ),
+)
+
+
+def learned(context: Context, *, quick: bool) -> Iterator[Check]:
+    """Ratios on common seeds, judged by the upper ends of their 95 % intervals.
+
+    A quick run has the mean response time on the smallest site alone: nothing learns in it.
+    """
+    for site in SITES[:1] if quick else SITES:
+        yield from _capacities(site, context, quick=quick)
+    for lesson in () if quick else LESSONS:
+        yield _lesson(lesson, context)
+
+
+def ratio_of_means(ours: FloatArray, theirs: FloatArray) -> tuple[float, float]:
+    """The ratio of two paired means and half of its 95 % interval.
+
+    Args:
+        ours: One number for each seed, shape (k,).
+        theirs: The same for the same seeds, shape (k,).
+    """
+    from scipy.special import stdtrit
+
+    ratio = float(ours.mean() / theirs.mean())
+    rest = ours - ratio * theirs
+    error = float(rest.std(ddof=1)) / (math.sqrt(len(rest)) * float(theirs.mean()))
+    return ratio, float(stdtrit(len(rest) - 1, 0.975)) * error
+
+
+def _capacities(site: Site, context: Context, *, quick: bool) -> Iterator[Check]:
+    seeds = QUICK_SEEDS if quick else site.seeds
+    names = ("response_time_mean_s",) if quick else ("response_time_mean_s", "response_time_p99_s")
+    known = _figures(site.name, site.scenario, "sed_oracle", {}, seeds, context)
+    blind = _figures(site.name, site.scenario, "blind_sed", {}, seeds, context)
+    for name in names:
+        what = "mean" if "mean" in name else "99th percentile"
+        yield _judged(
+            f"capacities unknown, {site.name}: {what} of blind_sed over that of sed_oracle",
+            "within 2 % of shortest expected delay with true capacities; upper end of the 95 % interval",
+            ratio_of_means(blind[name], known[name]),
+            most=BLIND,
+            seeds=seeds,
+        )
+
+
+def _lesson(lesson: Lesson, context: Context) -> Check:
+    name = f"{lesson.name}: residual work over that of lsq"
+    source = "less than with the least loaded server; upper end of the 95 % interval"
+    try:
+        ours = _figures(lesson.name, lesson.scenario, lesson.method, lesson.parameters, lesson.seeds, context)
+    except MissingExtra as missing:
+        return Check.not_run(name, source, expected=None, note=str(missing))
+    theirs = _figures(lesson.name, lesson.scenario, "lsq", {}, lesson.seeds, context)
+    ratio = ratio_of_means(ours[lesson.metric], theirs[lesson.metric])
+    return _judged(name, source, ratio, most=1.0, seeds=lesson.seeds)
+
+
+def _judged(name: str, source: str, ratio: tuple[float, float], *, most: float, seeds: int) -> Check:
+    mean, half = ratio
+    note = f"ratio {mean:.4f}, half-width {half:.4f}, {seeds} seeds"
+    return Check.within(name, source, expected=1.0, got=mean + half, low=0.0, high=most, note=note)
+
+
+def _figures(
+    name: str,
+    scenario: Mapping[str, Any],
+    policy: str,
+    parameters: Mapping[str, Any],
+    seeds: int,
+    context: Context,
+) -> Mapping[str, FloatArray]:
+    """Metrics of a policy, each of shape (seeds,); the seeds are the site's, whatever the policy."""
+    world = BalancingScenario.model_validate(dict(scenario))
+    method = registry.method("balancing", policy).cls(**parameters)
+    replications = [Seed(0, "verify", f"learned {name}", k) for k in range(seeds)]
+    outcomes = list(run(world, method, replications, context))
+    return {each: np.array([o.metrics[each] for o in outcomes]) for each in outcomes[0].metrics}
