@@ -189,6 +189,27 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
     assert all(row["service"].startswith("service/") for row in chosen)
 
 
+@pytest.mark.parametrize("everything", [True, False])
+def test_timeouts_are_not_learned(tmp_path, everything):
+    """Every seventh value is 20 s, which `timeouts` calls not measured: neither way of training keeps one."""
+    rng = np.random.default_rng(0)
+    rows = [(u, s, 20.0 if (u + s) % 7 == 0 else rng.random() + 0.1) for u in range(12) for s in range(20)]
+    text = "".join(f"{u},{s},{value:.4f}\n" for u, s, value in rows)
+    (tmp_path / "mine.csv").write_text("user,service,rt\n" + text)
+    world = tmp_path / "mine.toml"
+    world.write_text(
+        "[scenario]\ntimeouts = { rt = 20.0 }\ndensity = 0.6\n"
+        'data = { kind = "table", file = "mine.csv", parameters = ["rt"] }\n'
+    )
+    settings = {"folds": 4, "rounds": 4, "level": 0.8, "everything": everything}
+    found = train(world, to=tmp_path / "model", method="item_median", **settings)
+    kept = load_model(tmp_path / "model").arrays
+    assert np.nanmax(kept["known/values"]) < 2
+    assert kept["highest"][0] < 2
+    measured = sum(value < 20 for _, _, value in rows)
+    assert found[0]["measurements"] == (measured if everything else round(0.6 * 240))
+
+
 def test_training_repeats(world, tmp_path):
     for name in ("a", "b"):
         train(world, to=tmp_path / name, method="factor_analysis", folds=5, rounds=2)

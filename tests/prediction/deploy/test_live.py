@@ -162,6 +162,64 @@ def test_a_measured_cell_is_remembered(world):
     assert abs(np.log(live.answer("9", ["5"]).values[0, 0] / target)) < 0.25 * np.log(3)
 
 
+def test_measurements_beyond_what_was_seen_move_answers_there(world):
+    """The slowest cell becomes three times slower, and the cell of least throughput three times worse."""
+    _, known, model = world
+    live, seen = Live(model), Live(model)
+    for p, far in ((0, np.nanargmax), (1, np.nanargmin)):
+        user, service = map(str, np.unravel_index(far(known.values[p]), known.values[p].shape))
+        end = known.values[p].ravel()[far(known.values[p])]
+        values = [np.nan, np.nan]
+        values[p] = target = end * (3.0 if p == 0 else 1 / 3)
+        for _ in range(30):
+            live.absorb([Measurement(user, service, values)])
+        before, after = seen.answer(user, [service]), live.answer(user, [service])
+        assert abs(np.log(after.values[p, 0] / target)) < 0.25 * np.log(3)
+        assert before.lower[p, 0] > target or before.upper[p, 0] < target
+        assert after.lower[p, 0] <= target * (1 + 1e-9)
+        assert after.upper[p, 0] >= target * (1 - 1e-9)
+    live.absorb([Measurement("new", "5", [np.nan, 0.0])])
+    assert live.intervals.lowest[1] == 0
+    assert live.intervals.floor[1] > 0
+    assert np.isfinite(live.answer("new", ["5"]).values).all()
+
+
+def test_answers_stay_within_what_was_seen_and_delivered(world):
+    _, known, model = world
+    live = Live(model)
+    live.absorb([Measurement("9", str(s), [100 * np.nanmax(known.values[0]), np.nan]) for s in range(3)])
+    everyone = np.stack([live.answer(str(user), ALL).upper for user in range(6, 60)])
+    assert everyone[:, 0].max() <= 100 * np.nanmax(known.values[0]) * (1 + 1e-9)
+    assert everyone[:, 1].max() <= np.nanmax(known.values[1]) * (1 + 1e-6)
+
+
+def test_a_listed_stranger_who_is_measured_is_one_no_more(world):
+    """User 0 and a new id, both nobody's till now, tell the same 20 values: both are known, and nearly as well."""
+    truth, known, model = world
+    live = Live(model)
+    context = {"country": int(known.user_context["country"][0])}
+    asked = [str(s) for s in range(60, 120)]
+    before = live.answer("0", asked)
+    assert set(before.basis) == {"context"}
+    for s in range(20):
+        live.absorb([Measurement("0", str(s), truth[:, 0, s])])
+        live.absorb([Measurement("new", str(s), truth[:, 0, s], context)])
+    listed, new = live.answer("0", asked), live.answer("new", asked)
+    assert set(listed.basis) == set(new.basis) == {"model"}
+    widths = [np.log(one.upper / one.lower).mean() for one in (before, listed, new)]
+    assert widths[1] < 0.8 * widths[0]
+    assert widths[1] == pytest.approx(widths[2], rel=0.15)
+
+
+def test_a_listed_service_that_is_measured_is_no_stranger(world):
+    truth, known = planted(hidden=HIDDEN)
+    known.values[:, :, 3] = np.nan
+    live = Live(model_of(known))
+    assert live.answer("9", ["3"]).basis == ["population"]
+    live.absorb([Measurement(str(u), "3", truth[:, u, 3]) for u in range(10, 40)])
+    assert live.answer("9", ["3"]).basis == ["model"]
+
+
 def test_the_best_services_are_good_and_the_probability_is_honest(world):
     """Ten for each of 54 users: what is promised happens, within three standard errors and 2 %."""
     truth, known, model = world

@@ -226,6 +226,35 @@ def test_an_address_that_asks_too_often_is_told_to_wait(world, tmp_path):
     assert 1 <= int(answers[1].headers["Retry-After"]) <= 3
 
 
+@pytest.mark.parametrize("path", ["/health", "/model", "/metrics", "/openapi.json"])
+def test_reads_have_the_same_rate(world, tmp_path, path):
+    desk = Desk(world[2], tmp_path / "kept")
+    client = Client(make_app(desk, 0.5, 20_000))
+    answers = [
+        client.get(path),
+        client.get(path),
+        client.post("/predict", json={"user": "9", "service": "3"}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+    assert int(answers[1].headers["retry-after"]) >= 1
+    assert answers[1].json() == answers[2].json()
+    desk.close()
+
+
+def test_the_description_is_made_once(world, tmp_path, monkeypatch):
+    from qoslab.domains.prediction.deploy import server
+
+    calls, real = [], server.describe
+    monkeypatch.setattr(server, "describe", lambda about: calls.append(1) or real(about))
+    desk = Desk(world[2], tmp_path / "kept")
+    client = Client(make_app(desk, 1000.0, 20_000))
+    first, second = client.get("/openapi.json"), client.get("/openapi.json")
+    assert first.json() == second.json()
+    assert first.headers["content-type"] == "application/json"
+    assert len(calls) == 1
+    desk.close()
+
+
 def test_buckets_fill_again():
     rates = Rates(10.0, 2.0)
     assert [rates.wait_s("a", 0.0) for _ in range(3)] == [0.0, 0.0, pytest.approx(0.1)]

@@ -16,6 +16,7 @@ registry.add_domain(
         methods=_HERE + "methods",
         baseline="item_mean",
         example=_HERE + "scenario:example",
+        check=_HERE + "checking:check",
         verify=_HERE + "theory:verify",
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",

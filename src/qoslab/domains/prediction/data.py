@@ -13,7 +13,7 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.scenario import Cold, PredictionScenario
 
-__all__ = ["BoolArray", "Codes", "FloatArray", "Known", "Task", "make_task"]
+__all__ = ["BoolArray", "Codes", "FloatArray", "Known", "Task", "divided", "make_task", "without_timeouts"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -85,10 +85,19 @@ def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Tas
         BadInput: The data cannot be read, or a parameter is left without cells to learn from or to ask.
         MissingData: The dataset is not on this machine.
     """
-    from qoslab.domains.prediction.protocol import deal, new_ones, ordinary
     from qoslab.domains.prediction.readers import read
 
-    world = _without_timeouts(read(scenario.data, seed, context), scenario.timeouts)
+    return divided(without_timeouts(read(scenario.data, seed, context), scenario.timeouts), scenario, seed)
+
+
+def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
+    """Divide measurements, those of timeouts left out, into what is known and what is asked.
+
+    Raises:
+        BadInput: A parameter is left without cells to learn from or to ask.
+    """
+    from qoslab.domains.prediction.protocol import deal, new_ones, ordinary
+
     truth = world.values
     measured = np.isfinite(truth)
     train = deal(measured, scenario, seed)
@@ -105,7 +114,12 @@ def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Tas
     return Task(replace(world, values=np.where(train, truth, np.nan)), truth, test)
 
 
-def _without_timeouts(world: Known, timeouts: Mapping[str, float]) -> Known:
+def without_timeouts(world: Known, timeouts: Mapping[str, float]) -> Known:
+    """The measurements below the limits that a scenario's `timeouts` set, parameter by parameter.
+
+    Raises:
+        BadInput: The data has no parameter of such a name.
+    """
     unknown = [name for name in timeouts if name not in world.parameters]
     if unknown:
         message = f"the data has no parameter {unknown[0]!r}; it has {', '.join(world.parameters)}"

@@ -9,7 +9,7 @@ cross-validated form and normalised scores follow Vovk, Gammerman and Shafer, Al
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,18 @@ class Intervals:
         spread = self.spread.at(users, services, logs)
         low, high = (logs + q[:, None] * spread for q in self.quantiles(level))
         return self.raw(low), self.raw(high)
+
+    def reaching(self, values: FloatArray) -> Intervals:
+        """The same, also for new measurements outside what was seen.
+
+        Args:
+            values: One per parameter, shape (P,), NaN where it was not measured.
+        """
+        if not ((values < self.lowest) | (values > self.highest) | (values < self.floor)).any():
+            return self
+        floor = np.where(values > 0, np.fmin(self.floor, values), self.floor)
+        ends = np.fmin(self.lowest, values), np.fmax(self.highest, values)
+        return replace(self, floor=floor, lowest=ends[0], highest=ends[1])
 
     def raw(self, logs: FloatArray) -> FloatArray:
         """Logarithms, shape (P, n), to raw units within what was seen; the floor stands for the smallest value."""

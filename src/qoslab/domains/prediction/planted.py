@@ -7,7 +7,7 @@ import numpy as np
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.scenario import Planted
 
-__all__ = ["plant"]
+__all__ = ["parameter_names", "plant"]
 
 _NETWORKS = 3
 """Networks (AS) of a country."""
@@ -24,7 +24,7 @@ def plant(data: Planted, rng: np.random.Generator) -> Known:
     signal = data.signal / np.sqrt(data.rank) * (left @ right.T)
     shape = signal.shape
     noise = data.noise * (rng.standard_t(data.tail, shape) if data.tail else rng.standard_normal(shape))
-    names = tuple(f"q{i}" for i in range(data.parameters))
+    names = parameter_names(data)
     if not data.countries:
         return Known(names, _exponential(signal + noise))
     users, services = (_places(data.countries, count, rng) for count in (data.users, data.services))
@@ -33,6 +33,11 @@ def plant(data: Planted, rng: np.random.Generator) -> Known:
         effect = data.place / np.sqrt(2) * rng.standard_normal((data.parameters, size, size))
         signal = signal + effect[:, users[kind]][:, :, services[kind]]
     return Known(names, _exponential(signal + noise), users, services)
+
+
+def parameter_names(data: Planted) -> tuple[str, ...]:
+    """What planted parameters are called: q0, q1 and so on."""
+    return tuple(f"q{i}" for i in range(data.parameters))
 
 
 def _places(countries: int, count: int, rng: np.random.Generator) -> dict[str, Codes]:

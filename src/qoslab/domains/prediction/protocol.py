@@ -50,7 +50,10 @@ def _deal_one(measured: BoolArray, scenario: PredictionScenario, seed: Seed, *na
     count = round(scenario.density * measured.size)
     if not 0 < count < len(cells):
         message = f"{count} of {measured.size} cells should be known, but {len(cells)} were measured"
-        raise BadInput(Problem(message=message, field="scenario.density"))
+        together = (
+            scenario.joint and "of cells, those where every parameter was measured count, as joint is true"
+        )
+        raise BadInput(Problem(message=message, field="scenario.density", hint=together or None))
     chosen[seed.generator("split", *names).choice(cells, count, replace=False)] = True
     return chosen.reshape(measured.shape)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -37,8 +38,7 @@ def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Contex
 
 def read_archive(path: Path, data: Dataset) -> Known:
     """A NumPy archive: a dense array per parameter, or its users, services and values as columns of equal length."""
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = _arrays(path)
     sides = [_context(arrays, side, data.context, path) for side in ("user", "svc")]
     sizes = tuple(len(next(iter(side.values()))) if side else 0 for side in sides)
     tables = [_one(arrays, name, (sizes[0], sizes[1]), path) for name in data.parameters]
@@ -49,6 +49,15 @@ def read_archive(path: Path, data: Dataset) -> Known:
     keep = slice(data.services)
     services = {kind: codes[keep] for kind, codes in sides[1].items()}
     return checked(Known(data.parameters, values[:, :, keep], sides[0], services), path)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError):
+        message = f"{path.name} is no archive of NumPy arrays (.npz)"
+        raise BadInput(Problem(message=message, field="scenario.data.name")) from None
 
 
 def _one(arrays: Mapping[str, Any], name: str, sizes: tuple[int, int], path: Path) -> FloatArray:

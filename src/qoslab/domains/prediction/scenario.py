@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
-__all__ = ["Cold", "Dataset", "Matrices", "Planted", "PredictionScenario", "Table", "example"]
+__all__ = ["Cold", "Dataset", "Matrices", "Planted", "PredictionScenario", "Source", "Table", "example"]
 
 
 class Planted(Part):
@@ -103,6 +103,10 @@ class Table(Part):
         return self
 
 
+Source = Annotated[Planted | Dataset | Matrices | Table, Field(discriminator="kind")]
+"""Where measurements come from."""
+
+
 class Cold(Part):
     """Users or services of whom nothing is known; they alone are asked."""
 
@@ -122,9 +126,7 @@ class Cold(Part):
 class PredictionScenario(Scenario):
     """A table of users and services of which a share is known."""
 
-    data: Planted | Dataset | Matrices | Table = Field(
-        discriminator="kind", description="where the measurements come from"
-    )
+    data: Source = Field(description="where the measurements come from")
     density: float = Field(
         0.1,
         gt=0,

@@ -14,7 +14,7 @@ from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.located import read_toml
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
-from qoslab.domains.prediction.data import Known, Task, make_task
+from qoslab.domains.prediction.data import Known, Task, make_task, without_timeouts
 from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
@@ -236,7 +236,8 @@ def _task(scenario: PredictionScenario, split: int) -> Task:
 
 
 def _everything(scenario: PredictionScenario, split: int) -> Known:
-    return read(scenario.data, Seed(replication=split), Context(dataset=resolver()))
+    whole = read(scenario.data, Seed(replication=split), Context(dataset=resolver()))
+    return without_timeouts(whole, scenario.timeouts)
 
 
 def _ids(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:

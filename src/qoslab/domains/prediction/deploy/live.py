@@ -192,7 +192,12 @@ class Live:
         for one in measurements:
             user = self._place("user", one.user, one.user_context)
             service = self._place("service", one.service, one.service_context)
-            floored = np.log(np.maximum(np.asarray(one.values, float), self.intervals.floor))
+            values = np.asarray(one.values, float)
+            self.intervals = self.intervals.reaching(values)
+            if np.isfinite(values).any():
+                self._strangers["user"].pop(user, None)
+                self._strangers["service"].pop(service, None)
+            floored = np.log(np.maximum(values, self.intervals.floor))
             scaled = (floored - self._mean[:, 0]) / self._std[:, 0]
             online.learn(self._state, np.array([user]), np.array([service]), scaled[None], self.memory)
         self.absorbed += len(measurements)
@@ -223,7 +228,7 @@ class Live:
         fresh = noise[:, None] * np.ones(len(places))
         now = _uncertain(x, who.covariance, who.mean, what.covariance)
         first = np.zeros(now.shape)
-        if 0 <= user < self.trained[0] and user not in self._strangers["user"]:
+        if 0 <= user < self.trained[0] and self._priors["user"].present[user]:
             trained = known & (places < self.trained[1])
             trained[trained] = self._priors["service"].present[places[trained]]
             at = np.where(trained, places, 0)

@@ -45,7 +45,15 @@ def describe(about: Mapping[str, Any]) -> dict[str, Any]:
     )
     schemas = {**found.get("$defs", {}), **_answers()}
     paths: dict[str, Any] = {
-        path: {"get": {"summary": summary, "responses": {"200": {"description": summary}}}}
+        path: {
+            "get": {
+                "summary": summary,
+                "responses": {
+                    "200": {"description": summary},
+                    "429": {"description": _REFUSALS["429"], "content": _json("Refusal")},
+                },
+            }
+        }
         for path, summary in _GETS.items()
     }
     for path, (form, summary, answer) in _POSTS.items():

@@ -42,16 +42,19 @@ def make_app(desk: Desk, rate_per_s: float, max_body: int) -> Starlette:
         max_body: Largest body, bytes.
     """
     rates = Rates(rate_per_s, burst=2 * rate_per_s)
+    described = json.dumps(
+        describe(desk.about())
+    ).encode()  # takes longer than many an answer, and never changes
     app = Starlette(
         routes=[
             _post("/predict", Question, desk.predict, desk, rates, max_body),
             _post("/predict/batch", Batch, desk.batch, desk, rates, max_body, slow=True),
             _post("/best", Wanted, desk.best, desk, rates, max_body, slow=True),
             _post("/measurements", Measurements, desk.take, desk, rates, max_body, slow=True),
-            Route("/health", lambda _: JSONResponse({"status": "ok"})),
-            Route("/model", lambda _: JSONResponse(desk.about())),
-            Route("/openapi.json", lambda _: JSONResponse(describe(desk.about()))),
-            Route("/metrics", lambda _: PlainTextResponse(desk.exposition(), media_type=_PROMETHEUS)),
+            _get("/health", lambda: JSONResponse({"status": "ok"}), rates),
+            _get("/model", lambda: JSONResponse(desk.about()), rates),
+            _get("/openapi.json", lambda: Response(described, media_type="application/json"), rates),
+            _get("/metrics", lambda: PlainTextResponse(desk.exposition(), media_type=_PROMETHEUS), rates),
         ],
     )
     return app
@@ -121,6 +124,22 @@ def _post(
     return Route(path, endpoint, methods=["POST"])
 
 
+def _get(path: str, answer: Callable[[], Response], rates: Rates) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return _hasty(request, rates) or await run_in_threadpool(answer)
+
+    return Route(path, endpoint)
+
+
+def _hasty(request: Request, rates: Rates) -> Response | None:
+    """The refusal of an address that has asked too much, or None; every request counts, of any kind."""
+    client = request.client.host if request.client else ""
+    wait_s = rates.wait_s(client, time.monotonic())
+    if wait_s == 0:
+        return None
+    return _refusal(429, "", "too many requests", {"Retry-After": str(max(1, round(wait_s + 0.5)))})
+
+
 async def _answered(
     request: Request,
     form: type[BaseModel],
@@ -130,10 +149,9 @@ async def _answered(
     *,
     slow: bool,
 ) -> Response:
-    client = request.client.host if request.client else ""
-    wait_s = rates.wait_s(client, time.monotonic())
-    if wait_s > 0:
-        return _refusal(429, "", "too many requests", {"Retry-After": str(max(1, round(wait_s + 0.5)))})
+    hasty = _hasty(request, rates)
+    if hasty is not None:
+        return hasty
     body = await _within(_body(request, max_body))
     if body is None:
         return _refusal(413, "body", f"more than {max_body} bytes are not read", {"Connection": "close"})
