@@ -90,11 +90,13 @@ def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
 
 
 def test_without_held_out_cells_the_errors_of_known_cells_are_smaller():
-    """All of them are learned from, and the weights that fit them best are kept."""
-    known = _world()
-    all_cells, most = (_fit(known, held_out=share, steps=60, patience=60).values for share in (0.0, 0.3))
-    cells = np.isfinite(known.values)
-    errors = [np.abs(values - known.values)[cells].mean() for values in (all_cells, most)]
+    """All of them are learned from, and the weights that fit them best are kept: in the mean of three worlds."""
+    errors = np.zeros(2)
+    for known in (_world(seed=seed) for seed in range(3)):
+        cells = np.isfinite(known.values)
+        for place, share in enumerate((0.0, 0.3)):
+            found = _fit(known, held_out=share, steps=150, patience=150).values
+            errors[place] += np.abs(found - known.values)[cells].mean()
     assert errors[0] < errors[1]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.sharp.balance import Balancer
-from qoslab.domains.prediction.sharp.features import nmf_features
+from qoslab.domains.prediction.sharp.features import autoencoded, nmf_features
 from qoslab.domains.prediction.sharp.network import Architecture, forward, initial_weights
 from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
 from qoslab.domains.prediction.sharp.structure import make_structure
@@ -27,6 +27,29 @@ def test_factors_rebuild_a_full_table_of_their_rank():
     found = nmf_features(table, 2)
     product = found[:10] @ found[10:].T
     assert np.corrcoef(product.ravel(), table.ravel())[0, 1] > 0.99
+
+
+def test_codes_of_context_tell_all_groups_apart():
+    """Small groups too: codes at right angles, of the length that all have in the mean, would be sqrt(2) apart."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(60)
+    users = np.concatenate(
+        [groups, rng.choice(groups, 240, p=1 / (1.0 + groups) / (1 / (1.0 + groups)).sum())]
+    )
+    services = np.concatenate([groups[:20] - 1, np.full(80, 3)])
+    with deterministic(np.random.SeedSequence(5)):
+        codes = autoencoded(torch, users, services, 50).double().numpy()
+    for side, found in ((users, codes[:300]), (services, codes[300:])):
+        np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=1e-6)
+        assert np.square(found).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-5)
+        of = np.stack([found[side == group][0] for group in np.unique(side)])
+        apart = np.sqrt(np.square(of[:, None] - of).sum(axis=2))[~np.eye(len(of), dtype=bool)]
+        assert apart.min() > 0.7
+
+
+def test_one_group_for_all_tells_nothing():
+    with deterministic(np.random.SeedSequence(5)):
+        assert not autoencoded(torch, np.zeros(7, np.int64), np.full(5, -1), 4).any()
 
 
 def test_gates_open_as_often_as_the_penalty_says():

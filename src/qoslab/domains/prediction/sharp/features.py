@@ -17,7 +17,8 @@ FloatArray = NDArray[np.float64]
 _USER_WIDTHS = (120, 80)
 _SERVICE_WIDTHS = (1024, 256)
 _DROPOUT = 0.4
-_EPOCHS, _PATIENCE, _STEP = 500, 5, 1e-3
+_EPOCHS, _PATIENCE, _STEP, _BATCH = 500, 5, 1e-3, 32
+_NOTHING = 1e-6
 _NMF_SWEEPS = 100
 
 
@@ -75,44 +76,52 @@ def _balanced(left: FloatArray, right: FloatArray) -> FloatArray:
 def autoencoded(torch: Any, users: NDArray[np.int64], services: NDArray[np.int64], width: int) -> Any:
     """Codes of one kind of context: an autoencoder over one-hot groups for users, another for services.
 
-    Members of a group have the same input, so that the groups are what is learned, each weighted by its size.
+    Members of a group have the same input, so that the groups are what is learned, each as often as any other: learned
+    by their sizes, the small ones would share one code. Codes are centred over the members of a side and scaled to a
+    root mean square length of one, as NMF features are: what all members share tells nobody apart.
 
     Args:
         torch: The torch module of a deterministic session.
         users: Group of each user; -1 is unknown and has the code of an empty input.
-        services: The same for services; a group has the same number on both sides.
+        services: The same for services.
         width: Width of the code.
 
     Returns:
         A float32 tensor, shape (users + services, width).
     """
-    groups = int(max(users.max(initial=-1), services.max(initial=-1))) + 1
     sides = ((users, _USER_WIDTHS), (services, _SERVICE_WIDTHS))
-    return torch.cat([_encode(torch, codes, groups, widths, width) for codes, widths in sides])
+    return torch.cat([_encode(torch, codes, widths, width) for codes, widths in sides])
 
 
-def _encode(torch: Any, codes: NDArray[np.int64], groups: int, widths: tuple[int, ...], width: int) -> Any:
-    present, member, sizes = np.unique(codes, return_inverse=True, return_counts=True)
-    one_hot = torch.zeros(len(present), max(groups, 1))
-    for row, code in enumerate(present):
-        if code >= 0:
-            one_hot[row, code] = 1.0
-    encoder, decoder = _networks(torch, one_hot.shape[1], widths, width)
-    weight = torch.from_numpy(sizes / sizes.sum()).float()[:, None]
-    optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=_STEP)
+def _encode(torch: Any, codes: NDArray[np.int64], widths: tuple[int, ...], width: int) -> Any:
+    present, member = np.unique(codes, return_inverse=True)
+    rows = torch.eye(len(present))
+    rows[torch.from_numpy(present < 0)] = 0.0
+    encoder, decoder = _networks(torch, len(present), widths, width)
+    _reconstruct(torch, torch.nn.Sequential(encoder, decoder), rows)
+    with torch.no_grad():
+        found = encoder(rows)[torch.from_numpy(member.reshape(-1))]
+    found = found - found.mean(dim=0)
+    size = float((found**2).sum(dim=1).mean()) ** 0.5
+    return found / size if size > _NOTHING else torch.zeros_like(found)
+
+
+def _reconstruct(torch: Any, both: Any, rows: Any) -> None:
+    """Train until the error without dropout has not fallen for some epochs: with it, it falls and rises by chance."""
+    optimiser = torch.optim.Adam(both.parameters(), lr=_STEP)
     best, waited = float("inf"), 0
     for _ in range(_EPOCHS):
-        optimiser.zero_grad(set_to_none=True)
-        loss = (weight * (decoder(encoder(one_hot)) - one_hot) ** 2).sum()
-        loss.backward()
-        optimiser.step()
-        now = float(loss.detach())
+        both.train()
+        for part in torch.randperm(len(rows)).split(_BATCH):
+            optimiser.zero_grad(set_to_none=True)
+            ((both(rows[part]) - rows[part]) ** 2).sum(dim=1).mean().backward()
+            optimiser.step()
+        both.eval()
+        with torch.no_grad():
+            now = float(((both(rows) - rows) ** 2).sum(dim=1).mean())
         best, waited = (now, 0) if now < best else (best, waited + 1)
         if waited >= _PATIENCE:
             break
-    encoder.eval()
-    with torch.no_grad():
-        return encoder(one_hot)[torch.from_numpy(member.reshape(-1))]
 
 
 def _networks(torch: Any, inputs: int, widths: tuple[int, ...], width: int) -> tuple[Any, Any]:
