@@ -1,7 +1,7 @@
 """Our simulator beside MQNS and SeQUeNCe in one run: rates, fidelities and CPU seconds of the same cases.
 
-    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON] [--seeds 4] [--first 1]
-        [--only paths|classes|measured|sequence]
+    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON]
+        [--seeds 4] [--first 1] [--only paths|classes|measured|sequence]
 
 PYTHON is an interpreter in which the peer can be imported, FOLDER its source where it is not installed. A peer that is
 not named is left out, and one that cannot be imported is told. The peers run in processes of their own.
@@ -11,7 +11,7 @@ compilation and import left out and shown; theirs the mean over their seeds. z i
 the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. SeQUeNCe makes pairs otherwise, so that each
 side is held against its own closed form. Requests have memories of their own in both, so
 that both do the same. `--only measured` runs the figures of MQNS again that `qoslab verify entanglement` holds ours
-against, with their seeds; the last of them needs the data set `mqns-runs`.
+against, and `studies/entanglement/waits.toml`, with their seeds; the last of them needs the data set `mqns-runs`.
 """
 
 import argparse
