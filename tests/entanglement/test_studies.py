@@ -36,6 +36,7 @@ def kept(name: str) -> pl.DataFrame:
         ("several-paths", {"scenario.nodes.coherence_s": "{ grid = [0.05] }"}, 4),
         ("multiplexing", {"scenario.links.pairs": "{ grid = [8] }", **ONE_COHERENCE}, 10),
         ("multiplexing-rounds", {}, 15),
+        ("assignment", {}, 8),
         ("swap-policies", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 10),
         ("purification", {"scenario.nodes.coherence_s": "{ grid = [0.5] }"}, 6),
         ("purification-trade-off", {"scenario.links.initial_fidelity": "{ grid = [0.9] }"}, 6),
