@@ -1,7 +1,7 @@
 """Our simulator beside MQNS and SeQUeNCe in one run: rates, fidelities and CPU seconds of the same cases.
 
-    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON] [--seeds 4]
-        [--only paths|classes|measured|sequence]
+    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON]
+        [--seeds 4] [--first 1] [--only paths|classes|measured|sequence]
 
 PYTHON is an interpreter in which the peer can be imported, FOLDER its source where it is not installed. A peer that is
 not named is left out, and one that cannot be imported is told. The peers run in processes of their own.
@@ -11,7 +11,7 @@ compilation and import left out and shown; theirs the mean over their seeds. z i
 the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. SeQUeNCe makes pairs otherwise, so that each
 side is held against its own closed form. Requests have memories of their own in both, so
 that both do the same. `--only measured` runs the figures of MQNS again that `qoslab verify entanglement` holds ours
-against, with their seeds; the last of them needs the data set `mqns-runs`.
+against, and `studies/entanglement/waits.toml`, with their seeds; the last of them needs the data set `mqns-runs`.
 """
 
 import argparse
@@ -76,6 +76,11 @@ def case_of(scenario, order, seeds, phases_s=None, method=None):
     }
 
 
+def seeds_of(args):
+    """Seeds of the peer's runs."""
+    return range(args.first, args.first + args.seeds)
+
+
 def asked(python, driver, case, source=None):
     """The peer's lines, or one sentence on why there are none."""
     environment = os.environ | ({"PYTHONPATH": source} if source else {})
@@ -119,9 +124,7 @@ def fidelities_of(lines):
 
 def compared(name, scenario, order, args):
     """One row of planned paths: both sides' rates, fidelities and CPU seconds."""
-    lines = asked(
-        args.mqns, "mqns_case.py", case_of(scenario, order, range(1, args.seeds + 1)), args.mqns_source
-    )
+    lines = asked(args.mqns, "mqns_case.py", case_of(scenario, order, seeds_of(args)), args.mqns_source)
     if isinstance(lines, str):
         print(f"{name:34} not run: {lines}", flush=True)
         return
@@ -177,7 +180,7 @@ def classes(args):
             print(
                 f"  {kind:14} {name:22} {mean(rates):8.1f} +- {error(rates):5.1f}  F {mean(fidelities or [0]):.3f}"
             )
-    case = case_of(geant(horizon_s=0.2), "asap", range(1, args.seeds + 1), [EXTERNAL_S, TALK_S, TALK_S])
+    case = case_of(geant(horizon_s=0.2), "asap", seeds_of(args), [EXTERNAL_S, TALK_S, TALK_S])
     lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
     if isinstance(lines, str):
         print(f"  reactive       MQNS, centralised: not run: {lines}")
@@ -310,7 +313,7 @@ def compared_with_sequence(kilometres, args):
     case = {
         "kilometres": kilometres,
         "horizon_s": 1.0,
-        "seeds": list(range(1, args.seeds + 1)),
+        "seeds": list(seeds_of(args)),
         "detector_efficiency": 0.95,
         "source_efficiency": 0.95,
         "swap_success": 0.5,
@@ -354,6 +357,7 @@ def main():
     parser.add_argument("--mqns-source", help="folder of its source")
     parser.add_argument("--sequence", help="interpreter that can import sequence")
     parser.add_argument("--seeds", type=int, default=4, help="runs of a peer per case")
+    parser.add_argument("--first", type=int, default=1, help="their first seed")
     parser.add_argument("--only", choices=sorted(PARTS), help="one part alone")
     args = parser.parse_args()
     begun = time.process_time()
