@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from qoslab.core.outcome import Outcome
-from qoslab.domains.entanglement.apps.keys import KeyRules, make_key
+from qoslab.domains.entanglement.apps.keys import KeyRules, asymptotic_rate, make_key
 from qoslab.domains.entanglement.apps.measuring import teleportation_fidelity
 from qoslab.domains.entanglement.chain import (
     CREATED,
@@ -66,8 +66,7 @@ def bell_key_fraction(state: Sequence[float]) -> float:
         state: Probabilities of I, Z, X and Y: e_Z = P_X + P_Y and e_X = P_Z + P_Y. Of an error above one half nothing
             is made.
     """
-    errors = (min(0.5, state[2] + state[3]), min(0.5, state[1] + state[3]))
-    return max(0.0, 1.0 - sum(_entropy([error, 1.0 - error]) for error in errors))
+    return asymptotic_rate(state[2] + state[3], state[1] + state[3])
 
 
 def hashing_yield(fidelity: float) -> float:
