@@ -1,7 +1,7 @@
 """Our simulator beside MQNS and SeQUeNCe in one run: rates, fidelities and CPU seconds of the same cases.
 
-    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON] [--seeds 4]
-        [--only paths|classes|measured|sequence]
+    python -m benchmarks.entanglement_peers --mqns PYTHON [--mqns-source FOLDER] [--sequence PYTHON]
+        [--seeds 4] [--first 1] [--only paths|classes|measured|sequence]
 
 PYTHON is an interpreter in which the peer can be imported, FOLDER its source where it is not installed. A peer that is
 not named is left out, and one that cannot be imported is told. The peers run in processes of their own.
@@ -11,7 +11,7 @@ compilation and import left out and shown; theirs the mean over their seeds. z i
 the peer's few runs taken to spread as our many; |z| <= 3.5 is accepted. SeQUeNCe makes pairs otherwise, so that each
 side is held against its own closed form. Requests have memories of their own in both, so
 that both do the same. `--only measured` runs the figures of MQNS again that `qoslab verify entanglement` holds ours
-against, with their seeds; the last of them needs the data set `mqns-runs`.
+against, and `studies/entanglement/waits.toml`, with their seeds; the last of them needs the data set `mqns-runs`.
 """
 
 import argparse
@@ -40,6 +40,7 @@ from qoslab.domains.entanglement.peer import (
     SIX_NODES_KM,
     TENTH_NETWORK,
     THREE_NODES,
+    WAITS,
     InstalledPaths,
     chain_scenario,
     network_scenario,
@@ -73,6 +74,11 @@ def case_of(scenario, order, seeds, phases_s=None, method=None):
         "phases_s": phases_s,
         "seeds": list(seeds),
     }
+
+
+def seeds_of(args):
+    """Seeds of the peer's runs."""
+    return range(args.first, args.first + args.seeds)
 
 
 def asked(python, driver, case, source=None):
@@ -118,9 +124,7 @@ def fidelities_of(lines):
 
 def compared(name, scenario, order, args):
     """One row of planned paths: both sides' rates, fidelities and CPU seconds."""
-    lines = asked(
-        args.mqns, "mqns_case.py", case_of(scenario, order, range(1, args.seeds + 1)), args.mqns_source
-    )
+    lines = asked(args.mqns, "mqns_case.py", case_of(scenario, order, seeds_of(args)), args.mqns_source)
     if isinstance(lines, str):
         print(f"{name:34} not run: {lines}", flush=True)
         return
@@ -176,7 +180,7 @@ def classes(args):
             print(
                 f"  {kind:14} {name:22} {mean(rates):8.1f} +- {error(rates):5.1f}  F {mean(fidelities or [0]):.3f}"
             )
-    case = case_of(geant(horizon_s=0.2), "asap", range(1, args.seeds + 1), [EXTERNAL_S, TALK_S, TALK_S])
+    case = case_of(geant(horizon_s=0.2), "asap", seeds_of(args), [EXTERNAL_S, TALK_S, TALK_S])
     lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
     if isinstance(lines, str):
         print(f"  reactive       MQNS, centralised: not run: {lines}")
@@ -214,6 +218,7 @@ def measured(args):
         again(f"3 nodes, coherence {coherence * 1e3:g} ms", scenario, known, args)
     for order, known in SIX_NODES.items():
         again(f"6 nodes, {order}", chain_scenario(SIX_NODES_KM, pairs=3), known, args, order)
+    waits(args)
     try:
         networks = random_sixteen_networks(resolver())
     except MissingData as error:
@@ -225,21 +230,71 @@ def measured(args):
     again(name, network_scenario(tenth), TENTH_NETWORK, args, method=method)
 
 
+BUDGETS_S = {
+    "0.75": (0.031731, 0.023798),
+    "0.7823": (0.023991, 0.017993),
+    "0.8146": (0.017056, 0.012792),
+    "0.8469": (0.010775, 0.008081),
+    "0.8791": (0.005053, 0.003789),
+    "0.8904": (0.003155, 0.002367),
+    "0.9001": (0.001569, 0.001177),
+    "0.9098": (1.9e-05, 1.4e-05),
+}
+"""What MQNS's example s2uc lets pairs wait, by the fidelity that is to be kept."""
+
+EQUAL = "equal shares"
+STATES = {
+    EQUAL: [[f, (1 - f) / 3, (1 - f) / 3, (1 - f) / 3] for f in (0.9474, 0.9677)],
+    "its own": [
+        [0.9474, 0.0526 * 0.7147, 0.0526 * 0.1427, 0.0526 * 0.1427],
+        [0.9677, 0.0323 * 0.6907, 0.0323 * 0.1547, 0.0323 * 0.1547],
+    ],
+}
+"""New pairs of both links, I, Z, X and Y: those of the study, and those of the example."""
+
+CHAIN = {
+    "kilometres": [32.0, 18.0],
+    "coherence_s": [0.2, 0.1, 0.1],
+    "detector_efficiency": 0.58,
+    "source_efficiency": 0.99,
+    "reset_s": 1.25e-8,
+    "setup_s": 1e-5,
+    "swap_success": 0.5,
+    "swap_delay_s": 340e-6,
+    "horizon_s": 1.0,
+}
+
+
+def waits(args):
+    """The chain of `studies/entanglement/waits.toml` in MQNS, with new pairs as there, and as in its own example."""
+    for name, known in WAITS.items():
+        for start, states in STATES.items():
+            case = CHAIN | {"states": states, "waits_s": BUDGETS_S[name]}
+            case["seeds"] = list(range(100, 100 + known.seeds))
+            lines = asked(args.mqns, "mqns_waits.py", case, args.mqns_source)
+            told(f"waits for {name}, {start}", lines, known if start == EQUAL else None)
+
+
 def again(name, scenario, known, args, order="asap", method=None):
     """A row of recorded figures, made again, and whether they came out as they are written."""
     case = case_of(scenario, order, range(100, 100 + known.seeds), method=method)
-    lines = asked(args.mqns, "mqns_case.py", case, args.mqns_source)
+    told(name, asked(args.mqns, "mqns_case.py", case, args.mqns_source), known)
+
+
+def told(name, lines, known):
+    """A line of rates and fidelities, and whether they are those that are written down; `known` is None for none."""
     if isinstance(lines, str):
         print(f"{name:34} not run: {lines}", flush=True)
         return
     rates, fidelities = [line["rate"] for line in lines], fidelities_of(lines)
     found = mean(rates), stdev(rates), mean(fidelities), stdev(fidelities)
-    written = known.rate, known.rate_sd, known.fidelity, known.fidelity_sd
-    digits = 2, 2, 4, 4
-    same = all(round(got, n) == each for got, each, n in zip(found, written, digits, strict=True))
+    said = ""
+    if known is not None:
+        written = known.rate, known.rate_sd, known.fidelity, known.fidelity_sd
+        same = all(round(got, n) == each for got, each, n in zip(found, written, (2, 2, 4, 4), strict=True))
+        said = "as written down" if same else f"written down: {written}"
     print(
-        f"{name:34} {len(lines):5} {found[0]:8.2f} {found[1]:6.2f} {found[2]:7.4f} {found[3]:7.4f}  "
-        f"{'as written down' if same else f'written down: {written}'}",
+        f"{name:34} {len(lines):5} {found[0]:8.2f} {found[1]:6.2f} {found[2]:7.4f} {found[3]:7.4f}  {said}",
         flush=True,
     )
 
@@ -258,7 +313,7 @@ def compared_with_sequence(kilometres, args):
     case = {
         "kilometres": kilometres,
         "horizon_s": 1.0,
-        "seeds": list(range(1, args.seeds + 1)),
+        "seeds": list(seeds_of(args)),
         "detector_efficiency": 0.95,
         "source_efficiency": 0.95,
         "swap_success": 0.5,
@@ -302,6 +357,7 @@ def main():
     parser.add_argument("--mqns-source", help="folder of its source")
     parser.add_argument("--sequence", help="interpreter that can import sequence")
     parser.add_argument("--seeds", type=int, default=4, help="runs of a peer per case")
+    parser.add_argument("--first", type=int, default=1, help="their first seed")
     parser.add_argument("--only", choices=sorted(PARTS), help="one part alone")
     args = parser.parse_args()
     begun = time.process_time()

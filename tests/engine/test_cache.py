@@ -320,3 +320,36 @@ def test_the_users_own_cache_folder_is_the_default(monkeypatch):
     monkeypatch.setenv("QOSLAB_CACHE", "~/elsewhere")
     assert root().name == "elsewhere"
     assert root().is_absolute()
+
+
+HASHING = """
+import numpy as np
+from qoslab.engine.kernel import compiled, kernel
+
+@kernel
+def counted(values: np.ndarray) -> tuple[int, float, float]:
+    seen = {(1.5, 2): 7}
+    for value in values:
+        seen[(value, 2)] = seen.get((value, 2), 0) + 1
+    return seen[(1.5, 2)], math.exp(values[0]), np.sort(values)[0]
+"""
+
+
+def test_kept_code_runs_without_the_tables_of_the_compiler(run_python, tmp_path):
+    """Dictionaries, hashes, sorting and the C library are linked all the same, and what is new is compiled after it."""
+    (tmp_path / "hashing.py").write_text("import math" + HASHING)
+    use = (
+        "import sys, numpy as np; from hashing import compiled, counted, kernel\n"
+        "from hashing_too import again\n"
+        "found = compiled(counted)(np.array([1.5, 0.5, 1.5]))\n"
+        "first = 'numba.misc.cffiimpl' in sys.modules\n"
+        "print(found == counted(np.array([1.5, 0.5, 1.5])), first, compiled(again)(3.0))"
+    )
+    (tmp_path / "hashing_too.py").write_text(
+        "from qoslab.engine.kernel import kernel\n@kernel\ndef again(x: float) -> float:\n    return x + 1.0\n"
+    )
+    assert run_python(use, tmp_path / "cache", tmp_path) == "True True 4.0"
+    (tmp_path / "hashing_too.py").write_text(
+        "from qoslab.engine.kernel import kernel\n@kernel\ndef again(x: float) -> float:\n    return x + 2.0\n"
+    )
+    assert run_python(use, tmp_path / "cache", tmp_path) == "True False 5.0"

@@ -204,7 +204,8 @@ def test_a_fusion_of_two_is_a_swap_in_a_run():
     for more in ({}, noisy):
         fused, swapped = slots_of(CHAIN, all_at("R"), **more), slots_of(CHAIN, swap, **more)
         assert fused.deliveries == [
-            each._replace(fidelity=pytest.approx(each.fidelity)) for each in swapped.deliveries
+            each._replace(fidelity=pytest.approx(each.fidelity), errors=pytest.approx(each.errors))
+            for each in swapped.deliveries
         ]
         assert len(fused.deliveries) > 20
         assert fused.held_s == pytest.approx(swapped.held_s)

@@ -8,7 +8,7 @@ import pytest
 
 from qoslab import Study
 from qoslab.domains.entanglement.links import link_timing, single_pair_rate
-from qoslab.domains.entanglement.peer import SIX_NODES, THREE_NODES
+from qoslab.domains.entanglement.peer import SIX_NODES, THREE_NODES, WAITS
 from qoslab.domains.entanglement.scenario import LinkHardware, NodeHardware
 
 STUDIES = Path(__file__).parents[2] / "studies" / "entanglement"
@@ -29,12 +29,14 @@ def kept(name: str) -> pl.DataFrame:
         ("one-link", {}, 2),
         ("coherence", {}, 6),
         ("cut-offs", ONE_COHERENCE, 10),
+        ("waits", {}, 8),
         ("memory-splits", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 15),
         ("four-nodes", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 5),
         ("one-fibre-shared", {}, 9),
         ("several-paths", {"scenario.nodes.coherence_s": "{ grid = [0.05] }"}, 4),
         ("multiplexing", {"scenario.links.pairs": "{ grid = [8] }", **ONE_COHERENCE}, 10),
         ("multiplexing-rounds", {}, 15),
+        ("assignment", {}, 8),
         ("swap-policies", {"scenario.nodes.coherence_s": "{ grid = [0.01] }"}, 10),
         ("purification", {"scenario.nodes.coherence_s": "{ grid = [0.5] }"}, 6),
         ("purification-trade-off", {"scenario.links.initial_fidelity": "{ grid = [0.9] }"}, 6),
@@ -86,6 +88,19 @@ def test_the_table_of_swap_policies_is_the_peers() -> None:
         assert len(rows) == 20
         z = z_of(rows, "rate_per_s", measured.rate, measured.rate_sd / measured.seeds**0.5)
         assert abs(z) < 3.5, order
+
+
+def test_the_table_of_waits_is_the_peers() -> None:
+    """Rates and fidelities of eight budgets; the same seeds in all rows, so that they err together."""
+    table = kept("waits")
+    for label, measured in WAITS.items():
+        rows = table.filter(pl.col("method") == label)
+        assert len(rows) == 200
+        z = z_of(rows, "rate_per_s", measured.rate, measured.rate_sd / measured.seeds**0.5)
+        assert abs(z) < 3.5, label
+        rows = rows.filter(pl.col("fidelity").is_not_null())
+        z = z_of(rows, "fidelity", measured.fidelity, measured.fidelity_sd / measured.seeds**0.5)
+        assert abs(z) < 3.5, label
 
 
 def test_the_table_of_one_link_is_renewal_theory() -> None:

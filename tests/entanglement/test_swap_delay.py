@@ -67,6 +67,21 @@ def test_times_by_hand(multiplexing: str, swap_delay_s: float) -> None:
     assert found["age_s"][0] == pytest.approx(2 * DELAY + swap_delay_s)
 
 
+@pytest.mark.parametrize("state", ["werner", "bell_diagonal"])
+def test_memories_of_the_peer_forget_nothing_while_they_swap(state: str) -> None:
+    """The repeater's qubits count until the swap begins, the users' until word comes; errors are 1 - exp(-t / T)."""
+    memory = {"compat": "mqns", "state": state}
+    found = deliveries(certain(7e-4, memory=memory), ShortestPath())
+    stored = (DELAY, DELAY, 2 * DELAY + 7e-4, 2 * DELAY + 7e-4)
+    w = ((4 * 0.99 - 1) / 3) ** 2
+    if state == "werner":
+        expected = (3 * w * math.exp(-sum(stored) / COHERENCE) + 1) / 4
+    else:
+        turned = math.prod(2 * math.exp(-each / COHERENCE) - 1 for each in stored)
+        expected = (1 + w + 2 * w * turned) / 4
+    assert found["fidelity"][0] == pytest.approx(expected)
+
+
 def test_slots_by_hand() -> None:
     """Attempts until 2 ms, news and word of two delays each, and the swap between them."""
     found = deliveries(certain(7e-4), ReactiveCentral())

@@ -92,6 +92,6 @@ def disk_cache(function: FunctionType, fingerprint: str) -> Any | None:
     place = folder()
     if place is None:
         return None
-    from qoslab.engine.diskcache import KernelCache
+    from qoslab.engine.kept import KeptKernels
 
-    return KernelCache(function, place, fingerprint)
+    return KeptKernels(function, place, fingerprint)

@@ -75,17 +75,18 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
 
 
 def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
-    """What of a method does not fit a scenario: ranks for other nodes, or cut-offs for other hops than a path has.
+    """What of a method does not fit a scenario: ranks, cut-offs or waits for other nodes or hops than a path has.
 
     Networks that every replication draws anew, or that come from a dataset, are not looked at.
 
     Args:
         scenario: The scenario.
-        method: The method; only one that is given `ranks` or wants them, or cut-offs by hop, is looked at.
+        method: The method; only one that is given `ranks` or wants them, cut-offs by hop or waits by side is looked at.
     """
     table = scenario.network
     by_hop = isinstance(getattr(method, "cutoff_s", None), tuple)
-    wants = by_hop or bool(getattr(method, "ranks", ())) or getattr(method, "order", "") == "ranks"
+    by_side = isinstance(getattr(method, "wait_s", None), tuple)
+    wants = by_hop or by_side or bool(getattr(method, "ranks", ())) or getattr(method, "order", "") == "ranks"
     if not wants or table.random or table.dataset is not None:
         return
     view = make_world(scenario, Seed(), Context()).view
@@ -105,6 +106,10 @@ def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
         if by_hop and len(path.cutoffs_s()) != len(path.nodes) - 1:
             message = f"{len(path.cutoffs_s())} cut-offs do not fit the {len(path.nodes) - 1} hops of {which}"
             yield Problem(message=message, field="cutoff_s", hint="one number for all hops, or one each")
+            return
+        if by_side and len(path.wait_s) != 2 * len(path.nodes) - 4:
+            message = f"{len(path.wait_s)} waits do not fit the {len(path.nodes) - 2} repeaters of {which}"
+            yield Problem(message=message, field="wait_s", hint="one number for all, or two per repeater")
             return
 
 

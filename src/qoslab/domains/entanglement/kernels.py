@@ -126,6 +126,9 @@ def _swap(r: Run, node: int, now: float) -> None:
         record = s.beside[RIGHT, record]
     if c.swap_s[node] > 0.0:
         done = now + c.swap_s[node]
+        if r.physics.mqns == 1:  # its repeater's memories forget nothing more from a swap's start on
+            s.since[RIGHT, left] += c.swap_s[node]
+            s.since[LEFT, right] += c.swap_s[node]
         _begin(r, left, RIGHT, done)
         _begin(r, right, LEFT, done)
     else:

@@ -22,7 +22,7 @@ Order = Literal[
     "asap", "left_to_right", "right_to_left", "balanced", "balanced_mirrored", "optimised", "ranks"
 ]
 
-_CutOff = Annotated[float, Field(ge=0)]
+_Limit = Annotated[float, Field(ge=0)]
 
 
 def swap_ranks(order: Order, repeaters: int) -> tuple[int, ...]:
@@ -56,6 +56,13 @@ def _both_ends_highest(ranks: tuple[int, ...]) -> tuple[int, ...]:
     return ranks
 
 
+def _waits(given: float | tuple[float, ...], hops: int) -> tuple[float, ...]:
+    """Longest waits of a path's repeaters by side, none where there is no limit."""
+    if isinstance(given, tuple):
+        return tuple(each or float("inf") for each in given)
+    return (given,) * (2 * hops - 2) if given else ()
+
+
 @method("entanglement", "shortest_path", summary="the shortest path, with a chosen swap order", origin="ours")
 @dataclass(frozen=True)
 class ShortestPath:
@@ -71,19 +78,20 @@ class ShortestPath:
         scheme: Circuit of purification.
         schedule: Which pairs are purified together.
         enough: Fidelity from which a link's pair is purified no more.
-        wait_s: Longest wait of a repeater's pair for a swap, s; 0 for no limit.
+        wait_s: Longest wait of a repeater's pair for a swap, s, for all or two numbers per repeater of every path, for
+            its pair to the left and to the right; 0 for no limit.
         end_rounds: Rounds of purification of the users' joined pairs before they use them.
     """
 
     order: Order = "asap"
     ranks: Annotated[tuple[int, ...], AfterValidator(_both_ends_highest)] = ()
-    cutoff_s: _CutOff | tuple[_CutOff, ...] = 0.0
+    cutoff_s: _Limit | tuple[_Limit, ...] = 0.0
     cost: Metric = "hops"
     rounds: Annotated[int, Field(ge=0, le=8)] = 0
     scheme: Literal["bbpssw", "dejmps"] = "bbpssw"
     schedule: Literal["nested", "pumping"] = "nested"
     enough: Annotated[float, Field(gt=0.25, le=1)] = 1.0
-    wait_s: Annotated[float, Field(ge=0)] = 0.0
+    wait_s: _Limit | tuple[_Limit, ...] = 0.0
     end_rounds: Annotated[int, Field(ge=0, le=8)] = 0
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
@@ -119,7 +127,7 @@ class ShortestPath:
                 rounds=(self.rounds,) * hops if self.rounds else (),
                 cutoff_s=cutoff,
                 purification=Purification(self.scheme, self.schedule, self.enough),
-                wait_s=(self.wait_s,) * (2 * hops - 2) if self.wait_s else (),
+                wait_s=_waits(self.wait_s, hops),
                 segments=(Segment(0, hops, self.end_rounds),) if self.end_rounds and hops > 1 else (),
             )
             paths.append(path)
