@@ -179,6 +179,7 @@ FULL = {"request": 0, "nodes": ["S", "R", "D"]}
             ShortestPath(rounds=2, scheme="dejmps", schedule="pumping", enough=0.95),
         ),
         ({"wait_s": [0.003, 0.003]}, ShortestPath(wait_s=0.003)),
+        ({"cutoff_s": [0.003, 0.004]}, ShortestPath(cutoff_s=(0.003, 0.004))),
         ({"segments": [{"first": 0, "last": 2, "rounds": 1}]}, ShortestPath(end_rounds=1)),
         (
             {
@@ -418,6 +419,7 @@ def test_a_wrong_greeting_is_refused(hello, words):
         (FULL | {"rounds": [1, 9]}, "rounds"),
         (FULL | {"rounds": [1, 1]}, "need 2 memories"),
         (FULL | {"wait_s": [0.1]}, "two each"),
+        (FULL | {"cutoff_s": [0.1]}, "2 hops"),
         (FULL | {"wait_s": [0.1, 0.0]}, "wait_s"),
         (FULL | {"segments": [{"first": 0, "last": 3, "rounds": 1}]}, "segment"),
         (FULL | {"segments": [{"first": 0, "last": 2}]}, "rounds"),

@@ -123,7 +123,7 @@ def test_two_requests_share_a_repeater_by_what_they_are_worth():
     assert provisioned(wide).tolist() == [2, 2, 0, 0]
 
 
-def repeater(pairs):
+def repeater(links, memories=None):
     """30 and 5 km of fibre; a slot has one attempt of the long link and seven of the short one."""
     raw = {
         "network": {
@@ -132,8 +132,8 @@ def repeater(pairs):
                 {"source": "R", "target": "D", "length_km": 5.0},
             )
         },
-        "links": {"pairs": pairs},
-        "nodes": {"swap_success": 1.0},
+        "links": {"pairs": links},
+        "nodes": {"swap_success": 1.0} | ({"memories": memories} if memories else {}),
         "requests": ({"source": "S", "target": "D"},),
         "phases": {"external_s": 0.001, "clear": True},
         "horizon_s": 3.0,
@@ -155,7 +155,7 @@ def test_provisioned_links_give_what_binomials_say_and_more_than_equal_ones():
     slots = int(3.0 / (0.001 + 2 * 35.0 / 200_000.0))
     rates = []
     for scenario, method, memories in (
-        (repeater(6), Reps(slot_s=0.001, node_memories=6), (5, 1)),
+        (repeater(1, memories=6), Reps(slot_s=0.001), (5, 1)),
         (repeater(3), Reps(slot_s=0.001), (3, 3)),
     ):
         view = make_world(scenario, Seed(), Context()).view
@@ -186,6 +186,23 @@ class Deciding(Told):
 def test_memories_that_links_do_not_have_are_refused(memories):
     with pytest.raises(BadInput, match=r"where links have \[1, 1\]"):
         next(iter(run(example(), Deciding(memories), [Seed()], Context())))
+
+
+def test_nodes_with_totals_assign_their_memories_as_the_plan_says():
+    scenario = repeater(1, memories=6)
+    world = make_world(scenario, Seed(), Context())
+    assert world.view.pairs == (3, 3)
+    for memories, words in (
+        ((6, 0), None),
+        ((5, 2), "links of 'R' use 7 memories, and it has 6"),
+        ((7, 0), "have"),
+    ):
+        if words is None:
+            (outcome,) = run(scenario, Deciding(memories), [Seed()], Context())
+            assert 0 < outcome.metrics["memory_use"] <= 1
+        else:
+            with pytest.raises(BadInput, match=words):
+                next(iter(run(scenario, Deciding(memories), [Seed()], Context())))
 
 
 def test_links_without_memories_make_no_pairs():

@@ -160,6 +160,14 @@ def test_a_file_may_say_how_long_swaps_take(tmp_path):
     assert plan_swaps(file)[0]["value"] == values["0.0"]
 
 
+def test_swaps_that_leave_no_time_are_told(tmp_path):
+    file = tmp_path / "path.toml"
+    file.write_text("swap_delay_s = 0.2\nslot_s = 0.1\n" + FILE)
+    with pytest.raises(BadInput, match=r"no order is done in 0\.1 s") as error:
+        plan_swaps(file)
+    assert error.value.problems[0].line == 2
+
+
 def test_small_rates_are_told_and_not_rounded_away(tmp_path):
     file = tmp_path / "path.toml"
     file.write_text("swap_success = 0.5\n" + "[[link]]\nattempts = 10\nsuccess = 0.3\n" * 41)

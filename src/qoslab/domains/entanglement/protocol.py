@@ -168,8 +168,8 @@ class Plan:
 
     Attributes:
         paths: Its paths, several per request where it likes.
-        memories: Pairs of memories of each link that may try, in the order of the network's links, for runs in slots.
-            Empty: all.
+        memories: Pairs of memories of each link that may try, in the order of the network's links, for runs in slots;
+            as many as the link has, or between nodes with totals as these have. Empty: all that links have.
     """
 
     paths: tuple[PathPlan, ...]

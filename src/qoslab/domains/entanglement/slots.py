@@ -33,6 +33,7 @@ from qoslab.domains.entanglement.demand import JobQueue, queues_of
 from qoslab.domains.entanglement.fusion import Component, components, fused_state, misread, way_between
 from qoslab.domains.entanglement.protocol import Fusion, LivePair, PathPlan, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.routing.pieces import Ends, Piece, key_of
+from qoslab.domains.entanglement.routing.view import most_memories
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
 from qoslab.domains.entanglement.storage import read_errors
@@ -147,6 +148,8 @@ class Slots:
         network = view.network
         self.free = np.repeat(np.array(view.pairs, np.int64)[:, None], 2, axis=1)
         self.attempts = seed.generator("slots/links")
+        # Memories that no other method has draw from a stream of their own.
+        self.more, self.beyond = seed.generator("slots/links/more"), 0
         self.rounds = [seed.generator(f"slots/rounds/{node}") for node in range(network.n)]
         self.failed: set[int] = set()
         self.spent: set[int] = set()
@@ -169,21 +172,32 @@ class Slots:
         """Only so many pairs of memories of each link try from now on.
 
         Raises:
-            BadInput: A number for each link that has as many is needed.
+            BadInput: A number for each link is needed that it, or the totals of its nodes, have.
         """
-        pairs = self.view.pairs
-        if len(memories) != len(pairs) or not all(
-            0 <= some <= most for some, most in zip(memories, pairs, strict=True)
+        most = most_memories(self.view)
+        if len(memories) != len(most) or not all(
+            0 <= some <= limit for some, limit in zip(memories, most, strict=True)
         ):
-            message = f"memories of the links are {list(memories)}, where links have {list(pairs)}"
+            message = f"memories of the links are {list(memories)}, where links have {most}"
             raise BadInput(Problem(message=message, field="plan.memories"))
+        network, used = self.view.network, np.zeros(self.view.network.n, np.int64)
+        np.add.at(used, network.tail, memories)
+        np.add.at(used, network.head, memories)
+        for node, hardware in enumerate(self.view.hardware):
+            if hardware.memories is not None and used[node] > hardware.memories:
+                message = f"links of {network.nodes[node]!r} use {used[node]} memories, and it has {hardware.memories}"
+                raise BadInput(Problem(message=message, field="plan.memories"))
         self.free = np.repeat(np.array(memories, np.int64)[:, None], 2, axis=1)
+        self.beyond = max(0, max(memories) - max(self.view.pairs))
+        self.run.memories = 2 * max(sum(self.view.pairs), sum(memories))
 
     def generate(self, now: float) -> None:
         """Every free memory pair tries until the external phase is over."""
         network, most = self.view.network, max(self.view.pairs)
         # One draw for each memory, used or not: what a link gives does not depend on what was decided elsewhere.
         draws = self.attempts.random((network.m, most))
+        if self.beyond:
+            draws = np.hstack([draws, self.more.random((network.m, self.beyond))])
         for link, timing in enumerate(self.view.timings):
             notice = max(timing.notify_first_s, timing.notify_second_s)
             free, begin = int(self.free[link].min()), now + 2.0 * timing.delay_s

@@ -24,7 +24,7 @@ from qoslab.domains.entanglement.states import (
 )
 from qoslab.engine.kernel import kernel
 
-__all__ = ["aged", "fold", "joined_state", "pair_fidelity", "read_errors"]
+__all__ = ["add_swap", "aged", "fold", "joined_state", "pair_fidelity", "read_errors"]
 
 
 @kernel
@@ -63,6 +63,26 @@ def read_errors(readout: float, out: Pair) -> None:
     """Errors that a swap's two read-outs leave, each wrong with probability 1 - readout: one tells X, the other Z."""
     wrong = 1.0 - readout
     out[0], out[1], out[2], out[3] = readout * readout, readout * wrong, readout * wrong, wrong * wrong
+
+
+@kernel(once=True)
+def add_swap(gate: float, readout: float, bell: int, state: Pair, part: Pair, spare: Pair) -> None:
+    """Put a swap's noise on a state.
+
+    Args:
+        gate: Probability that its Bell measurement is good.
+        readout: Probability that its node reads a qubit right.
+        bell: 1 for Bell-diagonal states, 0 for Werner states.
+        state: The state, changed.
+        part: Room for another.
+        spare: Room for another.
+    """
+    bell_of_werner(gate, part)
+    compose(state, part, spare)
+    read_errors(readout, part)
+    if bell == 0:
+        bell_of_werner(werner_factor(part), part)
+    compose(spare, part, state)
 
 
 @kernel(once=True)
@@ -115,12 +135,7 @@ def joined_state(
         if not more:
             return
         if s.folded[record] == 0:
-            bell_of_werner(c.gate[node], part)
-            compose(out, part, spare)
-            read_errors(c.readout[node], part)
-            if physics.bell == 0:
-                bell_of_werner(werner_factor(part), part)
-            compose(spare, part, out)
+            add_swap(c.gate[node], c.readout[node], physics.bell, out, part, spare)
         record = s.beside[RIGHT, record]
 
 

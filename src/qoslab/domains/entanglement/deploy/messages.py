@@ -29,6 +29,9 @@ PROTOCOL = 1
 """Version of the messages."""
 
 
+Limit = Annotated[float, Field(gt=0)] | None
+
+
 class Hello(Part):
     """The controller's first line."""
 
@@ -83,8 +86,11 @@ class PathAnswer(Part):
     )
     purification: PurificationAnswer = Field(PurificationAnswer(), description="how rounds are done")
     segments: tuple[SegmentAnswer, ...] = Field((), description="joined pairs that are purified")
-    cutoff_s: float | None = Field(None, gt=0, description="age at which a waiting pair is dropped")
-    wait_s: tuple[Annotated[float, Field(gt=0)] | None, ...] = Field(
+    cutoff_s: Limit | tuple[Limit, ...] = Field(
+        None,
+        description="age at which a link's waiting pair is dropped, for all hops or one per hop; null: never",
+    )
+    wait_s: tuple[Limit, ...] = Field(
         (),
         description="longest wait for a swap of each repeater's pair to the left, then to the right, two per "
         "repeater, null for no limit; empty: no limits",
@@ -197,6 +203,7 @@ def plan_message(view: View, seq: int) -> dict[str, Any]:
             "gate_fidelity": node.gate_fidelity,
             "readout_fidelity": node.readout_fidelity,
             "coherence_s": node.coherence_s,
+            "memories": node.memories,
         }
         for name, node in zip(names, view.hardware, strict=True)
     ]
@@ -267,11 +274,15 @@ def _path_of(told: PathAnswer, view: View) -> PathPlan:
         told.ranks,
         told.width,
         told.rounds,
-        math.inf if told.cutoff_s is None else told.cutoff_s,
+        tuple(map(_limit, told.cutoff_s)) if isinstance(told.cutoff_s, tuple) else _limit(told.cutoff_s),
         Purification(better.scheme, better.schedule, better.enough),
-        tuple(math.inf if wait is None else wait for wait in told.wait_s),
+        tuple(map(_limit, told.wait_s)),
         tuple(Segment(each.first, each.last, each.rounds) for each in told.segments),
     )
+
+
+def _limit(told: float | None) -> float:
+    return math.inf if told is None else told
 
 
 def _refuse_unknown(request: int, view: View, field: str) -> None:

@@ -16,7 +16,7 @@ from qoslab.domains.entanglement.protocol import PathPlan, Plan, Swap, View
 from qoslab.domains.entanglement.routing.pairs import LiveGraph, swaps_of
 from qoslab.domains.entanglement.routing.programme import rounded_packing
 from qoslab.domains.entanglement.routing.provisioning import Stock, provisioned
-from qoslab.domains.entanglement.routing.view import ends_of, slot_successes, swap_successes
+from qoslab.domains.entanglement.routing.view import ends_of, most_memories, slot_successes, swap_successes
 from qoslab.graphs.shortest import path_from_nodes
 from qoslab.graphs.yen import k_shortest_paths
 
@@ -46,16 +46,15 @@ CITATION = """@inproceedings{zhao2021redundant,
 class Reps:
     """Provisioning, then selection, both by linear programmes over candidate paths and rounding.
 
+    Nodes with a total of memories assign them to links as the first programme says, and not as the scenario does.
+
     Attributes:
         candidates: Paths per request that are looked at.
         slot_s: Length of the slot in which a link's success is counted, s.
-        node_memories: Memories of each node that may be used at once, on all its links together; 0 for all that its
-            links have.
     """
 
     candidates: Annotated[int, Field(ge=1, le=100)] = 10
     slot_s: Annotated[float, Field(gt=0)] = 0.005
-    node_memories: Annotated[int, Field(ge=0)] = 0
 
     def plan(self, view: View, rng: np.random.Generator, context: Context) -> Plan:  # noqa: ARG002
         """The candidate paths of all requests, the shortest first, and the memories of each link that may try."""
@@ -72,8 +71,9 @@ class Reps:
         network = view.network
         at = np.zeros((network.n, network.m), np.int64)
         at[network.tail, np.arange(network.m)] = at[network.head, np.arange(network.m)] = 1
-        link = np.array(view.pairs, np.int64)
-        most = np.full(network.n, self.node_memories) if self.node_memories else at @ link
+        link = np.array(most_memories(view), np.int64)
+        totals = [node.memories for node in view.hardware]
+        most = np.array([at[v] @ link if total is None else total for v, total in enumerate(totals)])
         loads, values = _programme(view, paths)
         return Stock(loads, values, np.maximum(success, _NEVER), link, at, most)
 

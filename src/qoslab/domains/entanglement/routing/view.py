@@ -20,6 +20,7 @@ __all__ = [
     "link_rates",
     "link_times",
     "link_werners",
+    "most_memories",
     "path_cost",
     "slot_successes",
     "swap_delays",
@@ -66,6 +67,16 @@ def link_times(view: View, memories: ArrayLike) -> FloatArray:
 def link_werners(view: View) -> FloatArray:
     """Werner parameter of a new pair of each link, dark counts included, shape (m,)."""
     return np.array([werner_of_fidelity(timing.fidelity) for timing in view.timings])
+
+
+def most_memories(view: View) -> list[int]:
+    """Most pairs of memories of each link: between two nodes with totals of their own, what the lesser has."""
+    found = []
+    for link, pairs in enumerate(view.pairs):
+        ends = view.hardware[int(view.network.tail[link])], view.hardware[int(view.network.head[link])]
+        totals = [node.memories for node in ends if node.memories is not None]
+        found.append(min(totals) if len(totals) == 2 else pairs)
+    return found
 
 
 def path_cost(view: View, metric: Metric) -> Cost:

@@ -18,7 +18,7 @@ from qoslab.domains.entanglement.states import (
     werner_factor,
     werner_of_fidelity,
 )
-from qoslab.domains.entanglement.storage import read_errors
+from qoslab.domains.entanglement.storage import add_swap, read_errors
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import uniform
 
@@ -215,12 +215,7 @@ def joined_state(
             return
         if s.folded[at ^ 1] == 0:
             node = node_of(c, s, at ^ 1)
-            bell_of_werner(c.gate[node], part)
-            compose(out, part, spare)
-            read_errors(c.readout[node], part)
-            if physics.bell == 0:
-                bell_of_werner(werner_factor(part), part)
-            compose(spare, part, out)
+            add_swap(c.gate[node], c.readout[node], physics.bell, out, part, spare)
         at = s.beside[at ^ 1]
 
 

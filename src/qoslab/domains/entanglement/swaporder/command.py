@@ -18,7 +18,8 @@ def plan_swaps(path: Path, *, all_trees: bool = False) -> list[dict[str, Any]]:
 
     Args:
         path: File of the path: `[[link]]` tables from left to right with attempts, success, fidelity and
-            length_km; swap_success, coherence_time_s, objective, minimum_fidelity, purification_rounds.
+            length_km; swap_success, swap_delay_s, slot_s, coherence_time_s, objective, minimum_fidelity,
+            purification_rounds.
         all_trees: Also try all trees, of up to 9 repeaters.
     """
     document = read_toml(path)
@@ -26,6 +27,9 @@ def plan_swaps(path: Path, *, all_trees: bool = False) -> list[dict[str, Any]]:
     wanted = [name for name in ALGORITHMS if name != "exhaustive" or all_trees]
     plans = [plan(table.path(), name, table.goal()) for name in wanted]
     best = max(found.value for found in plans)
+    if best <= 0 and table.slot_s is not None and not any(found.pairs for found in plans):
+        message = f"no order is done in {table.slot_s:g} s with time left for an attempt: swaps take too long"
+        raise BadInput(document.problem(("slot_s",), message, hint="a longer slot_s, a shorter swap_delay_s"))
     if best <= 0:
         message = "no order gives a pair that counts: all stay below the fidelity that is needed"
         hint = "lower minimum_fidelity, allow purification_rounds, or state better links"
