@@ -241,12 +241,45 @@ def test_other_servers_after_a_reload_begin_anew(start, proxy):
     assert proxy.weights == {"b": 3, "c": 7}
 
 
-def test_a_refusal_ends_the_setting_of_weights(start, proxy):
+def test_a_refusal_ends_the_setting_of_weights(start, proxy, tmp_path):
     proxy.refuses = "Backend is using a static LB algorithm"
     steering = start()
     pass_time(steering, proxy, 0, 20)
     assert "static LB" in " ".join(steering.notes)
+    assert steering.refused
     assert steering.restore()
+    assert len(steering.notes) == 1  # nothing was set, by nobody
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_was_set_of_a_refused_batch_is_put_back_at_once(start, proxy, tmp_path):
+    set_all = proxy.set_weights
+
+    def set_one(backend, weights):
+        set_all(backend, {"a": weights["a"]})
+        proxy.set_weights = set_all
+        raise ProxyRefused("No such server")
+
+    proxy.set_weights = set_one
+    steering = start()
+    pass_time(steering, proxy, 0, 20)
+    assert steering.refused
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert not steering.hands_off
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_refusal_after_changes_leaves_them_to_be_put_back(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 4)
+    assert proxy.weights != {"a": 1, "b": 3}
+    proxy.refuses = "Permission denied"
+    pass_time(steering, proxy, 4, 20)
+    assert not steering.hands_off
+    assert not steering.restore()
+    proxy.refuses = ""
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
 
 
 def test_two_cannot_steer_one_backend(tmp_path):

@@ -41,6 +41,7 @@ class Steering:
         writes: Batches of weights set.
         lost: Times that the proxy did not answer.
         hands_off: Servers whose weight somebody else set.
+        refused: Whether the proxy has refused to set weights; nothing more is set then.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Steering:
         self.writes = self.lost = 0
         self.hands_off: set[str] = set()
         self._set: dict[str, int] = {}
-        self._kept = self._agents = self._refused = False
+        self._kept = self._agents = self.refused = False
         self._reach()
 
     def _reach(self) -> None:
@@ -72,9 +73,10 @@ class Steering:
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                self._put_back(self._still_changed(left, servers), servers)
+                changed = self._put_back(self._still_changed(left, servers), servers)
                 self._keepsake.forget()
-                self.note("put back the weights that an earlier run had left changed")
+                if changed:
+                    self.note("put back the weights that an earlier run had left changed")
                 self._process, servers = self._runtime.servers(self._backend)
         except ProxyGone as error:
             raise BadInput(Problem(message=f"the proxy does not answer: {error}", field="socket")) from None
@@ -218,7 +220,7 @@ class Steering:
             and self.original[server.name] > 0
             and server.name not in self.hands_off
         }
-        if not change or self.dry_run or self._agents or self._refused:
+        if not change or self.dry_run or self._agents or self.refused:
             return
         try:
             if not self._kept:
@@ -227,13 +229,19 @@ class Steering:
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
         except ProxyGone as error:
-            # Whether they were set is not known; the next observation's weights are taken as they are.
-            self._set = {name: w for name, w in self._set.items() if name not in change}
+            self._forget_that_we_set(change)
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
         except ProxyRefused as error:
-            self._refused = True
+            self._forget_that_we_set(change)
+            self.refused = True
             self.note(f"the proxy refuses, nothing more is set: {error}")
+            if not self.writes:
+                self.restore()
+
+    def _forget_that_we_set(self, change: Mapping[str, int]) -> None:
+        # Whether they were set is not known; the next observation's weights are taken as they are.
+        self._set = {name: weight for name, weight in self._set.items() if name not in change}
 
     def restore(self) -> bool:
         """Put the original weights back; whether that was done, or there was nothing to do."""
@@ -241,20 +249,25 @@ class Steering:
             return True
         try:
             servers = self._ask()
-            self._put_back({k: w for k, w in self.original.items() if k not in self.hands_off}, servers)
+            changed = self._put_back(
+                {k: w for k, w in self.original.items() if k not in self.hands_off}, servers
+            )
         except (ProxyGone, ProxyRefused, BadInput) as error:
             self.note(f"the original weights are not back yet: {error}")
             return False
         self._keepsake.forget()
         self._kept = False
-        self.note("the original weights are back")
+        if changed:
+            self.note("the original weights are back")
         return True
 
-    def _put_back(self, weights: dict[str, int], servers: list[Server]) -> None:
+    def _put_back(self, weights: Mapping[str, int], servers: list[Server]) -> bool:
+        """Set the weights that are not in force; whether there were any."""
         # A server at weight 0 was drained by a person: that stays.
         present = {server.name: server.weight for server in servers}
         back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
         self._runtime.set_weights(self._backend, back)
+        return bool(back)
 
 
 def _passed(servers: list[Server]) -> int:
