@@ -117,7 +117,7 @@ def test_the_life_of_a_steered_proxy(folder):
             assert eventually(lambda: favours_the_second(site))
             assert writes(port) > 0
             before = worker(site)
-            configure(folder, "s1", 2)
+            configure(folder, "s0", 2)
             site.reload()
             assert eventually(lambda: worker(site) not in (None, before))
             assert eventually(lambda: favours_the_second(site))
@@ -132,7 +132,7 @@ def test_the_life_of_a_steered_proxy(folder):
             output = process.communicate(timeout=90)[0].decode()
             assert process.returncode == 0, output
         assert "an earlier run had left changed" in output
-        assert weights(site) == [1, 2]
+        assert weights(site) == [2, 1]
         assert not list(folder.glob("*.json"))
 
 
