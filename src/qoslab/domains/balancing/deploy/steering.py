@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -15,7 +16,7 @@ from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
 
-__all__ = ["Steering", "as_integers"]
+__all__ = ["Steering", "as_integers", "stepwise"]
 
 _MIDDLE, _MOST = 64.0, 256
 _FEW = 20
@@ -56,7 +57,7 @@ class Steering:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self._runtime, self._backend, self._keepsake = runtime, backend, keepsake
-        self._policy, self._limits, self.dry_run, self._tell = policy, limits, dry_run, tell
+        self._policy, self._limits, self.dry_run, self._tell = policy, limits or Limits(), dry_run, tell
         self.original: dict[str, int] = {}
         self.notes: deque[str] = deque(maxlen=5)
         self.writes = self.lost = 0
@@ -121,13 +122,16 @@ class Steering:
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
         self.servers = servers
-        told = np.array([max(self.original[server.name], 1) for server in servers], np.float64)
         self.ledger = Ledger(self._backend, [server.name for server in servers])
-        self.controller = Controller(told, self._policy, self._limits)
-        self._agents = False
+        self.controller = Controller(self._told(servers), self._policy, self._limits)
+        self._agents = self._scaled = False
         self._look_for_agents(servers)
         self._passed_at_start = _passed(servers)
         self._log = Completeness(self._passed_at_start, 0.0)
+
+    def _told(self, servers: list[Server]) -> NDArray[np.float64]:
+        """The operator's weights; a server that was drained counts as one of the least weight."""
+        return np.array([max(self.original[server.name], 1) for server in servers], np.float64)
 
     def note(self, text: str) -> None:
         """Tell a person, once while it stays the last word."""
@@ -182,6 +186,10 @@ class Steering:
         self._look_for_agents(servers)
         self._look_for_others(servers)
         if anew:
+            self._scaled = False
+            self.controller.resume(
+                np.array([max(s.weight, 1) for s in servers], np.float64), self._told(servers)
+            )
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
         complete = self._log.look(_passed(servers), self.ledger.answered, now_s)
@@ -212,6 +220,9 @@ class Steering:
 
     def _apply(self, wanted: dict[str, int]) -> None:
         """Set the weights that differ from those in force, where we may."""
+        if self._scaled:
+            # Rounding and a common change of scale may add up to more than the step that the controller keeps to.
+            wanted = {s.name: stepwise(s.weight, wanted[s.name], self._limits.step) for s in self.servers}
         change = {
             server.name: wanted[server.name]
             for server in self.servers
@@ -228,6 +239,7 @@ class Steering:
             self._set |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
+            self._scaled = True
         except ProxyGone as error:
             self._forget_that_we_set(change)
             self.lost += 1
@@ -279,3 +291,9 @@ def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Weights as HAProxy takes them: whole numbers from 1 to 256, around 64 where that is possible."""
     scale = min(_MIDDLE, _MOST / float(weights.max()))
     return np.clip(np.rint(scale * weights), 1, _MOST).astype(np.int64)
+
+
+def stepwise(now: int, wanted: int, step: float) -> int:
+    """The whole number nearest to `wanted` that a factor of `step`, or a difference of one, leads to from `now`."""
+    least, most = min(now - 1, math.ceil(now / step - 1e-9)), max(now + 1, math.floor(now * step + 1e-9))
+    return min(max(wanted, least), most)
