@@ -53,12 +53,22 @@ def weights(site):
     return servers and [server.weight for server in servers]
 
 
-def writes(port):
+def metric(port, pattern):
     try:
         text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
     except OSError:
         return 0
-    return int(re.search(r'^qoslab_steer_writes_total\{backend="work"\} (\d+)$', text, re.MULTILINE)[1])
+    return int(re.search(rf"^qoslab_steer_{pattern} (\d+)$", text, re.MULTILINE)[1])
+
+
+def writes(port):
+    return metric(port, r'writes_total\{backend="work"\}')
+
+
+def wanted(port):
+    """How much more weight the second server is to have."""
+    slow, fast = (metric(port, rf'wanted_weight\{{backend="work",server="s{k}"\}}') for k in (0, 1))
+    return fast / max(slow, 1)
 
 
 def eventually(condition, patience_s=60.0):
@@ -107,7 +117,7 @@ def test_the_life_of_a_steered_proxy(folder):
             assert eventually(lambda: favours_the_second(site))
             assert writes(port) > 0
             before = worker(site)
-            configure(folder, "s1", 2)
+            configure(folder, "s0", 2)
             site.reload()
             assert eventually(lambda: worker(site) not in (None, before))
             assert eventually(lambda: favours_the_second(site))
@@ -122,7 +132,7 @@ def test_the_life_of_a_steered_proxy(folder):
             output = process.communicate(timeout=90)[0].decode()
             assert process.returncode == 0, output
         assert "an earlier run had left changed" in output
-        assert weights(site) == [1, 2]
+        assert weights(site) == [2, 1]
         assert not list(folder.glob("*.json"))
 
 
@@ -138,6 +148,22 @@ def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
         wanted = [int(row.split()[4]) for row in output.splitlines() if row.startswith(("s0", "s1"))]
         assert wanted[-1] >= 2 * wanted[-2]
         assert not list(folder.glob("steer-*"))
+
+
+def test_a_socket_that_may_not_set_weights_ends_with_code_1(folder):
+    port = free_port(1)
+    servers = [SleepingServer(0.08), SleepingServer(0.02)]
+    with Loopback(folder, servers, level="operator") as site, busy(site):
+        with steering(site, folder, "--metrics-port", str(port), "--policy", "two_memories") as process:
+            assert eventually(lambda: wanted(port) >= 2.0)
+            process.terminate()
+            output = process.communicate(timeout=90)[0].decode()
+        assert process.returncode == 1
+        assert "the proxy refuses" in output
+        assert "somebody else" not in output
+        assert "are back" not in output
+        assert weights(site) == [1, 1]
+        assert not list(folder.glob("steer-*.json"))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Steering against a proxy that is played by the test: what is set, what is left alone, what is put back."""
 
+import http.client
+import itertools
 import json
 import socket
 import threading
@@ -10,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoslab.core.errors import BadInput
-from qoslab.domains.balancing.deploy.exposition import exposition, view
+from qoslab.domains.balancing.deploy import keepsake as keepsakes
+from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.loopback import free_port
 from qoslab.domains.balancing.deploy.observation import Observation
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
 from qoslab.domains.balancing.deploy.steer import steer
-from qoslab.domains.balancing.deploy.steering import Steering, as_integers
+from qoslab.domains.balancing.deploy.steering import Steering, as_integers, stepwise
 
 
 class Played:
@@ -169,7 +173,7 @@ def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     assert not steering.restore()
     proxy.gone = False
     proxy.reload()
-    pass_time(steering, proxy, 44, 46)
+    pass_time(steering, proxy, 44, 60)
     assert proxy.weights["b"] > 100
     assert not steering.hands_off
     assert steering.restore()
@@ -241,12 +245,105 @@ def test_other_servers_after_a_reload_begin_anew(start, proxy):
     assert proxy.weights == {"b": 3, "c": 7}
 
 
-def test_a_refusal_ends_the_setting_of_weights(start, proxy):
+class Wants:
+    """An estimator that wants one ratio, and from some window on another."""
+
+    def __init__(self, first, then):
+        self.ratios = [first] * 60 + [then] * 200
+
+    def update(self, window):
+        return np.array([1.0, self.ratios.pop(0)])
+
+
+def weights_over_time(steering, proxy, begin, end):
+    series = []
+    for k in range(begin, end):
+        pass_time(steering, proxy, k, k + 1)
+        series.append(dict(proxy.weights))
+    return series
+
+
+@pytest.mark.parametrize("configured", [{"a": 1, "b": 3}, {"a": 1, "b": 256}, {"a": 256, "b": 1}])
+@pytest.mark.parametrize(("first", "then"), [(4.0, 0.25), (1.1, 13.7), (16.0, 1.0)])
+def test_no_weight_in_force_changes_by_more_than_a_step(start, proxy, configured, first, then):
+    proxy.configuration = proxy.weights = dict(configured)
+    steering = start(policy=Wants(first, then))
+    series = weights_over_time(steering, proxy, 0, 120)
+    scaled = next(k for k, weights in enumerate(series) if weights != configured)
+    # The first batch changes the scale; shares change by a step of both weights, and by rounding to whole numbers.
+    shares = [weights["b"] / weights["a"] for weights in (configured, series[scaled])]
+    assert max(shares) / min(shares) <= 1.25**2 * (1 + 1 / min(series[scaled].values()))
+    for before, after in zip(series[scaled:], series[scaled + 1 :], strict=False):
+        for name in "ab":
+            least, most = sorted((before[name], after[name]))
+            assert most <= max(1.25 * least, least + 1)
+    assert series[-1]["b"] / series[-1]["a"] == pytest.approx(then, rel=0.15)
+
+
+def test_after_a_reload_weights_go_back_step_by_step(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 60)
+    proxy.reload(a=1, b=1)
+    shares = [1.0] + [w["b"] / w["a"] for w in weights_over_time(steering, proxy, 60, 90)]
+    assert max(after / before for before, after in itertools.pairwise(shares)) <= 1.25**2 * 1.05
+    assert shares[-1] == pytest.approx(4.0, rel=0.15)
+
+
+def test_sed_holds_the_weights_of_a_reloaded_configuration(start, proxy):
+    steering = start(policy="sed")
+    pass_time(steering, proxy, 0, 10)
+    assert proxy.weights["b"] / proxy.weights["a"] == pytest.approx(3.0, rel=0.05)
+    proxy.reload(a=4, b=1)
+    pass_time(steering, proxy, 10, 30)
+    assert proxy.weights["a"] / proxy.weights["b"] == pytest.approx(4.0, rel=0.05)
+
+
+@given(st.integers(1, 256), st.integers(1, 256), st.floats(1.001, 256.0))
+def test_a_step_is_bounded_and_always_leads_nearer(now, wanted, step):
+    got = stepwise(now, wanted, step)
+    assert abs(got - now) <= 1 or max(got, now) <= step * min(got, now) * (1 + 1e-9)
+    assert got == now if wanted == now else abs(got - wanted) < abs(now - wanted)
+
+
+def test_a_refusal_ends_the_setting_of_weights(start, proxy, tmp_path):
     proxy.refuses = "Backend is using a static LB algorithm"
     steering = start()
     pass_time(steering, proxy, 0, 20)
     assert "static LB" in " ".join(steering.notes)
+    assert steering.refused
     assert steering.restore()
+    assert len(steering.notes) == 1  # nothing was set, by nobody
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_was_set_of_a_refused_batch_is_put_back_at_once(start, proxy, tmp_path):
+    set_all = proxy.set_weights
+
+    def set_one(backend, weights):
+        set_all(backend, {"a": weights["a"]})
+        proxy.set_weights = set_all
+        raise ProxyRefused("No such server")
+
+    proxy.set_weights = set_one
+    steering = start()
+    pass_time(steering, proxy, 0, 20)
+    assert steering.refused
+    assert proxy.weights == {"a": 1, "b": 3}
+    assert not steering.hands_off
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_refusal_after_changes_leaves_them_to_be_put_back(start, proxy):
+    steering = start()
+    pass_time(steering, proxy, 0, 4)
+    assert proxy.weights != {"a": 1, "b": 3}
+    proxy.refuses = "Permission denied"
+    pass_time(steering, proxy, 4, 20)
+    assert not steering.hands_off
+    assert not steering.restore()
+    proxy.refuses = ""
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
 
 
 def test_two_cannot_steer_one_backend(tmp_path):
@@ -256,6 +353,24 @@ def test_two_cannot_steer_one_backend(tmp_path):
         second.lock()
     first.unlock()
     second.lock()
+    second.unlock()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_whose_file_was_taken_away_meanwhile_keeps_nobody_out(tmp_path, monkeypatch):
+    first, second = (Keepsake(tmp_path / "s", "work", tmp_path) for _ in range(2))
+    first.lock()
+    lock_file = keepsakes.fcntl.flock
+
+    def late(file, how):
+        first.unlock()
+        lock_file(file, how)
+
+    monkeypatch.setattr(keepsakes.fcntl, "flock", late)
+    second.lock()
+    monkeypatch.undo()
+    with pytest.raises(BadInput, match="already"):
+        first.lock()
     second.unlock()
 
 
@@ -283,6 +398,22 @@ def test_the_view_and_the_metrics_show_what_is_in_force(start, proxy):
     assert f'weight{{backend="work",server="b"}} {proxy.weights["b"]}' in exposition(steering, "work")
     row = next(line for line in view(steering).splitlines() if line.startswith("b "))
     assert row.split()[3] == str(steering.servers[1].weight)
+
+
+@pytest.mark.parametrize(("path", "code"), [("/metrics", 200), ("/metrics?x=1", 200), ("/metric", 404)])
+def test_metrics_are_served_whatever_is_asked_of_them(path, code):
+    port = free_port(socket.SOCK_STREAM)
+    server = serve(port, lambda: "all is well\n")
+    try:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        line.request("GET", path)
+        reply = line.getresponse()
+        assert reply.status == code
+        assert (reply.read() == b"all is well\n") == (code == 200)
+        line.close()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def answering(path, reply):
@@ -344,3 +475,4 @@ def test_bad_options_are_named(field, options, tmp_path):
     given = {"socket": tmp_path / "none", "backend": "work", "state": tmp_path, "log_port": 5141} | options
     with pytest.raises(BadInput, match=field):
         steer("haproxy", **given)
+    assert not list(tmp_path.iterdir())

@@ -88,6 +88,17 @@ class Controller:
         """How often the policy found that a server had changed, where it watches for that."""
         return int(getattr(self._estimator, "changes", 0))
 
+    def resume(self, in_force: Reals, configured: Reals) -> None:
+        """Go on from weights that were put in force from outside, as when a proxy was started anew.
+
+        Args:
+            in_force: The weights in force, positive, shape (n,).
+            configured: The operator's weights, positive, shape (n,).
+        """
+        self.weights = _centred(np.asarray(in_force, np.float64))
+        if self._told:
+            self._estimator = Configured(configured)
+
     def decide(self, seen: Observation) -> Reals:
         """Take one observation in.
 

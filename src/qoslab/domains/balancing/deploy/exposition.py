@@ -79,7 +79,7 @@ def serve(port: int, text: Callable[[], str]) -> ThreadingHTTPServer:
         timeout = 5.0
 
         def do_GET(self) -> None:
-            found = self.path == "/metrics"
+            found = self.path.partition("?")[0] == "/metrics"
             body = text().encode() if found else b"see /metrics\n"
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

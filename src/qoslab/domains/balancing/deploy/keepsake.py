@@ -59,17 +59,25 @@ class Keepsake:
             BadInput: Somebody does.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.unlock()
-            message = f"backend {self._backend!r} is being steered already"
-            raise BadInput(Problem(message=message, field="backend")) from None
+        path = self.path.with_suffix(".lock")
+        while self._lock is None:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                message = f"backend {self._backend!r} is being steered already"
+                raise BadInput(Problem(message=message, field="backend")) from None
+            # Whoever held it may have taken the file away since it was opened: a lock on no file keeps nobody out.
+            if _is_open_as(path, lock):
+                self._lock = lock
+            else:
+                os.close(lock)
 
     def unlock(self) -> None:
-        """Let others steer."""
+        """Let others steer; the lock's file goes, too."""
         if self._lock is not None:
+            self.path.with_suffix(".lock").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
@@ -105,3 +113,10 @@ class Keepsake:
     def forget(self) -> None:
         """The weights have been put back."""
         self.path.unlink(missing_ok=True)
+
+
+def _is_open_as(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False

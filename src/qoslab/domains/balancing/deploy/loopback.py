@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from qoslab.core.errors import BadInput, Problem
 
@@ -51,6 +51,7 @@ class Loopback:
         servers: Its servers.
         balance: HAProxy's algorithm.
         seed: Seed of service and arrival times.
+        level: What the stats socket may do; weights can be set at level admin.
 
     Attributes:
         socket: The stats socket.
@@ -58,10 +59,15 @@ class Loopback:
     """
 
     def __init__(
-        self, folder: Path, servers: Sequence[SleepingServer], balance: str = "leastconn", seed: int = 0
+        self,
+        folder: Path,
+        servers: Sequence[SleepingServer],
+        balance: str = "leastconn",
+        seed: int = 0,
+        level: Literal["admin", "operator", "user"] = "admin",
     ) -> None:
         self.servers, self.socket, self.log_port = list(servers), folder / "s", free_port(socket.SOCK_DGRAM)
-        self._folder, self._balance, self._random = folder, balance, random.Random(seed)
+        self._folder, self._balance, self._level, self._random = folder, balance, level, random.Random(seed)
         self._port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="loopback", daemon=True)
@@ -177,7 +183,7 @@ class Loopback:
             for k, (port, server) in enumerate(zip(ports, self.servers, strict=True))
         ]
         return (
-            f"global\n  stats socket {self.socket} mode 600 level admin\n"
+            f"global\n  stats socket {self.socket} mode 600 level {self._level}\n"
             f"  log 127.0.0.1:{self.log_port} format raw local0\n  nbthread 1\n"
             "defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 5s\n"
             "  timeout client 20s\n  timeout server 20s\n  timeout queue 20s\n"

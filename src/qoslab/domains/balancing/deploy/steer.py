@@ -68,7 +68,7 @@ def steer(
         state: Folder for the record of the original weights; the user's state folder by default.
 
     Returns:
-        0 when the original weights are in force again, 1 when they could not be put back.
+        0 when the original weights are in force again; 1 when they could not be put back, or the proxy refused weights.
     """
     del proxy
     check_name(backend, "backend")
@@ -93,7 +93,7 @@ def steer(
             restored = _restore(steering)
         if not quiet:
             _show(steering)
-    return 0 if restored else 1
+    return 0 if restored and not steering.refused else 1
 
 
 def _check(log_port: int, metrics_port: int, period_s: float, for_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -15,7 +16,7 @@ from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
 
-__all__ = ["Steering", "as_integers"]
+__all__ = ["Steering", "as_integers", "stepwise"]
 
 _MIDDLE, _MOST = 64.0, 256
 _FEW = 20
@@ -41,6 +42,7 @@ class Steering:
         writes: Batches of weights set.
         lost: Times that the proxy did not answer.
         hands_off: Servers whose weight somebody else set.
+        refused: Whether the proxy has refused to set weights; nothing more is set then.
     """
 
     def __init__(
@@ -55,13 +57,13 @@ class Steering:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self._runtime, self._backend, self._keepsake = runtime, backend, keepsake
-        self._policy, self._limits, self.dry_run, self._tell = policy, limits, dry_run, tell
+        self._policy, self._limits, self.dry_run, self._tell = policy, limits or Limits(), dry_run, tell
         self.original: dict[str, int] = {}
         self.notes: deque[str] = deque(maxlen=5)
         self.writes = self.lost = 0
         self.hands_off: set[str] = set()
         self._set: dict[str, int] = {}
-        self._kept = self._agents = self._refused = False
+        self._kept = self._agents = self.refused = False
         self._reach()
 
     def _reach(self) -> None:
@@ -72,9 +74,10 @@ class Steering:
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                self._put_back(self._still_changed(left, servers), servers)
+                changed = self._put_back(self._still_changed(left, servers), servers)
                 self._keepsake.forget()
-                self.note("put back the weights that an earlier run had left changed")
+                if changed:
+                    self.note("put back the weights that an earlier run had left changed")
                 self._process, servers = self._runtime.servers(self._backend)
         except ProxyGone as error:
             raise BadInput(Problem(message=f"the proxy does not answer: {error}", field="socket")) from None
@@ -119,13 +122,16 @@ class Steering:
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
         self.servers = servers
-        told = np.array([max(self.original[server.name], 1) for server in servers], np.float64)
         self.ledger = Ledger(self._backend, [server.name for server in servers])
-        self.controller = Controller(told, self._policy, self._limits)
-        self._agents = False
+        self.controller = Controller(self._told(servers), self._policy, self._limits)
+        self._agents = self._scaled = False
         self._look_for_agents(servers)
         self._passed_at_start = _passed(servers)
         self._log = Completeness(self._passed_at_start, 0.0)
+
+    def _told(self, servers: list[Server]) -> NDArray[np.float64]:
+        """The operator's weights; a server that was drained counts as one of the least weight."""
+        return np.array([max(self.original[server.name], 1) for server in servers], np.float64)
 
     def note(self, text: str) -> None:
         """Tell a person, once while it stays the last word."""
@@ -180,6 +186,10 @@ class Steering:
         self._look_for_agents(servers)
         self._look_for_others(servers)
         if anew:
+            self._scaled = False
+            self.controller.resume(
+                np.array([max(s.weight, 1) for s in servers], np.float64), self._told(servers)
+            )
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
         complete = self._log.look(_passed(servers), self.ledger.answered, now_s)
@@ -210,6 +220,9 @@ class Steering:
 
     def _apply(self, wanted: dict[str, int]) -> None:
         """Set the weights that differ from those in force, where we may."""
+        if self._scaled:
+            # Rounding and a common change of scale may add up to more than the step that the controller keeps to.
+            wanted = {s.name: stepwise(s.weight, wanted[s.name], self._limits.step) for s in self.servers}
         change = {
             server.name: wanted[server.name]
             for server in self.servers
@@ -218,7 +231,7 @@ class Steering:
             and self.original[server.name] > 0
             and server.name not in self.hands_off
         }
-        if not change or self.dry_run or self._agents or self._refused:
+        if not change or self.dry_run or self._agents or self.refused:
             return
         try:
             if not self._kept:
@@ -226,14 +239,21 @@ class Steering:
             self._set |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
+            self._scaled = True
         except ProxyGone as error:
-            # Whether they were set is not known; the next observation's weights are taken as they are.
-            self._set = {name: w for name, w in self._set.items() if name not in change}
+            self._forget_that_we_set(change)
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
         except ProxyRefused as error:
-            self._refused = True
+            self._forget_that_we_set(change)
+            self.refused = True
             self.note(f"the proxy refuses, nothing more is set: {error}")
+            if not self.writes:
+                self.restore()
+
+    def _forget_that_we_set(self, change: Mapping[str, int]) -> None:
+        # Whether they were set is not known; the next observation's weights are taken as they are.
+        self._set = {name: weight for name, weight in self._set.items() if name not in change}
 
     def restore(self) -> bool:
         """Put the original weights back; whether that was done, or there was nothing to do."""
@@ -241,20 +261,25 @@ class Steering:
             return True
         try:
             servers = self._ask()
-            self._put_back({k: w for k, w in self.original.items() if k not in self.hands_off}, servers)
+            changed = self._put_back(
+                {k: w for k, w in self.original.items() if k not in self.hands_off}, servers
+            )
         except (ProxyGone, ProxyRefused, BadInput) as error:
             self.note(f"the original weights are not back yet: {error}")
             return False
         self._keepsake.forget()
         self._kept = False
-        self.note("the original weights are back")
+        if changed:
+            self.note("the original weights are back")
         return True
 
-    def _put_back(self, weights: dict[str, int], servers: list[Server]) -> None:
+    def _put_back(self, weights: Mapping[str, int], servers: list[Server]) -> bool:
+        """Set the weights that are not in force; whether there were any."""
         # A server at weight 0 was drained by a person: that stays.
         present = {server.name: server.weight for server in servers}
         back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
         self._runtime.set_weights(self._backend, back)
+        return bool(back)
 
 
 def _passed(servers: list[Server]) -> int:
@@ -266,3 +291,9 @@ def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Weights as HAProxy takes them: whole numbers from 1 to 256, around 64 where that is possible."""
     scale = min(_MIDDLE, _MOST / float(weights.max()))
     return np.clip(np.rint(scale * weights), 1, _MOST).astype(np.int64)
+
+
+def stepwise(now: int, wanted: int, step: float) -> int:
+    """The whole number nearest to `wanted` that a factor of `step`, or a difference of one, leads to from `now`."""
+    least, most = min(now - 1, math.ceil(now / step - 1e-9)), max(now + 1, math.floor(now * step + 1e-9))
+    return min(max(wanted, least), most)
