@@ -76,7 +76,7 @@ def test_what_learns_in_a_run_compiles_nothing_there():
 
 def test_cases_that_differ_in_values_alone_are_looked_at_once(monkeypatch):
     looked = []
-    monkeypatch.setattr(Simulation, "compile", lambda self: looked.append(self._variant))
+    monkeypatch.setattr(Simulation, "compile", lambda self: looked.append(self.variant))
     cases = [(world(load=load, requests=10), Lsq()) for load in (0.1, 0.2, 0.3)]
     cases += [(world(load=0.1, requests=10, timeout_s=1.0), Lsq()), (world(load=0.1), Random())]
     warm(cases, Context())

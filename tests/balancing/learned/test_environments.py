@@ -5,10 +5,13 @@ import pytest
 
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.balancing import state
 from qoslab.domains.balancing.learned import rewards
 from qoslab.domains.balancing.learned.reservoirs import SLOTS, STATISTICS, summary
 from qoslab.domains.balancing.learned.seeing import BALANCER_FIELDS, SERVER_FIELDS
 from qoslab.domains.balancing.learned.session import Session
+from qoslab.domains.balancing.learned.sessions import Sessions
+from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.view import ACTIVE, DONE
 from qoslab.engine.kernel import compiled
@@ -140,6 +143,30 @@ def test_rewards_by_hand():
     assert rewards.FAIRNESS["ms"](times) == -2.0
 
 
+def test_one_server_has_no_variance_to_be_rewarded_for():
+    """The logarithm of its variance of 0 would be the greatest reward there is."""
+    one = np.array([0.3])
+    assert rewards.FAIRNESS["log_vbf"](one) == 0.0
+    assert rewards.FAIRNESS["vbf_log_vbf"](one) == 0.0
+    assert rewards.FAIRNESS["log_vbf"](np.array([0.3, 0.3])) == pytest.approx(-np.log(1e-12))
+
+
+@pytest.mark.parametrize("name", rewards.FAIRNESS)
+def test_rewards_of_many_are_those_of_each(name):
+    """Servers without a sample are left out, and nothing is earned where there is none."""
+    rng = np.random.default_rng(1)
+    means = rng.exponential(size=(30, 11)) * (rng.random((30, 11)) < 0.9)
+    means[3] = 0.0
+    means[4, 1:] = 0.0
+    got = rewards.fairness(name, means)
+    assert got[3] == 0.0
+    for row, reward in zip(means, got, strict=True):
+        if row.any():
+            assert reward == pytest.approx(
+                float(rewards.FAIRNESS[name](row[row > 0.0])), rel=1e-13, abs=1e-13
+            )
+
+
 def test_the_reward_of_delay_is_the_steps_own_mean():
     session = Session(site(duration_s=400.0), reward="delay")
     session.reset(Seed(0, "test", "", 0))
@@ -180,3 +207,117 @@ def test_one_balancer_or_many():
 def test_the_statistics_name_the_fields():
     assert len(SERVER_FIELDS) == 2 + 2 * len(STATISTICS)
     assert len(BALANCER_FIELDS) == len(STATISTICS)
+
+
+def steps_of(env, actions):
+    """Everything that an environment of vectors gives, step by step."""
+    seen, _ = env.reset(seed=5)
+    yield seen, None, None, None
+    for each in actions:
+        yield env.step(each)[:4]
+
+
+@pytest.mark.parametrize("reward", ["jain", "vbf_log_vbf", "delay"])
+def test_one_call_gives_what_worlds_give_one_by_one(reward):
+    """Through several episodes: the same observations, rewards and ends as Gymnasium's own vector of single worlds."""
+    from qoslab.domains.balancing.learned.environments import BalancerEnv, BalancerVectorEnv
+
+    one_call = BalancerVectorEnv(site(duration_s=7.0), 3, reward=reward)
+    single = gymnasium.vector.SyncVectorEnv([lambda: BalancerEnv(site(duration_s=7.0), reward=reward)] * 3)
+    assert one_call.observation_space == single.observation_space
+    assert one_call.action_space == single.action_space
+    actions = np.random.default_rng(0).uniform(0, 1, (40, 3, 4)).astype(np.float32)
+    overs = 0
+    for ours, theirs in zip(steps_of(one_call, actions), steps_of(single, actions), strict=True):
+        assert ours[0].keys() == theirs[0].keys()
+        for name in ours[0]:
+            np.testing.assert_array_equal(ours[0][name], theirs[0][name])
+            assert ours[0][name].dtype == theirs[0][name].dtype
+        if ours[1] is not None:
+            for mine, other in zip(ours[1:], theirs[1:], strict=True):
+                np.testing.assert_array_equal(mine, other)
+            overs += ours[3].sum()
+        assert one_call.observation_space.contains(ours[0])
+    assert overs == 6
+
+
+def test_balancers_of_many_worlds_are_environments_side_by_side():
+    from qoslab.domains.balancing.learned.environments import BalancerVectorEnv
+
+    env = BalancerVectorEnv(site(3), 2, reward="delay")
+    seen, _ = env.reset(seed=[4, 9])
+    assert env.num_envs == 6
+    assert seen["servers"].shape == (6, 4, len(SERVER_FIELDS))
+    actions = np.random.default_rng(2).uniform(0.1, 1, (20, 6, 4)).astype(np.float32)
+    for each in actions:
+        seen, reward, *_ = env.step(each)
+    for world, number in enumerate([4, 9]):
+        alone = BalancerVectorEnv(site(3), 1, reward="delay")
+        alone.reset(seed=number)
+        for each in actions:
+            own, earned, *_ = alone.step(each[3 * world : 3 * world + 3])
+        np.testing.assert_array_equal(own["servers"], seen["servers"][3 * world : 3 * world + 3])
+        np.testing.assert_array_equal(earned, reward[3 * world : 3 * world + 3])
+
+
+def test_compiled_and_plain_sessions_agree(monkeypatch):
+    """With servers that nearly stop, so that requests pile up and a world needs more room than it has at first."""
+    reasons, supply = set(), Simulation.supply
+
+    def noted(self, reason):
+        reasons.add(reason)
+        return supply(self, reason)
+
+    monkeypatch.setattr(Simulation, "supply", noted)
+    slow = [{"at_s": 1.0, "servers": [0, 1, 2, 3], "action": "speed", "speed": 0.01}]
+
+    def play(*, plain):
+        sessions = Sessions(
+            site(2, duration_s=60.0, changes=slow), 2, period_s=4.0, reward="delay", plain=plain
+        )
+        sessions.reset([Seed(0, "test", "", 0), Seed(0, "test", "", 1)])
+        actions = np.random.default_rng(3).uniform(0.1, 1, (15, 2, 2, 4))
+        for number, each in enumerate(actions):
+            seen = sessions.step(each, {1: Seed(0, "test", "", 2)} if number == 8 else None)
+            yield [np.copy(part) for part in seen]
+
+    for one, two in zip(play(plain=False), play(plain=True), strict=True):
+        for mine, other in zip(one, two, strict=True):
+            np.testing.assert_array_equal(mine, other)
+    assert {state.REFILL, state.GROW} <= reasons
+
+
+def test_wrong_numbers_of_worlds_seeds_and_actions_are_refused():
+    from qoslab.domains.balancing.learned.environments import BalancerVectorEnv
+
+    with pytest.raises(BadInput, match="count"):
+        BalancerVectorEnv(site(), 0)
+    env = BalancerVectorEnv(site(), 2)
+    with pytest.raises(BadInput, match="seed"):
+        env.reset(seed=[1, 2, 3])
+    with pytest.raises(BadInput, match="reset"):
+        env.step(np.ones((2, 4), np.float32))
+    env.reset(seed=0)
+    with pytest.raises(BadInput, match="actions"):
+        env.step(np.ones((4, 2), np.float32))
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    from qoslab.domains.balancing.learned.environments import BalancerEnv, BalancersEnv
+
+    with pytest.raises(BadInput, match="reset"):
+        BalancerEnv(site()).step(np.ones(4, np.float32))
+    with pytest.raises(BadInput, match="reset"):
+        BalancersEnv(site(2)).step({})
+
+
+def test_every_agent_must_act_and_nobody_else():
+    from qoslab.domains.balancing.learned.environments import BalancersEnv
+
+    env = BalancersEnv(site(2))
+    env.reset(seed=0)
+    ones = np.ones(4, np.float32)
+    with pytest.raises(BadInput, match="balancer_1"):
+        env.step({"balancer_0": ones})
+    with pytest.raises(BadInput, match="balancer_7"):
+        env.step({"balancer_0": ones, "balancer_1": ones, "balancer_7": ones})

@@ -115,6 +115,7 @@ class Simulation:
     Attributes:
         world: The state; policies' memory and weights may be changed while the run is stopped.
         demand: What the scenario's requests need.
+        variant: Constants of the event loop that this run needs.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class Simulation:
         self._source = make_source(scenario, self.demand, seed)
         requests = self._source, self.world.batch
         self._requests = requests if plain else (by_reference(requests[0]), by_reference(requests[1]))
-        self._variant = variant(scenario, wiring)
+        self.variant = variant(scenario, wiring)
         self._wanted = wanted_requests(scenario, self.demand)
         self._plain = plain
         self._refills = 0
@@ -151,7 +152,7 @@ class Simulation:
 
     def compile(self) -> None:
         """Compile what `advance` runs, or read it from the cache, and run nothing."""
-        compile_for(advance, self._state, self._pointer, math.inf, constants=self._variant, wraparound=False)
+        compile_for(advance, self._state, self.decide, math.inf, constants=self.variant, wraparound=False)
         compile_for(fill, *self._requests, 0, 0, 0.0, wraparound=False)
 
     def compile_look(self) -> None:
@@ -182,14 +183,25 @@ class Simulation:
         """
         while True:
             with DECIDE.blame(self._decide):
-                reason = self._kernel(self._state, self._pointer, until)
-            if reason == state.REFILL:
-                self._refill()
-            elif reason == state.GROW:
-                self.world = with_more_room(self.world)
-                del self._state
-            else:
+                reason = self._kernel(self._state, self.decide, until)
+            if not self.supply(reason):
                 return int(reason)
+
+    def supply(self, reason: int) -> bool:
+        """Give the kernel what it stopped for: more requests, or more room in a new world.
+
+        Args:
+            reason: What `advance` of the kernels returned.
+
+        Returns:
+            Whether it stopped for one of these, and is to be called again.
+        """
+        if reason == state.REFILL:
+            self._refill()
+        elif reason == state.GROW:
+            self.world = with_more_room(self.world)
+            self.__dict__.pop("_state", None)
+        return reason in (state.REFILL, state.GROW)
 
     def _refill(self) -> None:
         self._refills += 1
@@ -225,13 +237,14 @@ class Simulation:
     @cached_property
     def _kernel(self) -> Callable[..., int]:
         if self._plain:
-            return interpreted(advance, constants=self._variant)
-        return compiled(advance, constants=self._variant, wraparound=False)
+            return interpreted(advance, constants=self.variant)
+        return compiled(advance, constants=self.variant, wraparound=False)
 
     @cached_property
     def _fill(self) -> Callable[..., int]:
         return interpreted(fill) if self._plain else compiled(fill, wraparound=False)
 
     @cached_property
-    def _pointer(self) -> Any:
+    def decide(self) -> Any:
+        """The policy as kernels call it."""
         return self._decide if self._plain else DECIDE.pointer(self._decide)

@@ -1,15 +1,19 @@
-"""Balancing for learners: a Gymnasium environment for one balancer, a PettingZoo environment for many.
+"""Balancing for learners: Gymnasium environments of one balancer and of many worlds at once, a PettingZoo one of many.
 
 Both need the extra `learn`; nothing else of the package imports this module.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
@@ -17,9 +21,10 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing.learned.seeing import BALANCER_FIELDS, SERVER_FIELDS
 from qoslab.domains.balancing.learned.session import Seen, Session
+from qoslab.domains.balancing.learned.sessions import SeenByAll, Sessions
 from qoslab.domains.balancing.scenario import BalancingScenario
 
-__all__ = ["BalancerEnv", "BalancersEnv"]
+__all__ = ["BalancerEnv", "BalancerVectorEnv", "BalancersEnv"]
 
 LEAST = 0.01
 """Share of the fastest speed that a server is thought to have at least."""
@@ -103,7 +108,7 @@ class BalancersEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):  # type:
         n = scenario.servers.count
         self.observation_spaces = {agent: _observation_space(n) for agent in self.possible_agents}
         self.action_spaces = {agent: _action_space(n) for agent in self.possible_agents}
-        self._rng = np.random.default_rng()
+        self._rng, self._begun = np.random.default_rng(), False
 
     def observation_space(self, agent: str) -> spaces.Dict:
         """What an agent observes."""
@@ -121,7 +126,7 @@ class BalancersEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):  # type:
         """Begin an episode."""
         if seed is not None:
             self._rng = np.random.default_rng(seed)
-        self.agents = list(self.possible_agents)
+        self.agents, self._begun = list(self.possible_agents), True
         seen = self.session.reset(_drawn(self._rng))
         return self._each(seen), {agent: {} for agent in self.agents}
 
@@ -136,8 +141,12 @@ class BalancersEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):  # type:
     ]:
         """Set all weights and go on for a period."""
         if not self.agents:
+            if not self._begun:
+                raise BadInput(
+                    Problem(message="an episode begins with reset, and none has begun", field="step")
+                )
             return {}, {}, {}, {}, {}
-        told = np.stack([np.asarray(actions[agent], np.float64) for agent in self.agents])
+        told = np.stack([np.asarray(actions[agent], np.float64) for agent in self._all_of(actions)])
         seen = self.session.step(np.maximum(told, LEAST))
         agents = self.agents
         observations = self._each(seen)
@@ -147,8 +156,108 @@ class BalancersEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):  # type:
         over = dict.fromkeys(agents, seen.over)
         return observations, rewards, dict.fromkeys(agents, False), over, {agent: {} for agent in agents}
 
+    def _all_of(self, actions: dict[str, NDArray[np.float32]]) -> list[str]:
+        """The agents, each of which must act, and nobody else."""
+        missing = [agent for agent in self.agents if agent not in actions]
+        unknown = sorted(set(actions) - set(self.agents))
+        problems = [
+            Problem(message=f"{word} {', '.join(names)}", field="actions")
+            for word, names in (("there is none of", missing), ("there is no agent", unknown))
+            if names
+        ]
+        if problems:
+            raise BadInput(problems)
+        return self.agents
+
     def _each(self, seen: Seen) -> dict[str, Observation]:
         return {agent: _observation(seen, k) for k, agent in enumerate(self.agents)}
+
+
+class BalancerVectorEnv(VectorEnv[Observation, NDArray[np.float32], NDArray[Any]]):  # type: ignore[misc]
+    """The balancers of many worlds of one scenario, stepped by one compiled call; Gymnasium's vector interface.
+
+    With one balancer it does what `SyncVectorEnv` does with as many `BalancerEnv`: the same observations, rewards and
+    ends for the same seeds, and a world that is over begins anew at the next step, whose action counts for nothing.
+    With m balancers each of them is an environment, those of a world side by side: environment k m + i is balancer i
+    of world k. Observations, actions and rewards are those of `BalancerEnv`, stacked.
+
+    Args:
+        scenario: The site.
+        worlds: How many.
+        period_s: See `Session`.
+        reward: See `Session`.
+        smoothing: See `Session`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        scenario: BalancingScenario,
+        worlds: int,
+        *,
+        period_s: float = 0.5,
+        reward: str = "jain",
+        smoothing: float = 1.0,
+    ) -> None:
+        self.sessions = Sessions(scenario, worlds, period_s=period_s, reward=reward, smoothing=smoothing)
+        self.num_envs = worlds * scenario.balancers
+        self.single_observation_space = _observation_space(scenario.servers.count)
+        self.single_action_space = _action_space(scenario.servers.count)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._rngs = [seeding.np_random()[0] for _ in range(worlds)]
+        self._over = np.zeros(worlds, bool)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,  # noqa: ARG002 - the interface's
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode in every world.
+
+        Args:
+            seed: The first world's seed, of which the k-th gets the k-th successor; or one for each world.
+            options: Not looked at.
+        """
+        for k, each in enumerate(_seeds(seed, len(self._rngs))):
+            if each is not None:
+                self._rngs[k] = seeding.np_random(each)[0]
+        self._over[:] = False
+        return _observations(self.sessions.reset([_drawn(rng) for rng in self._rngs])), {}
+
+    def step(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Set all weights and go on for a period; worlds that were over begin anew instead."""
+        told = np.maximum(np.asarray(actions, np.float64), LEAST)
+        if told.shape != self.action_space.shape:
+            message = f"have the shape {told.shape} instead of {self.action_space.shape}"
+            raise BadInput(Problem(message=message, field="actions"))
+        anew = {int(k): _drawn(self._rngs[k]) for k in np.flatnonzero(self._over)}
+        seen = self.sessions.step(told.reshape(self.sessions.shape), anew)
+        self._over = seen.over.copy()
+        over = np.repeat(seen.over, self.sessions.shape[1])
+        return _observations(seen), seen.rewards.reshape(-1), np.zeros(self.num_envs, bool), over, {}
+
+
+def _seeds(seed: int | Sequence[int | None] | None, worlds: int) -> list[int | None]:
+    """The seed of each world."""
+    if seed is None:
+        return [None] * worlds
+    if isinstance(seed, int | np.integer):
+        return [int(seed) + k for k in range(worlds)]
+    if len(seed) != worlds:
+        message = f"there are {len(seed)} for {worlds} worlds"
+        raise BadInput(Problem(message=message, field="seed"))
+    return list(seed)
+
+
+def _observations(seen: SeenByAll) -> Observation:
+    """Of all balancers of all worlds, in arrays of their own."""
+    parts = {"balancer": seen.balancers, "servers": seen.servers}
+    return {name: part.reshape(-1, *part.shape[2:]).astype(np.float32) for name, part in parts.items()}
 
 
 def _observation_space(servers: int) -> spaces.Dict:

@@ -87,7 +87,7 @@ class Team(Protocol):
 def potential(loads: Reals, name: str) -> float:
     """The reward of loads l_j, shape (n,); servers without a sample (0) are left out, and 0 where none has any."""
     times = loads[loads > 0.0]
-    return FAIRNESS[name](times) if len(times) else 0.0
+    return float(FAIRNESS[name](times)) if len(times) else 0.0
 
 
 def together(courses: Sequence[Course], name: str, scale: float) -> Episode:

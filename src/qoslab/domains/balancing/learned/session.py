@@ -1,57 +1,25 @@
-"""An episode of a site whose balancers are told weights from outside, in numpy alone: what environments stand on."""
+"""One episode of a site whose balancers are told weights from outside, in numpy alone: what environments stand on."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.context import Context
-from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.seeds import Seed
-from qoslab.domains.balancing import state
-from qoslab.domains.balancing.hooks import Policy, Site, Wiring
-from qoslab.domains.balancing.learned.reservoirs import (
-    BOX_SIZE,
-    EARNED,
-    LAST,
-    MEM_ROWS,
-    SLOTS,
-    on_complete,
-    route,
-)
-from qoslab.domains.balancing.learned.rewards import FAIRNESS, REWARDS
+from qoslab.domains.balancing.learned.reservoirs import SLOTS
 from qoslab.domains.balancing.learned.seeing import BALANCER_FIELDS, SERVER_FIELDS, look
+from qoslab.domains.balancing.learned.sessions import SeenByAll, Sessions, actions_of
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
-from qoslab.domains.balancing.source import Demand, make_demand
-from qoslab.domains.balancing.view import WEIGHT
 from qoslab.engine.kernel import compiled
 from qoslab.engine.reference import by_reference
 
-__all__ = ["Eye", "Seen", "Session", "Watched"]
+__all__ = ["Eye", "Seen", "Session"]
 
 Reals = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Watched(Policy):
-    """Shortest expected delay with weights set from outside, keeping what a learner sees. No parameters."""
-
-    def wire(self, site: Site) -> Wiring:
-        """Equal weights at first."""
-        box = np.zeros(BOX_SIZE)
-        box[LAST] = -1.0
-        return Wiring(
-            route,
-            on_complete=on_complete,
-            weight=np.ones(site.servers),
-            mem=np.zeros((MEM_ROWS, site.servers)),
-            box=box,
-        )
 
 
 class Seen(NamedTuple):
@@ -101,7 +69,7 @@ class Eye:
 
 
 class Session:
-    """Episodes of one scenario, stepped by weights.
+    """Episodes of one scenario, stepped by weights: `Sessions` of one.
 
     Args:
         scenario: The site.
@@ -112,7 +80,6 @@ class Session:
         context: Services of the laboratory.
 
     Attributes:
-        simulation: The episode's simulation.
         shape: Numbers of balancers and servers, (m, n).
     """
 
@@ -126,20 +93,19 @@ class Session:
         base: float = 0.5,
         context: Context | None = None,
     ) -> None:
-        _check(period_s, reward, smoothing, base)
-        self.scenario, self._context = scenario, context or Context()
-        self._period_s, self._reward, self._smoothing = period_s, reward, smoothing
-        self._demand: Demand = make_demand(scenario, self._context)
-        self.shape = (scenario.balancers, scenario.servers.count)
-        self._eye = Eye(*self.shape, base)
-        self._earned = np.zeros((scenario.balancers, 2))
-        self.simulation: Simulation
+        self._all = Sessions(
+            scenario, 1, period_s=period_s, reward=reward, smoothing=smoothing, base=base, context=context
+        )
+        self.shape = self._all.shape[1:]
+
+    @property
+    def simulation(self) -> Simulation:
+        """The episode's simulation."""
+        return self._all.simulations[0]
 
     def reset(self, seed: Seed) -> Seen:
         """Begin an episode; nothing has arrived yet."""
-        self.simulation = Simulation(self.scenario, Watched(), seed, self._context, demand=self._demand)
-        self._earned[:] = 0.0
-        return self._seen(over=False)
+        return _seen(self._all.reset([seed]))
 
     def step(self, actions: NDArray[Any]) -> Seen:
         """Put weights to all balancers and go on for a period.
@@ -148,47 +114,11 @@ class Session:
             actions: Positive, shape (m, n); only ratios matter to the next routes.
 
         Raises:
-            BadInput: An action is not positive and finite, or of the wrong shape.
+            BadInput: Nothing has been reset, or an action is not positive and finite, or of the wrong shape.
         """
-        actions = np.asarray(actions, np.float64)
-        if actions.shape != self.shape or not (np.isfinite(actions) & (actions > 0)).all():
-            message = f"actions are positive numbers of the shape {self.shape}"
-            raise BadInput(Problem(message=message, field="actions"))
-        simulation = self.simulation
-        weight = simulation.world.board.local[:, WEIGHT]
-        weight *= 1.0 - self._smoothing
-        weight += self._smoothing * actions
-        until = simulation.now + self._period_s
-        over = simulation.advance(until) == state.DONE or until >= simulation.world.clock[state.HORIZON]
-        return self._seen(over=bool(over))
-
-    def _seen(self, *, over: bool) -> Seen:
-        self._eye.look(self.simulation)
-        return Seen(self._eye.balancers.copy(), self._eye.servers.copy(), self._rewards(), over)
-
-    def _rewards(self) -> Reals:
-        earned = self.simulation.world.board.mem[:, EARNED : EARNED + 2].sum(axis=2)
-        done, spent = (earned - self._earned).T
-        self._earned[:] = earned
-        if self._reward == "delay":
-            return np.asarray(-np.divide(spent, done, out=np.zeros_like(spent), where=done > 0))
-        rule = FAIRNESS[self._reward]
-        times = [self._eye.completion_times(lb) for lb in range(self.shape[0])]
-        return np.array([rule(each) if len(each) else 0.0 for each in times])
+        return _seen(self._all.step(actions_of(actions, self.shape)[None]))
 
 
-def _check(period_s: float, reward: str, smoothing: float, base: float) -> None:
-    problems = [
-        Problem(message=message, field=field)
-        for field, wrong, message in (
-            ("period_s", not 0.0 < period_s < math.inf, "must be positive"),
-            ("smoothing", not 0.0 < smoothing <= 1.0, "must be above 0 and at most 1"),
-            ("base", not 0.0 < base < 1.0, "must lie between 0 and 1"),
-        )
-        if wrong
-    ]
-    if reward not in REWARDS:
-        hint = did_you_mean(reward, REWARDS)
-        problems.append(Problem(message=f"there is no reward {reward!r}", field="reward", hint=hint))
-    if problems:
-        raise BadInput(problems)
+def _seen(seen: SeenByAll) -> Seen:
+    """The one episode, in arrays of its own."""
+    return Seen(seen.balancers[0].copy(), seen.servers[0].copy(), seen.rewards[0], bool(seen.over[0]))

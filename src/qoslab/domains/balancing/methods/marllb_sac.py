@@ -14,7 +14,7 @@ from qoslab.core.method import method
 from qoslab.domains.balancing.hooks import Site, Wiring
 from qoslab.domains.balancing.learned.discrete_sac import DiscreteSac, Settings
 from qoslab.domains.balancing.learned.potential_game import Course, GamePolicy, Team, together
-from qoslab.domains.balancing.learned.session import Watched
+from qoslab.domains.balancing.learned.sessions import Watched
 from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.learned.trained import Weights, of_number, together_by_number
 

@@ -19,7 +19,8 @@ from qoslab.domains.balancing import state
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring
 from qoslab.domains.balancing.learned.rewards import FAIRNESS
 from qoslab.domains.balancing.learned.sac import Sac, Settings
-from qoslab.domains.balancing.learned.session import Eye, Watched
+from qoslab.domains.balancing.learned.session import Eye
+from qoslab.domains.balancing.learned.sessions import Watched
 from qoslab.domains.balancing.learned.settings import settings_of
 from qoslab.domains.balancing.learned.trained import (
     Weights,
