@@ -50,6 +50,8 @@ def test_a_model_takes_its_parameters_from_the_study_file(world, model, tmp_path
     assert about.method_parameters["rank"] == 3
     rows = train(world, to=tmp_path / "other", method="item_median", folds=5, rounds=2)
     assert rows[0]["users"] == 30
+    assert rows[0]["cold"] == "none"
+    assert rows[0]["better"] == "q0 lower, q1 lower"
     assert rows[0]["measurements"] == round(0.3 * 30 * 80)
 
 
@@ -175,6 +177,7 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
     rng = np.random.default_rng(0)
     cells = [(u, s) for u in range(12) for s in range(20) if rng.random() < 0.8]
     lines = [f"user-{u},service/{s},{0.1 + u + s / 10:.3f}" for u, s in reversed(cells)]
+    lines.append("user-new,service/0,")
     (tmp_path / "mine.csv").write_text("user,service,rt\n" + "\n".join(lines) + "\n")
     world = tmp_path / "mine.toml"
     world.write_text('[scenario]\ndata = { kind = "table", file = "mine.csv", parameters = ["rt"] }\n')
@@ -182,6 +185,7 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
         world, to=tmp_path / "model", method="item_median", everything=True, folds=4, rounds=4, level=0.8
     )
     assert rows[0]["measurements"] == len(cells)
+    assert rows[0]["cold"] == "1 user, 0 services"
     about = load_model(tmp_path / "model").about
     assert about.users[0] == f"user-{cells[-1][0]}"
     assert about.scenario is None

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
-__all__ = ["Cold", "Dataset", "Matrices", "Planted", "PredictionScenario", "Source", "Table", "example"]
+__all__ = [
+    "LARGER",
+    "Cold",
+    "Dataset",
+    "Matrices",
+    "Planted",
+    "PredictionScenario",
+    "Source",
+    "Table",
+    "example",
+    "larger_of",
+]
+
+
+LARGER = ("tp", "throughput", "bandwidth", "reliability", "availability")
+"""Parameters of which large values are good, unless a scenario says otherwise; data need not have them."""
 
 
 class Planted(Part):
@@ -153,8 +170,8 @@ class PredictionScenario(Scenario):
         description="share of each parameter's values, the strangest by an isolation forest, that is not judged",
     )
     larger_is_better: tuple[str, ...] = Field(
-        ("tp", "throughput", "reliability", "availability"),
-        description="parameters of which large values rank first; names that the data lacks are ignored",
+        LARGER,
+        description="parameters of which large values rank first, in capitals or not; of all others, small ones do",
     )
 
     @model_validator(mode="after")
@@ -166,6 +183,26 @@ class PredictionScenario(Scenario):
             message = "density and folds exclude each other"
             raise ValueError(message)
         return self
+
+
+def larger_of(given: Sequence[str], parameters: Sequence[str]) -> tuple[str, ...]:
+    """Those of the parameters of which large values are good.
+
+    Args:
+        given: Their names, in capitals or not.
+        parameters: The names that the data has.
+
+    Raises:
+        BadInput: The data has no parameter of a name that is given, and it is none of `LARGER`.
+    """
+    words = {name.casefold() for name in given}
+    there = {name.casefold() for name in parameters}
+    for name in given:
+        if name.casefold() not in {*there, *LARGER}:
+            hint = did_you_mean(name, parameters)
+            message = f"the data has no parameter {name!r}; it has {', '.join(parameters)}"
+            raise BadInput(Problem(message=message, field="scenario.larger_is_better", hint=hint))
+    return tuple(name for name in parameters if name.casefold() in words)
 
 
 def example() -> PredictionScenario:

@@ -18,7 +18,7 @@ from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_median import ItemMedian
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.methods.uipcc import UIPCC
-from qoslab.domains.prediction.model import Prediction
+from qoslab.domains.prediction.model import Prediction, completed
 
 __all__ = ["Conformal", "completing"]
 
@@ -74,7 +74,6 @@ def completing(base: Any, context: Context) -> Complete:
     """A method as a function that completes a table."""
 
     def complete(known: Known, seed: np.random.SeedSequence) -> FloatArray:
-        found = base.predict(known.copy(), seed, context)
-        return found.values if isinstance(found, Prediction) else np.asarray(found)
+        return completed(base, known, seed, context).values
 
     return complete
