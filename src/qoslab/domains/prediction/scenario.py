@@ -18,6 +18,7 @@ __all__ = [
     "Matrices",
     "Planted",
     "PredictionScenario",
+    "Slots",
     "Source",
     "Table",
     "example",
@@ -27,6 +28,10 @@ __all__ = [
 
 LARGER = ("tp", "throughput", "bandwidth", "reliability", "availability")
 """Parameters of which large values are good, unless a scenario says otherwise; data need not have them."""
+
+
+DataFile = Annotated[InputFile | DatasetName, Field(union_mode="left_to_right")]
+"""A file beside the study, where there is one of that name, else one of the registry."""
 
 
 class Planted(Part):
@@ -70,9 +75,11 @@ class Matrices(Part):
     """WS-DREAM #1 as published: one text matrix per parameter, -1 where nobody measured, and the lists of places."""
 
     kind: Literal["matrices"]
-    files: dict[str, DatasetName] = Field(min_length=1, description="file of each parameter")
-    users: DatasetName | None = Field(None, description="the list of users, userlist.txt")
-    services: DatasetName | None = Field(None, description="the list of services, wslist.txt")
+    files: dict[str, DataFile] = Field(
+        min_length=1, description="file of each parameter, of your own or registered; .gz is unpacked"
+    )
+    users: DataFile | None = Field(None, description="the list of users, userlist.txt")
+    services: DataFile | None = Field(None, description="the list of services, wslist.txt")
 
     @model_validator(mode="after")
     def _both_lists_or_none(self) -> Matrices:
@@ -80,6 +87,16 @@ class Matrices(Part):
             message = "places need the lists of both users and services"
             raise ValueError(message)
         return self
+
+
+class Slots(Part):
+    """WS-DREAM #2 as published: a text file per parameter, `user service slot value` on each line."""
+
+    kind: Literal["slots"]
+    files: dict[str, DataFile] = Field(
+        min_length=1, description="file of each parameter, of your own or registered; .gz is unpacked"
+    )
+    slot: int | None = Field(None, ge=0, description="the slot; without it, each cell's mean over all slots")
 
 
 class Table(Part):
@@ -120,7 +137,7 @@ class Table(Part):
         return self
 
 
-Source = Annotated[Planted | Dataset | Matrices | Table, Field(discriminator="kind")]
+Source = Annotated[Planted | Dataset | Matrices | Slots | Table, Field(discriminator="kind")]
 """Where measurements come from."""
 
 
