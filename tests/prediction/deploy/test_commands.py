@@ -10,7 +10,7 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.deploy.commands import evaluate, select, train
+from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, select, train
 from qoslab.domains.prediction.deploy.kept import load_model
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -65,6 +65,16 @@ def test_evaluation_asks_what_was_not_known(model):
         assert row["asked"] == 30 * 80 - round(0.3 * 30 * 80)
         assert row["mae"] == pytest.approx(direct[f"mae[{row['parameter']}]"], rel=0.05)
         assert 0.82 < row["coverage"] < 0.96
+        low, high = map(float, row["coverage_95"].split(" to "))
+        assert low < row["coverage"] < high
+        assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.9 * 0.1 / row["asked"]), rel=0.3)
+
+
+def test_the_binomial_interval_is_that_of_clopper_and_pearson():
+    """Nine of ten: .5550 to .9975, as in any table; none of ten: 0 to 1 - .025^(1/10); all of ten the mirror image."""
+    assert _binomial(0.9, 10) == "0.5550 to 0.9975"
+    assert _binomial(0.0, 10) == f"0.0000 to {1 - 0.025**0.1:.4f}"
+    assert _binomial(1.0, 10) == f"{0.025**0.1:.4f} to 1.0000"
 
 
 def test_promises_are_held_against_what_happened(model):

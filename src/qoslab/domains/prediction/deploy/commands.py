@@ -94,6 +94,8 @@ def train(
 def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
 
+    `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
+
     With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
     ten services that each user would be given first.
 
@@ -118,6 +120,7 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     return [
         {"parameter": name, "better": _better(name, kept.about.larger_is_better)}
         | {metric: round(found[f"{metric}[{name}]"], 4) for metric in metrics}
+        | {"coverage_95": _binomial(found[f"coverage[{name}]"], int(asked.sum()))}
         | {"level": kept.about.level, "asked": int(asked.sum())}
         for name, asked in zip(names, task.test, strict=True)
     ]
@@ -157,7 +160,7 @@ def select(
         {"service": name, "probability": round(probability, 4)}
         | {p: float(f"{answer.values[i, n]:.4g}") for i, p in enumerate(names)}
         | {
-            f"{p} {live.about.level:.0%}": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
+            f"{p} {100 * live.about.level:.6g}%": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
             for i, p in enumerate(names)
         }
         for n, (name, probability) in enumerate(found)
@@ -236,6 +239,16 @@ def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
 
 def _task(scenario: PredictionScenario, split: int) -> Task:
     return make_task(scenario, Seed(replication=split), Context(dataset=resolver()))
+
+
+def _binomial(share: float, count: int) -> str:
+    """Ends of the exact 95 % interval of a share of independent cells (Clopper and Pearson 1934)."""
+    from scipy.special import betaincinv
+
+    inside = round(share * count)
+    low = float(betaincinv(inside, count - inside + 1, 0.025)) if inside else 0.0
+    high = float(betaincinv(inside + 1, count - inside, 0.975)) if inside < count else 1.0
+    return f"{low:.4f} to {high:.4f}"
 
 
 def _better(name: str, larger: Sequence[str]) -> str:
