@@ -1,5 +1,6 @@
 """Sessions repeat themselves, the loop keeps its best weights, checkpoints execute nothing."""
 
+import os
 import pickle
 import time
 from itertools import pairwise
@@ -59,6 +60,16 @@ def test_the_session_leaves_torch_as_it_found_it():
     assert torch.rand(3).tolist() == expected
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, ":4096:8"), (":16:8", ":16:8")])
+def test_products_on_cuda_have_a_workspace_of_fixed_size(monkeypatch, before, after):
+    """The variable is torch's own condition for strict products; one that the user set stays."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", before or "")
+    if before is None:
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    with deterministic(SEED):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == after
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_training():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qoslab import Study
 from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput
+from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Known
@@ -56,8 +57,10 @@ def test_ends_are_the_scores_of_their_ranks():
 def test_too_few_scores_promise_nothing():
     """Nineteen scores can promise 90 %, eighteen cannot."""
     assert flat(np.arange(19.0)[:, None]).quantiles(0.9)[0] == 0.0
-    with pytest.raises(BadInput, match="18 hidden cells cannot promise intervals of 90%: 19 are needed"):
+    with pytest.raises(BadInput, match="18 hidden cells cannot promise intervals of 90 %: 19 are needed"):
         flat(np.arange(18.0)[:, None]).quantiles(0.9)
+    with pytest.raises(BadInput, match=r"intervals of 99\.9 %: 1,999 are needed"):
+        flat(np.arange(18.0)[:, None]).quantiles(0.999)
 
 
 def test_coverage_of_exchangeable_scores_is_exact():
@@ -68,6 +71,17 @@ def test_coverage_of_exchangeable_scores_is_exact():
     assert (lower[0], upper[0]) == (known[0, 2], known[0, 56])
     inside = (known[:, 2] <= draws[:, 59]) & (draws[:, 59] <= known[:, 56])
     assert inside.mean() == pytest.approx(0.9, abs=0.006)
+
+
+def test_every_base_is_the_method_of_its_name():
+    """The predictions inside the intervals are those of the base on all cells, whichever it is."""
+    known = Known(("q",), np.exp(np.random.default_rng(0).standard_normal((1, 12, 20))))
+    for name in ("item_median", "robust_factorisation", "factor_analysis", "uipcc"):
+        found = Conformal(base=name, folds=4, rounds=4, level=0.8).predict(known, SEED, Context())
+        base = registry.method("prediction", name).cls()
+        np.testing.assert_allclose(found.values, completing(base, Context())(known, child(SEED, 1)))
+        assert (found.lower <= found.values).all()
+        assert (found.values <= found.upper).all()
 
 
 def test_interval_by_hand():

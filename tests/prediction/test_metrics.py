@@ -6,15 +6,27 @@ import numpy as np
 import pytest
 
 from qoslab.core.context import Context
+from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.data import make_task
+from qoslab.domains.prediction.checking import check
+from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.metrics import calibration, errors, ranking, user_errors
 from qoslab.domains.prediction.model import Prediction, run
-from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.scenario import LARGER, PredictionScenario, larger_of
 
 TIMES = np.arange(1.0, 13.0)
 """Twelve response times; the service in place k is the k-th best."""
+
+
+class Says:
+    """A method with a fixed answer."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, known, seed, context):
+        return self.answer
 
 
 def ranked(predicted, truth=TIMES, larger=(), name="rt"):
@@ -102,3 +114,52 @@ def test_errors_by_user_are_kept_where_series_are():
     assert len(kept.series["training"]["step"]) == 0
     assert not bare.series
     assert kept.metrics == bare.metrics
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "expected"),
+    [
+        (LARGER, ("rt", "tp"), ("tp",)),
+        (LARGER, ("RT", "Throughput", "TP", "Bandwidth"), ("Throughput", "TP", "Bandwidth")),
+        (("SCORE",), ("rt", "score"), ("score",)),
+        ((), ("rt", "tp"), ()),
+    ],
+)
+def test_which_parameters_large_values_are_good_of(given, names, expected):
+    assert larger_of(given, names) == expected
+
+
+def test_a_direction_of_a_parameter_that_is_not_there_is_refused():
+    with pytest.raises(BadInput, match=r"(?s)larger_is_better: the data has no parameter 'scroe'.*'score'"):
+        larger_of(("scroe",), ("rt", "score"))
+    raw = {"data": {"kind": "planted"}, "larger_is_better": ["q7"]}
+    (found,) = check(PredictionScenario.model_validate(raw))
+    assert found.field == "larger_is_better"
+    assert "it has q0, q1" in found.message
+
+
+def test_a_run_ranks_by_the_direction_of_a_name_in_capitals(tmp_path):
+    """Predictions that tell small values apart and large ones not: perfect where small ones are good."""
+    text = "".join(f"{u},{s},{s + 1}\n" for u in range(8) for s in range(30))
+    found = {}
+    for name in ("tp", "TP", "rt"):
+        (tmp_path / f"{name}.csv").write_text(f"user,service,{name}\n" + text)
+        data = {"kind": "table", "file": str(tmp_path / f"{name}.csv"), "parameters": [name]}
+        scenario = PredictionScenario.model_validate(
+            {"data": data, "density": 0.5, "larger_is_better": ["tp"]}
+        )
+        method = Says(np.broadcast_to(np.minimum(np.arange(30.0), 15), (1, 8, 30)))
+        found[name] = next(run(scenario, method, [Seed()], Context())).metrics["ndcg_10"]
+    assert found["tp"] == found["TP"] < 0.95
+    assert found["rt"] == pytest.approx(1.0)
+
+
+def test_who_has_no_known_cell_is_counted():
+    """Of ten users two are new, of twelve services three: in the counters of a run, and of no other."""
+    raw = {"data": {"kind": "planted", "users": 10, "services": 12}, "density": 0.9}
+    for cold, expected in (({}, (0, 0)), ({"cold": {"users": 0.2, "services": 0.25}}, (2, 3))):
+        scenario = PredictionScenario.model_validate(raw | cold)
+        counters = next(run(scenario, ItemMean(), [Seed()], Context())).counters
+        assert (counters["cold_users"], counters["cold_services"]) == expected
+    known = Known(("q",), np.array([[[1.0, np.nan, np.nan], [np.nan, np.nan, np.nan]]]))
+    assert [side.tolist() for side in known.cold] == [[False, True], [False, True, True]]

@@ -9,11 +9,13 @@ import pytest
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.scenario import dataset_names, input_files
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import locate, resolver
 from qoslab.domains.prediction.data import make_task
-from qoslab.domains.prediction.readers import read, read_slots
+from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.slots import read_slots
 
 NAN = float("nan")
 
@@ -277,6 +279,8 @@ def test_published_matrices_by_hand(tmp_path):
         ("1 2 3\n4 x 5\n", r"rt\.txt:2: could not convert"),
         ("1 2\n4 5\n", "the list has 3 services, the matrices have 2"),
         ("1 2 3\n4 -2 5\n", "'rt' of user 1 and service 1 is -2"),
+        ("1 2 3\n4 nan 5\n", r"rt\.txt:2: the value of service 1 is nan; -1 stands for not measured"),
+        ("", r"rt\.txt: there are no values"),
     ],
 )
 def test_faults_of_published_matrices_are_named(tmp_path, text, message):
@@ -289,18 +293,66 @@ def test_lists_of_one_side_are_refused():
         source({"kind": "matrices", "files": {"rt": "d/rt.txt"}, "users": "d/u.txt"})
 
 
+SLOTS = "0 3 1 4.18\n2 1 63 0.5\n0 3 5 2.18\n"
+
+
+def slots(tmp_path, text=SLOTS, **fields):
+    (tmp_path / "rt.txt").write_text(text)
+    raw = {"kind": "slots", "files": {"rt": str(tmp_path / "rt.txt")}} | fields
+    return read(source(raw), Seed(), Context())
+
+
 def test_lines_of_slots(tmp_path):
-    (tmp_path / "rt.txt").write_text("0 3 1 4.18\n2 1 63 0.5\n")
-    users, services, slots, values = read_slots(tmp_path / "rt.txt")
-    assert (users.tolist(), services.tolist(), slots.tolist(), values.tolist()) == (
-        [0, 2],
-        [3, 1],
-        [1, 63],
-        [4.18, 0.5],
-    )
-    (tmp_path / "rt.txt").write_text("0 3 1 4.18\n2 1 63\n")
-    with pytest.raises(BadInput, match=r"rt\.txt:2: '2 1 63' is not `user service slot value`"):
-        read_slots(tmp_path / "rt.txt")
+    """The mean over slots, one slot alone, and the same from a packed file and from lines with tabs."""
+    expected = np.full((1, 3, 4), NAN)
+    expected[0, 2, 1], expected[0, 0, 3] = 0.5, (4.18 + 2.18) / 2
+    np.testing.assert_allclose(slots(tmp_path).values, expected)
+    np.testing.assert_allclose(slots(tmp_path, SLOTS.replace(" ", "\t ")).values, expected)
+    expected[0, 2, 1], expected[0, 0, 3] = NAN, 2.18
+    np.testing.assert_allclose(slots(tmp_path, slot=5).values, expected)
+    (tmp_path / "rt.txt.gz").write_bytes(gzip.compress(SLOTS.encode()))
+    assert read_slots(tmp_path / "rt.txt.gz").slots.tolist() == [1, 63, 5]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("2 1 63", r"rt\.txt:4: '2 1 63' is not `user service slot value`"),
+        ("2 1 63 1 7", r"rt\.txt:4: '2 1 63 1 7' is not"),
+        ("2 x 63 1", r"rt\.txt:4: '2 x 63 1' is not"),
+        ("-3 1 2 1", r"rt\.txt:4: user -3 is out of range"),
+        ("3 -1 2 1", r"rt\.txt:4: service -1 is out of range"),
+        ("3 1 -2 1", r"rt\.txt:4: slot -2 is out of range"),
+        ("3 1 2 -1", r"rt\.txt:4: the value is -1; a measurement"),
+        ("3 1 2 nan", r"rt\.txt:4: the value is nan"),
+        ("3 1 2 inf", r"rt\.txt:4: the value is inf"),
+        ("2 1 63 0.5", r"rt\.txt:4: user 2, service 1 and slot 63 stand there twice"),
+        ("1000000 1000000 2 1", r"rt\.txt:4: an id is out of range"),
+        ("1 1 999999999999 1", r"rt\.txt:4: an id is out of range"),
+    ],
+)
+def test_faults_of_slots_are_named(tmp_path, line, message):
+    with pytest.raises(BadInput, match=message):
+        slots(tmp_path, SLOTS + line + "\n")
+
+
+def test_slots_without_measurements_are_named(tmp_path):
+    with pytest.raises(BadInput, match="'rt' has no measurement in slot 2"):
+        slots(tmp_path, slot=2)
+    with pytest.raises(BadInput, match=r"rt\.txt: there are no lines"):
+        slots(tmp_path, "")
+
+
+def test_a_file_beside_the_study_goes_before_the_registry(tmp_path):
+    """`matrices` and `slots` take files of one's own, packed or not."""
+    (tmp_path / "rt.txt.gz").write_bytes(gzip.compress(b"1.5 -1\n2 3\n"))
+    raw = {"data": {"kind": "matrices", "files": {"rt": "rt.txt.gz"}}}
+    data = PredictionScenario.model_validate(raw, context={"base": str(tmp_path)}).data
+    np.testing.assert_array_equal(read(data, Seed(), Context()).values, [[[1.5, NAN], [2, 3]]])
+    raw = {"data": {"kind": "matrices", "files": {"rt": "wsdream-1/rtMatrix.txt"}}}
+    data = PredictionScenario.model_validate(raw, context={"base": str(tmp_path)}).data
+    assert dataset_names(data) == ["wsdream-1/rtMatrix.txt"]
+    assert input_files(data) == []
 
 
 @needs_data

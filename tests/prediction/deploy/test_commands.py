@@ -10,7 +10,7 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.deploy.commands import evaluate, select, train
+from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, select, train
 from qoslab.domains.prediction.deploy.kept import load_model
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -50,6 +50,8 @@ def test_a_model_takes_its_parameters_from_the_study_file(world, model, tmp_path
     assert about.method_parameters["rank"] == 3
     rows = train(world, to=tmp_path / "other", method="item_median", folds=5, rounds=2)
     assert rows[0]["users"] == 30
+    assert rows[0]["cold"] == "none"
+    assert rows[0]["better"] == "q0 lower, q1 lower"
     assert rows[0]["measurements"] == round(0.3 * 30 * 80)
 
 
@@ -63,6 +65,16 @@ def test_evaluation_asks_what_was_not_known(model):
         assert row["asked"] == 30 * 80 - round(0.3 * 30 * 80)
         assert row["mae"] == pytest.approx(direct[f"mae[{row['parameter']}]"], rel=0.05)
         assert 0.82 < row["coverage"] < 0.96
+        low, high = map(float, row["coverage_95"].split(" to "))
+        assert low < row["coverage"] < high
+        assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.9 * 0.1 / row["asked"]), rel=0.3)
+
+
+def test_the_binomial_interval_is_that_of_clopper_and_pearson():
+    """Nine of ten: .5550 to .9975, as in any table; none of ten: 0 to 1 - .025^(1/10); all of ten the mirror image."""
+    assert _binomial(0.9, 10) == "0.5550 to 0.9975"
+    assert _binomial(0.0, 10) == f"0.0000 to {1 - 0.025**0.1:.4f}"
+    assert _binomial(1.0, 10) == f"{0.025**0.1:.4f} to 1.0000"
 
 
 def test_promises_are_held_against_what_happened(model):
@@ -175,6 +187,7 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
     rng = np.random.default_rng(0)
     cells = [(u, s) for u in range(12) for s in range(20) if rng.random() < 0.8]
     lines = [f"user-{u},service/{s},{0.1 + u + s / 10:.3f}" for u, s in reversed(cells)]
+    lines.append("user-new,service/0,")
     (tmp_path / "mine.csv").write_text("user,service,rt\n" + "\n".join(lines) + "\n")
     world = tmp_path / "mine.toml"
     world.write_text('[scenario]\ndata = { kind = "table", file = "mine.csv", parameters = ["rt"] }\n')
@@ -182,6 +195,7 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
         world, to=tmp_path / "model", method="item_median", everything=True, folds=4, rounds=4, level=0.8
     )
     assert rows[0]["measurements"] == len(cells)
+    assert rows[0]["cold"] == "1 user, 0 services"
     about = load_model(tmp_path / "model").about
     assert about.users[0] == f"user-{cells[-1][0]}"
     assert about.scenario is None

@@ -21,6 +21,10 @@ registry.add_domain(
         quickstart="quickstart.toml",
         skeleton="skeleton.py.txt",
         protocol=_HERE + "model:Predictor",
+        alarms=(
+            ("cold_users", "nothing is known of these users, who are predicted from all others"),
+            ("cold_services", "nothing is known of these services, which are predicted from all others"),
+        ),
         next_steps=(("*", "qoslab prediction train --help"),),
         commands=(
             Command("train", _COMMANDS + "train", "train a method, calibrate its intervals, keep the model"),

@@ -18,7 +18,7 @@ from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Known, divided, without_timeouts
 from qoslab.domains.prediction.planted import parameter_names
 from qoslab.domains.prediction.readers import read
-from qoslab.domains.prediction.scenario import Planted, PredictionScenario, Source
+from qoslab.domains.prediction.scenario import Planted, PredictionScenario, Source, larger_of
 
 __all__ = ["check"]
 
@@ -39,6 +39,7 @@ def check(scenario: PredictionScenario) -> Iterator[Problem]:
     """
     try:
         world = without_timeouts(_world(scenario), scenario.timeouts)
+        larger_of(scenario.larger_is_better, world.parameters)
         _must_divide(world, scenario.model_copy(update={"outliers": 0.0}))
     except (MissingData, AlteredData):
         return

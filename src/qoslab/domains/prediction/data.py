@@ -48,6 +48,12 @@ class Known:
         """Number of services."""
         return int(self.values.shape[2])
 
+    @property
+    def cold(self) -> tuple[BoolArray, BoolArray]:
+        """Users, and services, of whom nothing is known, shapes (users,) and (services,)."""
+        there = np.asarray(np.isfinite(self.values).any(axis=0))
+        return np.asarray(~there.any(axis=1)), np.asarray(~there.any(axis=0))
+
     def cells(self, parameter: int) -> tuple[Codes, Codes, FloatArray]:
         """Users, services and values of the known cells of one parameter, in the order of the table."""
         table = self.values[parameter]

@@ -264,7 +264,7 @@ def fit_spread(residuals: Residuals, use: NDArray[np.bool_], shape: tuple[int, i
 
 
 def _too_few(count: int, level: float, least: int) -> Problem:
-    message = f"{count} hidden cells cannot promise intervals of {level:.0%}: {least} are needed"
+    message = f"{count} hidden cells cannot promise intervals of {100 * level:.6g} %: {least:,} are needed"
     return Problem(message=message, field="level", hint="measure more, hide more (rounds), or promise less")
 
 

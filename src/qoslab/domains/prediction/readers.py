@@ -14,13 +14,15 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.planted import plant
-from qoslab.domains.prediction.scenario import Dataset, Matrices, Planted, Table
+from qoslab.domains.prediction.scenario import Dataset, Matrices, Planted, Slots, Source, Table
+from qoslab.domains.prediction.sheets import decoded, unpacked
+from qoslab.domains.prediction.slots import mean_tables, read_slots
 from qoslab.domains.prediction.tables import read_table
 
-__all__ = ["read", "read_archive", "read_matrices", "read_slots"]
+__all__ = ["read", "read_archive", "read_matrices"]
 
 
-def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Context) -> Known:
+def read(data: Source, seed: Seed, context: Context) -> Known:
     """All measurements of a scenario's data.
 
     Raises:
@@ -33,7 +35,15 @@ def read(data: Planted | Dataset | Matrices | Table, seed: Seed, context: Contex
         return read_table(data, context)
     if isinstance(data, Matrices):
         return read_matrices(data, context)
+    if isinstance(data, Slots):
+        files = {name: read_slots(_path(file, context)) for name, file in data.files.items()}
+        return Known(tuple(files), mean_tables(files, data.slot))
     return read_archive(context.dataset(data.name), data)
+
+
+def _path(file: str, context: Context) -> Path:
+    """Where a file lies: one of the user's own has been found already, one of the registry is looked up."""
+    return Path(file) if Path(file).is_absolute() else context.dataset(str(file))
 
 
 def read_archive(path: Path, data: Dataset) -> Known:
@@ -98,7 +108,7 @@ def read_matrices(data: Matrices, context: Context) -> Known:
     """WS-DREAM #1 in its published form: `rtMatrix.txt`, `tpMatrix.txt`, and the lists of users and services."""
     tables: list[FloatArray] = []
     for name, file in data.files.items():
-        path = context.dataset(str(file))
+        path = _path(file, context)
         table = _matrix(path)
         if tables and table.shape != tables[0].shape:
             message = f"{path.name} has the shape {table.shape}, other files have {tables[0].shape}"
@@ -108,7 +118,7 @@ def read_matrices(data: Matrices, context: Context) -> Known:
     services: dict[str, Codes] = {}
     vocabulary: dict[str, tuple[str, ...]] = {}
     if data.users is not None and data.services is not None:
-        lists = [_places(context.dataset(str(file))) for file in (data.users, data.services)]
+        lists = [_places(_path(file, context)) for file in (data.users, data.services)]
         for what, rows, size in zip(("users", "services"), lists, tables[0].shape, strict=True):
             if len(rows) != size:
                 message = f"the list has {len(rows)} {what}, the matrices have {size}"
@@ -121,17 +131,22 @@ def read_matrices(data: Matrices, context: Context) -> Known:
 
 
 def _matrix(path: Path) -> FloatArray:
+    """One row of values per user, -1 where nobody measured."""
     rows: list[FloatArray] = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = np.array(line.split(), np.float64)
-            except ValueError as error:
-                raise BadInput(Problem(message=str(error), path=path, line=number)) from None
-            if rows and len(row) != len(rows[0]):
-                message = f"the row has {len(row)} values, the first has {len(rows[0])}"
-                raise BadInput(Problem(message=message, path=path, line=number))
-            rows.append(row)
+    for number, line in enumerate(decoded(unpacked(path), path).splitlines(), 1):
+        try:
+            row = np.array(line.split(), np.float64)
+        except ValueError as error:
+            raise BadInput(Problem(message=str(error), path=path, line=number)) from None
+        if rows and len(row) != len(rows[0]):
+            message = f"the row has {len(row)} values, the first has {len(rows[0])}"
+            raise BadInput(Problem(message=message, path=path, line=number))
+        if np.isnan(row).any():
+            message = f"the value of service {np.isnan(row).argmax()} is nan; -1 stands for not measured"
+            raise BadInput(Problem(message=message, path=path, line=number))
+        rows.append(row)
+    if not rows or not rows[0].size:
+        raise BadInput(Problem(message="there are no values", path=path))
     table = np.stack(rows)
     return np.where(table == -1, np.nan, table)
 
@@ -142,9 +157,7 @@ _PLACE_COLUMNS = {7: (2, 4), 9: (4, 6)}
 
 def _places(path: Path) -> list[tuple[str, str]]:
     """Country and AS of each row of userlist.txt or wslist.txt, in the order of the file, which is that of the ids."""
-    import gzip
-
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    raw = unpacked(path)
     found: list[tuple[str, str]] = []
     for line in raw.decode("utf-8", errors="replace").splitlines()[2:]:
         parts = [part.strip() for part in line.split("\t")]
@@ -167,23 +180,6 @@ def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes, tuple
         np.array([number.get(word, -1) for word in side.tolist()], np.int64) for side in (users, services)
     ]
     return both[0], both[1], tuple(number)
-
-
-def read_slots(path: Path) -> tuple[Codes, Codes, Codes, FloatArray]:
-    """WS-DREAM #2 in its published form: user, service, slot and value of each line of `rtdata.txt` or `tpdata.txt`."""
-    found = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            parts = line.split()
-            try:
-                user, service, slot, value = parts
-                found.append((int(user), int(service), int(slot), float(value)))
-            except ValueError:
-                message = f"{line.strip()!r} is not `user service slot value`"
-                raise BadInput(Problem(message=message, path=path, line=number)) from None
-    users, services, slots, values = zip(*found, strict=True)
-    ids = [np.array(column, np.int64) for column in (users, services, slots)]
-    return ids[0], ids[1], ids[2], np.array(values)
 
 
 def checked(world: Known, path: Path) -> Known:

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
 
-__all__ = ["Cold", "Dataset", "Matrices", "Planted", "PredictionScenario", "Source", "Table", "example"]
+__all__ = [
+    "LARGER",
+    "Cold",
+    "Dataset",
+    "Matrices",
+    "Planted",
+    "PredictionScenario",
+    "Slots",
+    "Source",
+    "Table",
+    "example",
+    "larger_of",
+]
+
+
+LARGER = ("tp", "throughput", "bandwidth", "reliability", "availability")
+"""Parameters of which large values are good, unless a scenario says otherwise; data need not have them."""
+
+
+DataFile = Annotated[InputFile | DatasetName, Field(union_mode="left_to_right")]
+"""A file beside the study, where there is one of that name, else one of the registry."""
 
 
 class Planted(Part):
@@ -53,9 +75,11 @@ class Matrices(Part):
     """WS-DREAM #1 as published: one text matrix per parameter, -1 where nobody measured, and the lists of places."""
 
     kind: Literal["matrices"]
-    files: dict[str, DatasetName] = Field(min_length=1, description="file of each parameter")
-    users: DatasetName | None = Field(None, description="the list of users, userlist.txt")
-    services: DatasetName | None = Field(None, description="the list of services, wslist.txt")
+    files: dict[str, DataFile] = Field(
+        min_length=1, description="file of each parameter, of your own or registered; .gz is unpacked"
+    )
+    users: DataFile | None = Field(None, description="the list of users, userlist.txt")
+    services: DataFile | None = Field(None, description="the list of services, wslist.txt")
 
     @model_validator(mode="after")
     def _both_lists_or_none(self) -> Matrices:
@@ -63,6 +87,16 @@ class Matrices(Part):
             message = "places need the lists of both users and services"
             raise ValueError(message)
         return self
+
+
+class Slots(Part):
+    """WS-DREAM #2 as published: a text file per parameter, `user service slot value` on each line."""
+
+    kind: Literal["slots"]
+    files: dict[str, DataFile] = Field(
+        min_length=1, description="file of each parameter, of your own or registered; .gz is unpacked"
+    )
+    slot: int | None = Field(None, ge=0, description="the slot; without it, each cell's mean over all slots")
 
 
 class Table(Part):
@@ -103,7 +137,7 @@ class Table(Part):
         return self
 
 
-Source = Annotated[Planted | Dataset | Matrices | Table, Field(discriminator="kind")]
+Source = Annotated[Planted | Dataset | Matrices | Slots | Table, Field(discriminator="kind")]
 """Where measurements come from."""
 
 
@@ -153,8 +187,8 @@ class PredictionScenario(Scenario):
         description="share of each parameter's values, the strangest by an isolation forest, that is not judged",
     )
     larger_is_better: tuple[str, ...] = Field(
-        ("tp", "throughput", "reliability", "availability"),
-        description="parameters of which large values rank first; names that the data lacks are ignored",
+        LARGER,
+        description="parameters of which large values rank first, in capitals or not; of all others, small ones do",
     )
 
     @model_validator(mode="after")
@@ -166,6 +200,26 @@ class PredictionScenario(Scenario):
             message = "density and folds exclude each other"
             raise ValueError(message)
         return self
+
+
+def larger_of(given: Sequence[str], parameters: Sequence[str]) -> tuple[str, ...]:
+    """Those of the parameters of which large values are good.
+
+    Args:
+        given: Their names, in capitals or not.
+        parameters: The names that the data has.
+
+    Raises:
+        BadInput: The data has no parameter of a name that is given, and it is none of `LARGER`.
+    """
+    words = {name.casefold() for name in given}
+    there = {name.casefold() for name in parameters}
+    for name in given:
+        if name.casefold() not in {*there, *LARGER}:
+            hint = did_you_mean(name, parameters)
+            message = f"the data has no parameter {name!r}; it has {', '.join(parameters)}"
+            raise BadInput(Problem(message=message, field="scenario.larger_is_better", hint=hint))
+    return tuple(name for name in parameters if name.casefold() in words)
 
 
 def example() -> PredictionScenario:

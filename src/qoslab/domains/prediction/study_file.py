@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from qoslab.core.domain import load
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.located import Located, validate, validate_dataclass
+from qoslab.core.method import RESERVED
 from qoslab.core.registry import registry
 from qoslab.domains.prediction.scenario import PredictionScenario
 
-__all__ = ["method_of", "methods_of", "scenario_of"]
+__all__ = ["files_of", "method_of", "methods_of", "scenario_of"]
+
+_DOMAIN = "prediction"
 
 
 def scenario_of(document: Located) -> PredictionScenario:
@@ -27,22 +32,46 @@ def scenario_of(document: Located) -> PredictionScenario:
 
 
 def method_of(document: Located, name: str) -> Any:
-    """A registered method with the parameters of the file's [[method]] of that id, else with its own.
+    """A method with the parameters of the file's [[method]] of that id, else a registered one with its own.
+
+    A user's own file, where the table names one, is executed, as `qoslab run` does.
 
     Raises:
-        BadInput: There is no such method, or a parameter is wrong.
+        BadInput: There is no such method, its file fails, or a parameter is wrong.
     """
-    entry = registry.method("prediction", name)
+    name = _plain(name)
     for place, table in enumerate(_tables(document)):
-        if table.get("id") == name:
-            values = {key: value for key, value in table.items() if key not in ("id", "label", "file")}
-            return validate_dataclass(entry.cls, values, document, ("method", place))
-    return entry.cls()
+        if _plain(table.get("id")) == name:
+            file = files_of(document).get(name)
+            cls = registry.method(_DOMAIN, name).cls if file is None else _of_file(file, name)
+            values = {key: value for key, value in table.items() if key not in RESERVED}
+            return validate_dataclass(cls, values, document, ("method", place))
+    return registry.method(_DOMAIN, name).cls()
 
 
 def methods_of(document: Located) -> list[str]:
     """The ids of the file's methods, each once."""
-    return list(dict.fromkeys(str(table["id"]) for table in _tables(document) if "id" in table))
+    return list(dict.fromkeys(_plain(table["id"]) for table in _tables(document) if "id" in table))
+
+
+def files_of(document: Located) -> dict[str, Path]:
+    """The user's own file of each method that has one, by the method's id."""
+    base = document.path.parent if document.path else Path()
+    return {
+        _plain(table.get("id")): (base / str(table["file"])).expanduser().resolve()
+        for table in _tables(document)
+        if "file" in table
+    }
+
+
+def _of_file(file: Path, name: str) -> type:
+    cls: type = load("qoslab.study.userfile:entry_in")(file, _DOMAIN, name).cls
+    return cls
+
+
+def _plain(name: object) -> str:
+    """An id without its domain, which a study file may leave out."""
+    return str(name).removeprefix(f"{_DOMAIN}/")
 
 
 def _tables(document: Located) -> list[Mapping[str, Any]]:

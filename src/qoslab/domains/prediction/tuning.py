@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,8 +20,8 @@ from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import BoolArray, Known, Task, make_task
 from qoslab.domains.prediction.metrics import errors
-from qoslab.domains.prediction.model import Prediction
-from qoslab.domains.prediction.study_file import method_of, methods_of, scenario_of
+from qoslab.domains.prediction.model import completed
+from qoslab.domains.prediction.study_file import files_of, method_of, methods_of, scenario_of
 
 __all__ = ["Budget", "Trial", "draw", "hide", "tune", "tuned"]
 
@@ -104,7 +104,7 @@ def tune(
             {"method": name} | _row(task, found, best, seed, context) | {"chosen": _words(chosen[name])}
         )
     if to is not None:
-        write_whole(to, _toml(chosen, starts).encode())
+        write_whole(to, _toml(chosen, starts, files_of(document)).encode())
     return rows
 
 
@@ -206,9 +206,8 @@ def _nmae(
 def _errors(
     method: Any, learned: Known, truth: np.ndarray, asked: BoolArray, seed: Seed, context: Context
 ) -> dict[str, float]:
-    found = method.predict(learned.copy(), seed.stream("method"), context)
-    values = found.values if isinstance(found, Prediction) else found
-    return errors(learned.parameters, values, truth, asked)
+    found = completed(method, learned, seed.stream("method"), context)
+    return errors(learned.parameters, found.values, truth, asked)
 
 
 def _row(task: Task, found: Sequence[Trial], best: Trial, seed: Seed, context: Context) -> dict[str, Any]:
@@ -236,11 +235,12 @@ def _words(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in values.items()) or "as it was"
 
 
-def _toml(chosen: dict[str, dict[str, Any]], starts: dict[str, Any]) -> str:
+def _toml(chosen: dict[str, dict[str, Any]], starts: dict[str, Any], files: Mapping[str, Path]) -> str:
     """The chosen parameters, and those of the file that differ from the method's own."""
     blocks = []
     for name, values in chosen.items():
-        kept = _changed(starts[name], type(starts[name])()) | values
+        own = {"file": str(files[name])} if name in files else {}
+        kept = own | _changed(starts[name], type(starts[name])()) | values
         blocks.append(
             "\n".join(["[[method]]", f'id = "{name}"', *(f"{k} = {_plain(v)}" for k, v in kept.items())])
         )

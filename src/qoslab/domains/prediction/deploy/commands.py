@@ -21,7 +21,7 @@ from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
-from qoslab.domains.prediction.scenario import PredictionScenario, Table
+from qoslab.domains.prediction.scenario import PredictionScenario, Table, larger_of
 from qoslab.domains.prediction.selection import Limit
 from qoslab.domains.prediction.study_file import method_of, scenario_of
 from qoslab.domains.prediction.tables import read_ids
@@ -64,6 +64,7 @@ def train(
     scenario = scenario_of(document)
     chosen = method_of(document, method)
     known = _everything(scenario, split) if everything else _task(scenario, split).known
+    larger = larger_of(scenario.larger_is_better, known.parameters)
     users, services = _ids(scenario, known)
     making = Making(
         level=level,
@@ -73,7 +74,7 @@ def train(
         scenario=None if everything else scenario.model_dump(mode="json"),
         users=users,
         services=services,
-        larger_is_better=scenario.larger_is_better,
+        larger_is_better=larger,
     )
     save_model(to, make_model(known, method, chosen, making, Context(dataset=resolver())))
     return [
@@ -82,7 +83,9 @@ def train(
             "method": method,
             "users": known.users,
             "services": known.services,
+            "cold": _cold(known),
             "measurements": int(np.isfinite(known.values).any(axis=0).sum()),
+            "better": ", ".join(f"{name} {_better(name, larger)}" for name in known.parameters),
             "mbytes": round(_bytes(to) / 1e6, 2),
         }
     ]
@@ -90,6 +93,8 @@ def train(
 
 def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
+
+    `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
 
     With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
     ten services that each user would be given first.
@@ -113,8 +118,9 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     found |= calibration(names, (lower, upper), task.truth, task.test)
     metrics = ("mae", "rmse", "nmae", "coverage", "interval_width")
     return [
-        {"parameter": name}
+        {"parameter": name, "better": _better(name, kept.about.larger_is_better)}
         | {metric: round(found[f"{metric}[{name}]"], 4) for metric in metrics}
+        | {"coverage_95": _binomial(found[f"coverage[{name}]"], int(asked.sum()))}
         | {"level": kept.about.level, "asked": int(asked.sum())}
         for name, asked in zip(names, task.test, strict=True)
     ]
@@ -154,7 +160,7 @@ def select(
         {"service": name, "probability": round(probability, 4)}
         | {p: float(f"{answer.values[i, n]:.4g}") for i, p in enumerate(names)}
         | {
-            f"{p} {live.about.level:.0%}": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
+            f"{p} {100 * live.about.level:.6g}%": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
             for i, p in enumerate(names)
         }
         for n, (name, probability) in enumerate(found)
@@ -233,6 +239,27 @@ def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
 
 def _task(scenario: PredictionScenario, split: int) -> Task:
     return make_task(scenario, Seed(replication=split), Context(dataset=resolver()))
+
+
+def _binomial(share: float, count: int) -> str:
+    """Ends of the exact 95 % interval of a share of independent cells (Clopper and Pearson 1934)."""
+    from scipy.special import betaincinv
+
+    inside = round(share * count)
+    low = float(betaincinv(inside, count - inside + 1, 0.025)) if inside else 0.0
+    high = float(betaincinv(inside + 1, count - inside, 0.975)) if inside < count else 1.0
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _better(name: str, larger: Sequence[str]) -> str:
+    return "higher" if name in larger else "lower"
+
+
+def _cold(known: Known) -> str:
+    """How many users and services are listed without a known measurement."""
+    users, services = (int(side.sum()) for side in known.cold)
+    words = (f"{users} user" + "s" * (users != 1), f"{services} service" + "s" * (services != 1))
+    return ", ".join(words) if users or services else "none"
 
 
 def _everything(scenario: PredictionScenario, split: int) -> Known:

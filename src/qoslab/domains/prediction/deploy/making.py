@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from qoslab.domains.prediction.deploy.kept import About, KeptModel
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
 from qoslab.domains.prediction.intervals import calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
+from qoslab.domains.prediction.scenario import LARGER, larger_of
 
 __all__ = ["Making", "make_model"]
 
@@ -47,7 +48,7 @@ class Making:
     scenario: Mapping[str, Any] | None = None
     users: Sequence[str] = ()
     services: Sequence[str] = ()
-    larger_is_better: Sequence[str] = field(default=("tp", "throughput", "reliability", "availability"))
+    larger_is_better: Sequence[str] = LARGER
 
 
 def make_model(known: Known, name: str, method: Any, making: Making, context: Context) -> KeptModel:
@@ -112,7 +113,7 @@ def _about(known: Known, name: str, method: Any, making: Making) -> About:
         method=name,
         method_parameters=dataclasses.asdict(method),
         parameters=known.parameters,
-        larger_is_better=tuple(p for p in known.parameters if p in making.larger_is_better),
+        larger_is_better=larger_of(making.larger_is_better, known.parameters),
         users=tuple(making.users) or tuple(map(str, range(known.users))),
         services=tuple(making.services) or tuple(map(str, range(known.services))),
         user_context={kind: tuple(map(int, codes)) for kind, codes in known.user_context.items()},

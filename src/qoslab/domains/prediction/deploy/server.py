@@ -126,7 +126,8 @@ def _post(
 
 def _get(path: str, answer: Callable[[], Response], rates: Rates) -> Route:
     async def endpoint(request: Request) -> Response:
-        return _hasty(request, rates) or await run_in_threadpool(answer)
+        hasty = _hasty(request, rates)
+        return await run_in_threadpool(answer) if hasty is None else hasty
 
     return Route(path, endpoint)
 

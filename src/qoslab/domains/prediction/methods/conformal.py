@@ -16,9 +16,10 @@ from qoslab.domains.prediction.intervals import Complete, calibrate, child, out_
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_median import ItemMedian
+from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.methods.uipcc import UIPCC
-from qoslab.domains.prediction.model import Prediction
+from qoslab.domains.prediction.model import Prediction, completed
 
 __all__ = ["Conformal", "completing"]
 
@@ -26,6 +27,7 @@ _BASES: dict[str, Callable[[], Any]] = {
     "boosted_factors": BoostedFactors,
     "factor_analysis": FactorAnalysis,
     "item_median": ItemMedian,
+    "robust_factorisation": RobustFactorisation,
     "sharp_qos": SharpQos,
     "uipcc": UIPCC,
 }
@@ -52,9 +54,9 @@ class Conformal:
         rounds: How many folds are hidden, at most `folds`; 1 is split conformal prediction.
     """
 
-    base: Literal["boosted_factors", "factor_analysis", "item_median", "sharp_qos", "uipcc"] = (
-        "factor_analysis"
-    )
+    base: Literal[
+        "boosted_factors", "factor_analysis", "item_median", "robust_factorisation", "sharp_qos", "uipcc"
+    ] = "factor_analysis"
     level: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     folds: Annotated[int, Field(ge=2, le=50)] = 20
     rounds: Annotated[int, Field(ge=1, le=50)] = 4
@@ -74,7 +76,6 @@ def completing(base: Any, context: Context) -> Complete:
     """A method as a function that completes a table."""
 
     def complete(known: Known, seed: np.random.SeedSequence) -> FloatArray:
-        found = base.predict(known.copy(), seed, context)
-        return found.values if isinstance(found, Prediction) else np.asarray(found)
+        return completed(base, known, seed, context).values
 
     return complete
