@@ -33,7 +33,7 @@ from qoslab.domains.entanglement.demand import JobQueue, queues_of
 from qoslab.domains.entanglement.fusion import Component, components, fused_state, misread, way_between
 from qoslab.domains.entanglement.protocol import Fusion, LivePair, PathPlan, Plan, Purify, Swap, View
 from qoslab.domains.entanglement.routing.pieces import Ends, Piece, key_of
-from qoslab.domains.entanglement.routing.view import most_memories
+from qoslab.domains.entanglement.routing.provisioning import refuse_memories
 from qoslab.domains.entanglement.scenario import Phases
 from qoslab.domains.entanglement.states import BBPSSW, DEJMPS, joint_readout, memory_errors, purify, twirled
 from qoslab.domains.entanglement.storage import read_errors
@@ -172,21 +172,9 @@ class Slots:
         """Only so many pairs of memories of each link try from now on.
 
         Raises:
-            BadInput: A number for each link is needed that it, or the totals of its nodes, have.
+            BadInput: As `refuse_memories`.
         """
-        most = most_memories(self.view)
-        if len(memories) != len(most) or not all(
-            0 <= some <= limit for some, limit in zip(memories, most, strict=True)
-        ):
-            message = f"memories of the links are {list(memories)}, where links have {most}"
-            raise BadInput(Problem(message=message, field="plan.memories"))
-        network, used = self.view.network, np.zeros(self.view.network.n, np.int64)
-        np.add.at(used, network.tail, memories)
-        np.add.at(used, network.head, memories)
-        for node, hardware in enumerate(self.view.hardware):
-            if hardware.memories is not None and used[node] > hardware.memories:
-                message = f"links of {network.nodes[node]!r} use {used[node]} memories, and it has {hardware.memories}"
-                raise BadInput(Problem(message=message, field="plan.memories"))
+        refuse_memories(self.view, memories)
         self.free = np.repeat(np.array(memories, np.int64)[:, None], 2, axis=1)
         self.beyond = max(0, max(memories) - max(self.view.pairs))
         self.run.memories = 2 * max(sum(self.view.pairs), sum(memories))

@@ -10,12 +10,17 @@ At the optimum x_e need be no more than its load over p_e, so y alone is varied.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stock", "flow_value", "provisioned"]
+from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.entanglement.protocol import View
+from qoslab.domains.entanglement.routing.view import most_memories
+
+__all__ = ["Stock", "flow_value", "provisioned", "refuse_memories"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -128,3 +133,30 @@ def _topped_up(stock: Stock, memories: IntArray, useful: NDArray[np.bool_]) -> I
         link = int(np.lexsort((memories, -strain))[0])
         memories[link] += 1
         left = left - stock.at[:, link]
+
+
+def refuse_memories(view: View, memories: Sequence[int]) -> None:
+    """Refuse memories of links that these, or the totals of their nodes, do not have.
+
+    Args:
+        view: The network.
+        memories: Pairs of memories of each link, in the order of the network's links.
+
+    Raises:
+        BadInput: They are not as many as links, or too many at one.
+    """
+    most = most_memories(view)
+    if len(memories) != len(most) or not all(
+        0 <= some <= limit for some, limit in zip(memories, most, strict=True)
+    ):
+        message = f"memories of the links are {list(memories)}, where links have {most}"
+        raise BadInput(Problem(message=message, field="plan.memories"))
+    network, used = view.network, np.zeros(view.network.n, np.int64)
+    np.add.at(used, network.tail, memories)
+    np.add.at(used, network.head, memories)
+    for node, hardware in enumerate(view.hardware):
+        if hardware.memories is not None and used[node] > hardware.memories:
+            message = (
+                f"links of {network.nodes[node]!r} use {used[node]} memories, and it has {hardware.memories}"
+            )
+            raise BadInput(Problem(message=message, field="plan.memories"))
