@@ -120,7 +120,7 @@ def test_wrong_settings_are_named(field, value):
 def test_means_over_seeds_and_paired_differences_by_hand():
     """Seeds differ by far more than methods; paired, 1.1 against 1 and 2.3 against 2 is .2 of 1.5 on average."""
     one, other = (
-        [{"mae": m, "forecast": 1.0, "newcomers": np.nan, "cpu_s": 0.1} for m in maes]
+        [{"mae": m, "other_slots": m, "forecast": 1.0, "newcomers": np.nan, "cpu_s": 0.1} for m in maes]
         for maes in ((1.0, 2.0), (1.1, 2.3))
     )
     near, far = summary({"near": one, "far": other})
@@ -141,7 +141,11 @@ def test_means_over_slots_by_hand():
         {"slot": 2, "mae": 3.0, "forecast": 6.0, "newcomers": 5.0, "cpu_s": 0.2},
         {"slot": 3, "mae": 5.0, "forecast": 1.0, "newcomers": 7.0, "cpu_s": 9.0},
     ]
-    assert means(rows) == {"mae": 3.0, "forecast": 3.0, "newcomers": 6.0, "cpu_s": 0.2}
+    assert means(rows) == {"mae": 3.0, "other_slots": 3.0, "forecast": 3.0, "newcomers": 6.0, "cpu_s": 0.2}
+    numbers = (19, 20, 31)
+    late = [row | {"slot": slot} for row, slot in zip(rows, numbers, strict=True)]
+    assert means(late)["other_slots"] == 1.0  # slots 20 to 31 chose the memory of online factors
+    assert np.isnan(means(late[1:])["other_slots"])
 
 
 def test_slots_of_a_file(tmp_path):
