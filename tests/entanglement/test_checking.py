@@ -178,3 +178,34 @@ def test_a_run_in_which_nothing_came_says_so() -> None:
     (outcome,) = run(EntanglementScenario.model_validate(raw), ShortestPath(), [Seed()], Context())
     assert outcome.counters["delivered_nothing"] == outcome.counters["delivered_nothing_useful"] == 0
     assert {name for name, _ in registry.domain("entanglement").caveats} <= set(outcome.counters)
+
+
+def test_paths_without_a_memory_of_a_link_are_told_by_check(tmp_path: Path) -> None:
+    """One pair of memories cannot serve two requests; two can, and nothing is said of policies that let them share."""
+    two = '{ source = "A", target = "B", fidelity = 0.7 },\n  { source = "A", target = "R" },'
+    one = '{ source = "A", target = "B", fidelity = 0.7 },'
+    asap = FILE.replace('order = "ranks"\nranks = [1, 0, 1]\n', "").replace(one, two)
+    path = tmp_path / "study.toml"
+    path.write_text(asap)
+    with pytest.raises(BadInput, match=r"A-R of request 1 has memories \[0\]") as caught:
+        Study.from_file(path)
+    assert (caught.value.problems[0].line, caught.value.problems[0].field) == (19, "method.shortest_path")
+    for more in ("links.pairs = 2\n", 'memory.multiplexing = "statistical"\n', "phases.for_all = true\n"):
+        path.write_text(asap.replace("horizon_s", f"{more}horizon_s"))
+        Study.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "words"),
+    [
+        ('memory.assignment = "demand"\n', "memory.assignment", "no node has a total"),
+        ('memory = { allocation = "demand", multiplexing = "time" }\n', "memory.allocation", "'time'"),
+        ('memory.allocation = "demand"\nphases.for_all = true\n', "memory.allocation", "in slots"),
+    ],
+)
+def test_policies_with_nothing_to_decide_are_refused(
+    tmp_path: Path, more: str, field: str, words: str
+) -> None:
+    (problem,) = problems(tmp_path, "horizon_s", f"{more}horizon_s")
+    assert (problem.field or "").endswith(field)
+    assert words in problem.message

@@ -358,7 +358,7 @@ def test_more_paths_than_memories_run_where_memories_are_shared() -> None:
     """Three paths over one memory: refused where each needs its own."""
     scenario = flows(("AEF", "BEF", "CEF"), links={"pairs": 1})
     assert shares(replicas(scenario)[0], 3).min() > 0
-    with pytest.raises(BadInput, match="at least one for each hop"):
+    with pytest.raises(BadInput, match="needs at least one"):
         replicas(with_memory(scenario, multiplexing="buffer_space"))
 
 

@@ -20,6 +20,8 @@ class KeptKernels(KernelCache):
     """
 
     def _read(self, sig: Any, target_context: Any) -> Any | None:
+        if not hasattr(self, "_load_overload"):  # a name of Numba's own: another version may have another one
+            return super()._read(sig, target_context)
         import numba.cpython.hashing  # noqa: F401 - gives the linker its symbols
 
         try:

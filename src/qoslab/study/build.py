@@ -109,7 +109,8 @@ class Builder:
             for case in scenarios:
                 found = list(look(case.scenario, method.source.method))
                 for one in found:
-                    place = (*self._places.get(method.label, ("method",)), *(one.field or "").split("."))
+                    inner = one.field.split(".") if one.field else []
+                    place = (*self._places.get(method.label, ("method",)), *inner)
                     self.blame(place, one.message, one.hint)
                 if found:
                     break

@@ -19,7 +19,7 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.entanglement.assignment import assigned_links
 from qoslab.domains.entanglement.links import LinkTiming, link_timing
 from qoslab.domains.entanglement.scenario import EntanglementScenario, LinkHardware, NodeHardware
-from qoslab.domains.entanglement.world import make_world
+from qoslab.domains.entanglement.world import make_world, widths
 from qoslab.graphs.network import Network
 from qoslab.graphs.shortest import Search, all_pairs
 from qoslab.graphs.spec import NetworkTable, build
@@ -54,6 +54,7 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
         return
     named = list(_unknown_names(scenario, network))
     yield from named
+    yield from _without_effect(scenario)
     if named or table.random:
         return
     try:
@@ -75,26 +76,33 @@ def check(scenario: EntanglementScenario) -> Iterator[Problem]:
 
 
 def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
-    """What of a method does not fit a scenario: ranks, cut-offs or waits for other nodes or hops than a path has.
+    """What of a method does not fit a scenario: ranks, cut-offs or waits for other hops, paths without a memory.
 
     Networks that every replication draws anew, or that come from a dataset, are not looked at.
 
     Args:
         scenario: The scenario.
-        method: The method; only one that is given `ranks` or wants them, cut-offs by hop or waits by side is looked at.
+        method: The method; one that plans is looked at where it is given `ranks` or wants them, cut-offs by hop or
+            waits by side, and where memories may be too few for its paths.
     """
     table = scenario.network
     by_hop = isinstance(getattr(method, "cutoff_s", None), tuple)
     by_side = isinstance(getattr(method, "wait_s", None), tuple)
     wants = by_hop or by_side or bool(getattr(method, "ranks", ())) or getattr(method, "order", "") == "ranks"
+    wants = wants or (hasattr(method, "plan") and _may_lack_memories(scenario))
     if not wants or table.random or table.dataset is not None:
         return
-    view = make_world(scenario, Seed(), Context()).view
+    world = make_world(scenario, Seed(), Context())
+    view = world.view
     try:
-        paths = method.plan(view, Seed().generator("method"), Context()).paths
+        plan = method.plan(view, Seed().generator("method"), Context())
+        paths = plan.paths
+        if _may_lack_memories(scenario):
+            widths(world, plan)
     except BadInput as error:
         for problem in error.problems:
             name = (problem.field or "").removeprefix("method.")
+            name = "" if name.startswith("plan") else name  # a plan stands in no file, its method does
             yield Problem(message=problem.message, field=name, hint=problem.hint)
         return
     for path in paths:
@@ -111,6 +119,18 @@ def fit(scenario: EntanglementScenario, method: Any) -> Iterator[Problem]:
             message = f"{len(path.wait_s)} waits do not fit the {len(path.nodes) - 2} repeaters of {which}"
             yield Problem(message=message, field="wait_s", hint="one number for all, or two per repeater")
             return
+
+
+def _without_effect(scenario: EntanglementScenario) -> Iterator[Problem]:
+    """Policies that are asked for where nothing is left to them."""
+    memory, nodes = scenario.memory, (scenario.nodes, *(each.hardware for each in scenario.node_overrides))
+    if memory.assignment != "equal" and all(node.memories is None for node in nodes):
+        message = f"{memory.assignment!r} assigns nothing: no node has a total of memories"
+        yield Problem(message=message, field="memory.assignment", hint="give one: nodes.memories")
+    if memory.allocation != "equal" and (memory.multiplexing != "buffer_space" or scenario.phases.for_all):
+        why = "in slots" if scenario.phases.for_all else f"with multiplexing = {memory.multiplexing!r}"
+        message = f"{memory.allocation!r} allocates nothing: {why} a link's memories serve any path"
+        yield Problem(message=message, field="memory.allocation", hint="leave it out")
 
 
 @lru_cache(maxsize=64)
@@ -148,6 +168,15 @@ def _unknown_names(scenario: EntanglementScenario, network: Network) -> Iterator
         if frozenset((network.index(each.source), network.index(each.target))) not in ends:
             message = f"there is no link between {each.source!r} and {each.target!r}"
             yield Problem(message=message, field=f"link_overrides.{place}")
+
+
+def _may_lack_memories(scenario: EntanglementScenario) -> bool:
+    """Whether paths that start as events come may leave one of them without a memory of a link that they share."""
+    if scenario.memory.multiplexing != "buffer_space" or scenario.phases.for_all:
+        return False
+    totals = [each.memories for each in (scenario.nodes, *(of.hardware for of in scenario.node_overrides))]
+    least = min(each.pairs for each in (scenario.links, *(of.hardware for of in scenario.link_overrides)))
+    return any(total is not None for total in totals) or least < len(scenario.requests)
 
 
 class _World(NamedTuple):

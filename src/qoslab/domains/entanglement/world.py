@@ -143,7 +143,8 @@ def widths(world: World, plan: Plan) -> list[tuple[list[int], list[int]]]:
     for place, (path, each) in enumerate(zip(plan.paths, links, strict=True)):
         share = list(path.width) or [shares[link][place] for link in each]
         if len(share) != len(each) or min(share) < 1:
-            message = f"a path of {len(each)} hops has memories {share}: at least one for each hop is needed"
+            names = "-".join(world.network.nodes[node] for node in path.nodes)
+            message = f"the path {names} of request {path.request} has memories {share}: each hop needs at least one"
             raise _refuse(message, "plan.width", "links.pairs is shared among the paths that use a link")
         np.add.at(used, each, share)
         found.append((each, share))

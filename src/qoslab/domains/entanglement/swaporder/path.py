@@ -39,7 +39,9 @@ class PathFile(Part):
         1.0, gt=0, le=1, description="factor by which a swap's own noise shrinks the Werner parameter"
     )
     swap_delay_s: Delay | tuple[Delay, ...] = Field(
-        0.0, description="how long a swap takes, one for all or one per repeater"
+        0.0,
+        description="how long a swap takes, one for all or one per repeater; it counts where there is a `slot_s` or a "
+        "`coherence_time_s`",
     )
     slot_s: float | None = Field(
         None,
