@@ -15,6 +15,7 @@ from qoslab.domains.entanglement.methods.reps import Reps
 from qoslab.domains.entanglement.model import run
 from qoslab.domains.entanglement.protocol import PathPlan, Plan
 from qoslab.domains.entanglement.routing.provisioning import Stock, flow_value, provisioned
+from qoslab.domains.entanglement.routing.view import most_memories
 from qoslab.domains.entanglement.scenario import EntanglementScenario, example
 from qoslab.domains.entanglement.world import make_world
 
@@ -141,6 +142,13 @@ def repeater(links, memories=None):
     return EntanglementScenario.model_validate(raw)
 
 
+def lone_total(pairs):
+    """The same, where the repeater alone has a total, of six, and links declare memories at the users' ends."""
+    raw = repeater(pairs).model_dump()
+    own = raw["nodes"] | {"memories": 6}
+    return EntanglementScenario.model_validate(raw | {"node_overrides": [{"node": "R", "hardware": own}]})
+
+
 def mean_of_lesser(left, right, first, second):
     def tail(n, p, least):
         return sum(comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(least, n + 1))
@@ -166,6 +174,38 @@ def test_provisioned_links_give_what_binomials_say_and_more_than_equal_ones():
         assert found == pytest.approx(mean_of_lesser(*memories, poor, good), abs=4 * np.sqrt(1 / slots))
         rates.append(found)
     assert rates[0] > 1.1 * rates[1]
+
+
+@pytest.mark.parametrize(("pairs", "planned"), [(6, (5, 1)), (9, (5, 1)), (4, (4, 2)), (3, (3, 3))])
+def test_a_total_at_the_repeater_alone_is_assigned_up_to_what_links_declare(pairs, planned):
+    world = make_world(lone_total(pairs), Seed(), Context())
+    assert world.view.pairs == (3, 3)
+    assert world.view.declared == (pairs, pairs)
+    assert most_memories(world.view) == [min(pairs, 6)] * 2
+    plan = Reps(slot_s=0.001).plan(world.view, np.random.default_rng(0), Context())
+    assert plan.memories == planned
+
+
+def test_a_total_at_the_repeater_alone_gives_the_pairs_of_totals_everywhere():
+    method, rates = Reps(slot_s=0.001), []
+    for scenario in (repeater(6, memories=6), lone_total(6), lone_total(3)):
+        (outcome,) = run(scenario, method, [Seed(1)], Context())
+        rates.append(outcome.metrics["rate_per_s"])
+    assert rates[0] == rates[1] > 1.1 * rates[2]
+
+
+@pytest.mark.parametrize(
+    ("memories", "words"),
+    [((4, 2), None), ((5, 1), r"where links have \[4, 4\]"), ((4, 3), "'R' use 7 memories, and it has 6")],
+)
+def test_a_total_at_one_end_limits_a_plan_with_what_links_declare(memories, words):
+    scenario = lone_total(4)
+    if words is None:
+        (outcome,) = run(scenario, Deciding(memories), [Seed()], Context())
+        assert outcome.counters["pairs_created"] > 0
+    else:
+        with pytest.raises(BadInput, match=words):
+            next(iter(run(scenario, Deciding(memories), [Seed()], Context())))
 
 
 @dataclass(frozen=True)
