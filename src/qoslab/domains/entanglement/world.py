@@ -181,6 +181,7 @@ def _shares(world: World, plan: Plan, links: Sequence[Sequence[int]]) -> dict[in
     return {
         link: dict(zip(places, allocated(left[link], [weights[place] for place in places]), strict=True))
         for link, places in sharing.items()
+        if places
     }
 
 
