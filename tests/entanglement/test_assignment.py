@@ -212,6 +212,11 @@ def test_paths_share_what_others_do_not_ask_for() -> None:
         widths(shared(2, ({}, {}, {})), paths(3))
 
 
+@pytest.mark.parametrize("compat", ["none", "mqns"])
+def test_what_no_path_asks_for_idles(compat: str) -> None:
+    assert widths(shared(6, ({},), compat=compat), paths(1, p0=(1, 6))) == [([0, 1], [1, 6])]
+
+
 def test_paths_share_by_demand() -> None:
     """Wants of 30 and 10 over 8 memories; two paths of one request halve its want."""
     wants = ({"rate_per_s": 30.0}, {"rate_per_s": 10.0})

@@ -74,6 +74,8 @@ class View:
         delivered: Pairs that each request has got so far; empty in `plan`.
         waiting: Pairs that the jobs that wait now still want, by request; None for a request without jobs. Empty in
             `plan`.
+        declared: Memories of each link by the scenario's `links.pairs`, before nodes with totals assigned theirs to
+            links; empty where that is `pairs`.
     """
 
     network: Network
@@ -87,6 +89,7 @@ class View:
     installed: tuple[PathPlan, ...] = ()
     delivered: tuple[int, ...] = ()
     waiting: tuple[int | None, ...] = ()
+    declared: tuple[int, ...] = ()
 
     def wanted(self, request: int) -> int | None:
         """Pairs that a request's waiting jobs still want; None where it has no jobs, or nothing is known of them."""

@@ -83,7 +83,8 @@ def make_world(scenario: EntanglementScenario, seed: Seed, context: Context) -> 
     timings = tuple(link_timing(float(km), link, nodes[tail], nodes[head]) for tail, head, km, link in ends)
     assigned = assigned_links(scenario, network, nodes, links, timings)
     widths = tuple(link.pairs for link in assigned)
-    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=assigned)
+    declared = tuple(link.pairs for link in links)
+    view = View(network, timings, widths, tuple(nodes), scenario.requests, links=assigned, declared=declared)
     return World(network, assigned, tuple(nodes), index, view, scenario.memory)
 
 
@@ -181,6 +182,7 @@ def _shares(world: World, plan: Plan, links: Sequence[Sequence[int]]) -> dict[in
     return {
         link: dict(zip(places, allocated(left[link], [weights[place] for place in places]), strict=True))
         for link, places in sharing.items()
+        if places
     }
 
 

@@ -12,7 +12,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.method import method
 from qoslab.domains.entanglement.protocol import PathPlan, Plan, Purification, Segment, View
-from qoslab.domains.entanglement.routing.orders import optimised_ranks
+from qoslab.domains.entanglement.routing.orders import equal_shares, optimised_ranks
 from qoslab.domains.entanglement.routing.view import Metric, path_cost
 from qoslab.graphs.shortest import shortest_path
 
@@ -107,16 +107,19 @@ class ShortestPath:
         ages = tuple(age or float("inf") for age in given)
         cutoff = ages if isinstance(self.cutoff_s, tuple) else ages[0]
         cost = path_cost(view, self.cost)
-        paths = []
-        for place, request in enumerate(view.requests):
+        routes = []
+        for request in view.requests:
             ends = view.network.index(request.source), view.network.index(request.target)
             found = shortest_path(view.network, *ends, cost)
             if found is None:
                 message = f"there is no path from {request.source!r} to {request.target!r}"
                 raise BadInput(Problem(message=message, field="scenario.requests"))
+            routes.append(found)
+        paths = []
+        for place, (found, memories) in enumerate(zip(routes, equal_shares(view, routes), strict=True)):
             hops = len(found.nodes) - 1
             ranks = self.ranks or (
-                optimised_ranks(view, found)
+                optimised_ranks(view, found, memories)
                 if self.order == "optimised"
                 else swap_ranks(self.order, hops - 1)
             )

@@ -70,12 +70,16 @@ def link_werners(view: View) -> FloatArray:
 
 
 def most_memories(view: View) -> list[int]:
-    """Most pairs of memories of each link: between two nodes with totals of their own, what the lesser has."""
+    """Most pairs of memories of each link, however nodes with totals assign theirs.
+
+    Between two such nodes what the lesser has; at one, what the link declares and that node has; else what the link
+    declares.
+    """
     found = []
-    for link, pairs in enumerate(view.pairs):
+    for link, pairs in enumerate(view.declared or view.pairs):
         ends = view.hardware[int(view.network.tail[link])], view.hardware[int(view.network.head[link])]
         totals = [node.memories for node in ends if node.memories is not None]
-        found.append(min(totals) if len(totals) == 2 else pairs)
+        found.append(min(totals) if len(totals) == 2 else min([pairs, *totals]))
     return found
 
 
