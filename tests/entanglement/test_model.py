@@ -43,7 +43,7 @@ def test_all_that_verify_checks_holds() -> None:
     """Closed forms, chains against MQNS, w^n; with other seeds chance would fail it once in 27."""
     checks = list(verify(quick=True, context=Context()))
     single = sum(map(len, RANDOM_SIXTEEN.values()))
-    assert len(checks) == 6 + 16 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1 + 1
+    assert len(checks) == 6 + 20 + 2 * (len(THREE_NODES) + len(SIX_NODES) + single) + 1 + 1 + 1
     assert [check.name for check in checks if check.status != "pass"] == [
         "the ten random networks of 16 nodes themselves"
     ]
