@@ -164,6 +164,33 @@ def test_a_weight_that_somebody_else_sets_is_left_alone_to_the_end(start, proxy)
     assert proxy.weights == {"a": 0, "b": 3}
 
 
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("ticks", [0, 3])
+def test_a_weight_that_somebody_else_sets_before_our_first_change_is_left_alone(start, proxy, ticks, killed):
+    steering = start()
+    pass_time(steering, proxy, 0, ticks, heard=False)
+    proxy.weights["a"] = 40
+    pass_time(steering, proxy, ticks, ticks + 40)
+    assert proxy.weights["a"] == 40
+    assert proxy.weights["b"] > 3
+    assert steering.hands_off == {"a"}
+    assert any("somebody else set the weight of a" in note for note in steering.notes)
+    if killed:
+        start()
+    else:
+        assert steering.restore()
+    assert proxy.weights == {"a": 40, "b": 3}
+
+
+def test_weights_that_agents_set_before_ours_are_nobody_elses(start, proxy):
+    proxy.agent = True
+    steering = start()
+    pass_time(steering, proxy, 0, 3)
+    proxy.weights["a"] = 20
+    pass_time(steering, proxy, 3, 6)
+    assert len(steering.notes) == 1
+
+
 def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     steering = start()
     pass_time(steering, proxy, 0, 40)
