@@ -76,8 +76,8 @@ def pass_time(steering, proxy, begin, end, heard=True):
     """Half-seconds in which the servers are always busy."""
 
     def seen(wall_s, now_s, active, up, *, complete):
-        both = np.full(2, now_s)
-        return Observation(now_s, active, both * np.array([10.0, 40.0]), both, both, up, complete)
+        each = np.full(len(up), now_s)
+        return Observation(now_s, active, each * np.array([10.0, 40.0])[: len(up)], each, each, up, complete)
 
     for k in range(begin, end):
         proxy.total += 26
@@ -270,6 +270,35 @@ def test_other_servers_after_a_reload_begin_anew(start, proxy):
     assert steering.original == {"b": 3, "c": 7}
     assert steering.restore()
     assert proxy.weights == {"b": 3, "c": 7}
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_server_that_is_added_again_under_its_old_name_is_steered(start, proxy, touched):
+    """Servers are deleted and added at run time: the process stays, and nobody set the new server's weight."""
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    if touched:
+        proxy.weights["b"] = 7
+        pass_time(steering, proxy, 40, 41)
+        assert steering.hands_off == {"b"}
+    del proxy.weights["b"]
+    pass_time(steering, proxy, 41, 42)
+    proxy.weights["b"] = 2
+    pass_time(steering, proxy, 42, 90)
+    assert not steering.hands_off
+    assert proxy.weights["b"] / proxy.weights["a"] == pytest.approx(4.0, rel=0.15)
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(("step_s", "words"), [(-60.0, "back by 60 s"), (5.0, "forward by 5 s"), (0.5, "")])
+def test_a_wall_clock_that_was_set_is_told(start, proxy, step_s, words):
+    steering = start()
+    for k in range(20):
+        steering.tick(1e9 + 0.5 * k + (step_s if k > 10 else 0.0), 0.5 * k)
+    told = [note for note in steering.notes if "clock" in note]
+    assert len(told) == bool(words)
+    assert all(words in note for note in told)
 
 
 class Wants:

@@ -166,6 +166,9 @@ class Steering:
         active = np.array([server.active for server in servers], np.float64)
         up = np.array([server.up for server in servers])
         seen = self.ledger.observe(wall_s, now_s, active, up, complete=complete)
+        if step_s := self.ledger.clock_step_s:
+            way = "back" if step_s < 0 else "forward"
+            self.note(f"the clock was set {way} by {abs(step_s):.0f} s: one observation is passed over")
         if self.ledger.lines == 0:
             # A log that never reached us is no reason to give up the operator's weights.
             if _passed(servers) - self._passed_at_start >= _FEW:
@@ -179,6 +182,9 @@ class Steering:
         before, self.servers = self.servers, servers
         if [server.name for server in servers] != [server.name for server in before]:
             self.original = {s.name: self.original.get(s.name, s.weight) for s in servers}
+            # A server that is added again under an old name is another one.
+            self._expected = {s.name: self._expected.get(s.name, s.weight) for s in servers}
+            self.hands_off &= self.original.keys()
             if self._kept:
                 self._keep()
             self.note("the backend has other servers now: begun anew")
