@@ -138,6 +138,7 @@ def test_a_rehearsal_stands_between_equal_and_right_weights():
         ("policy", {"policy": "our"}),
         ("speeds", {"speeds": "a"}),
         ("speeds", {"speeds": "0,1"}),
+        ("speeds", {"speeds": "1,2,3,4", "servers": 2}),
         ("load", {"load": 3.0}),
         ("requests", {"requests": 0}),
     ],

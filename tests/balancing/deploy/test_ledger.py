@@ -121,6 +121,35 @@ def test_the_union_agrees_with_brute_force(intervals):
     assert counters(ledger).busy_s[0] == pytest.approx(cells.sum() / 100, abs=0.05)
 
 
+@pytest.mark.parametrize("step_s", [-3600.0, -60.0, -5.0, 0.0, 0.9, 5.0, 60.0, 3600.0])
+def test_rates_are_right_while_the_wall_clock_is_set(step_s):
+    """a: 20 places, an answer each 0.1 s after 2 s; b: one place, 40 answers a second. Each always busy."""
+
+    def wall(t):
+        return t + (step_s if t > 29.8 else 0.0)
+
+    ends = sorted([(k / 10, "a", 2000) for k in range(20, 900)] + [(k / 40, "b", 25) for k in range(1, 3600)])
+    ledger, before, done, busy, passed_over = Ledger("work", ["a", "b"]), None, 0.0, 0.0, []
+    for tick in range(1, 180):
+        now = tick / 2
+        while ends and ends[0][0] <= now:
+            end, server, length_ms = ends.pop(0)
+            ledger.take(
+                line(server, wall(end - length_ms / 1e3) + length_ms / 1e3, length_ms), NOW + wall(end)
+            )
+        seen = ledger.observe(
+            NOW + wall(now), 7.0 + now, np.array([20.0, 1.0]), np.ones(2, bool), complete=True
+        )
+        if not seen.complete:
+            passed_over.append(now)
+        elif now > 30.0:
+            done, busy = done + seen.done - before.done, busy + np.maximum(seen.busy_s - before.busy_s, 0.0)
+        before = seen
+    assert passed_over == ([30.0] if abs(step_s) > 1.0 else [])
+    # Up to 20 answers of a, one time in 30, come with a time that cannot be told from nonsense.
+    assert done / busy == pytest.approx([10.0, 40.0], rel=0.04)
+
+
 def test_a_thousand_lines_cost_less_than_a_fiftieth_of_a_second():
     ledger, some = Ledger("work", ["a", "b"]), [line("a", k / 1e4, 30) for k in range(-1000, 0)]
     costs = []

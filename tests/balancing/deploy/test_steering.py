@@ -76,8 +76,8 @@ def pass_time(steering, proxy, begin, end, heard=True):
     """Half-seconds in which the servers are always busy."""
 
     def seen(wall_s, now_s, active, up, *, complete):
-        both = np.full(2, now_s)
-        return Observation(now_s, active, both * np.array([10.0, 40.0]), both, both, up, complete)
+        each = np.full(len(up), now_s)
+        return Observation(now_s, active, each * np.array([10.0, 40.0])[: len(up)], each, each, up, complete)
 
     for k in range(begin, end):
         proxy.total += 26
@@ -164,6 +164,33 @@ def test_a_weight_that_somebody_else_sets_is_left_alone_to_the_end(start, proxy)
     assert proxy.weights == {"a": 0, "b": 3}
 
 
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("ticks", [0, 3])
+def test_a_weight_that_somebody_else_sets_before_our_first_change_is_left_alone(start, proxy, ticks, killed):
+    steering = start()
+    pass_time(steering, proxy, 0, ticks, heard=False)
+    proxy.weights["a"] = 40
+    pass_time(steering, proxy, ticks, ticks + 40)
+    assert proxy.weights["a"] == 40
+    assert proxy.weights["b"] > 3
+    assert steering.hands_off == {"a"}
+    assert any("somebody else set the weight of a" in note for note in steering.notes)
+    if killed:
+        start()
+    else:
+        assert steering.restore()
+    assert proxy.weights == {"a": 40, "b": 3}
+
+
+def test_weights_that_agents_set_before_ours_are_nobody_elses(start, proxy):
+    proxy.agent = True
+    steering = start()
+    pass_time(steering, proxy, 0, 3)
+    proxy.weights["a"] = 20
+    pass_time(steering, proxy, 3, 6)
+    assert len(steering.notes) == 1
+
+
 def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     steering = start()
     pass_time(steering, proxy, 0, 40)
@@ -243,6 +270,35 @@ def test_other_servers_after_a_reload_begin_anew(start, proxy):
     assert steering.original == {"b": 3, "c": 7}
     assert steering.restore()
     assert proxy.weights == {"b": 3, "c": 7}
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_server_that_is_added_again_under_its_old_name_is_steered(start, proxy, touched):
+    """Servers are deleted and added at run time: the process stays, and nobody set the new server's weight."""
+    steering = start()
+    pass_time(steering, proxy, 0, 40)
+    if touched:
+        proxy.weights["b"] = 7
+        pass_time(steering, proxy, 40, 41)
+        assert steering.hands_off == {"b"}
+    del proxy.weights["b"]
+    pass_time(steering, proxy, 41, 42)
+    proxy.weights["b"] = 2
+    pass_time(steering, proxy, 42, 90)
+    assert not steering.hands_off
+    assert proxy.weights["b"] / proxy.weights["a"] == pytest.approx(4.0, rel=0.15)
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(("step_s", "words"), [(-60.0, "back by 60 s"), (5.0, "forward by 5 s"), (0.5, "")])
+def test_a_wall_clock_that_was_set_is_told(start, proxy, step_s, words):
+    steering = start()
+    for k in range(20):
+        steering.tick(1e9 + 0.5 * k + (step_s if k > 10 else 0.0), 0.5 * k)
+    told = [note for note in steering.notes if "clock" in note]
+    assert len(told) == bool(words)
+    assert all(words in note for note in told)
 
 
 class Wants:

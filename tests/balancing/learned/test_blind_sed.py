@@ -318,6 +318,23 @@ def test_damaged_weights_are_refused(tmp_path, spoil):
         next(run(site({"count": 3}), BlindSed(weights=str(path)), SEEDS[:1], Context()))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 50_000,
+        b'{"a": {"dtype": "F32", "shape": [1e400], "data_offsets": [0, 4]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 1e400]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}' + b" " * 200_000,
+    ],
+    ids=["deep", "infinite shape", "infinite offset", "long"],
+)
+def test_headers_that_reach_beyond_numbers_and_depths_are_refused(tmp_path, header):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(BadInput, match="these are no weights"):
+        read_weights(str(path))
+
+
 def test_weights_that_are_not_there_are_named():
     with pytest.raises(BadInput, match="no file 'nowhere'"):
         read_weights("nowhere")

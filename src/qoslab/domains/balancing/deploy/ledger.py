@@ -23,6 +23,7 @@ _LINE = re.compile(
 _QUARTER_S, _ZONE_S = 900.0, 15 * 3600.0
 _LATE_S, _EARLY_S = 60.0, 2.0
 _SEGMENTS = 64
+_STEP_S = 1.0
 _NEW = 0.02
 
 
@@ -41,6 +42,7 @@ class Ledger:
         lines: Lines taken in.
         odd: Datagrams that were no usable line.
         failures: Answers of class 5xx or none, shape (n,).
+        clock_step_s: By how much the wall clock was set since the observation before, s; 0 as a rule.
     """
 
     def __init__(self, backend: str, servers: Sequence[str]) -> None:
@@ -52,6 +54,8 @@ class Ledger:
         self._covered: list[list[tuple[float, float]]] = [[] for _ in servers]
         self._held_since = np.full(n, np.nan)
         self._usual_s = 0.0
+        self._ahead_s = np.nan
+        self.clock_step_s = 0.0
         self.lines = 0
         self.odd = 0
         self.failures = np.zeros(n)
@@ -138,6 +142,7 @@ class Ledger:
             up: Whether a server takes requests, shape (n,).
             complete: Whether all lines since the observation before have come.
         """
+        self._watch_clock(wall_s, now_s)
         held = active > 0
         self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
         self._held_since[~held] = np.nan
@@ -150,8 +155,21 @@ class Ledger:
             busy_s=self._busy + open_s,
             area_s=self._area + open_s * active,
             up=up,
-            complete=complete,
+            complete=complete and not self.clock_step_s,
         )
+
+    def _watch_clock(self, wall_s: float, now_s: float) -> None:
+        """Begin the unions anew where the wall clock, whose time lines carry, was set.
+
+        What comes in the minute after it was set back by one would else lie under intervals that are counted
+        already; where it was set forward, an interval from before would bridge the gap. Time until now counts as
+        covered, so that a request under way adds what it takes from now on.
+        """
+        step_s, self._ahead_s = wall_s - now_s - self._ahead_s, wall_s - now_s
+        self.clock_step_s = step_s if abs(step_s) > _STEP_S else 0.0
+        if self.clock_step_s:
+            self._covered = [[(wall_s - 2 * _LATE_S, wall_s)] for _ in self._covered]
+            self._held_since[:] = np.nan
 
 
 def _in_utc(time_s: float, wall_s: float) -> float:

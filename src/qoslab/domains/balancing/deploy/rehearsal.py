@@ -111,6 +111,10 @@ def rehearse_command(
     """
     if seeds < 1:
         raise BadInput(Problem(message="must be at least 1", field="seeds"))
+    relative = _numbers(speeds)
+    if len(relative) > servers >= 1:
+        message = f"there are {len(relative)} for {servers} servers"
+        raise BadInput(Problem(message=message, field="speeds", hint="name at most one for each server"))
     rows: list[dict[str, object]] = []
     for name, told, chosen in (
         ("equal weights", "equal", "sed"),
@@ -120,7 +124,7 @@ def rehearse_command(
         scenario = validate(
             BalancingScenario,
             {
-                "servers": {"count": servers, "speeds": _numbers(speeds), "weights": told},
+                "servers": {"count": servers, "speeds": relative, "weights": told},
                 "load": load,
                 "balancers": balancers,
                 "requests": requests,

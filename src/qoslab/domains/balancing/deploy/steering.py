@@ -62,7 +62,7 @@ class Steering:
         self.notes: deque[str] = deque(maxlen=5)
         self.writes = self.lost = 0
         self.hands_off: set[str] = set()
-        self._set: dict[str, int] = {}
+        self._expected: dict[str, int] = {}
         self._kept = self._agents = self.refused = False
         self._reach()
 
@@ -83,7 +83,8 @@ class Steering:
             raise BadInput(Problem(message=f"the proxy does not answer: {error}", field="socket")) from None
         except ProxyRefused as error:
             raise BadInput(Problem(message=f"the proxy refuses: {error}", field="socket")) from None
-        self.original = {server.name: server.weight for server in servers}
+        self.original = _weights(servers)
+        self._expected = _weights(servers)
         self._begin(servers)
 
     def _still_changed(self, left: Kept, servers: list[Server]) -> dict[str, int]:
@@ -100,7 +101,7 @@ class Steering:
             configured = self._runtime.configured(self._backend)
             self.original = {s.name: self._original_of(s, configured) for s in servers}
             self._process, self._configured = process, configured
-            self._set.clear()
+            self._expected = _weights(servers)
             if self._kept:
                 self._keep()
             self.note("the proxy was started anew")
@@ -165,6 +166,9 @@ class Steering:
         active = np.array([server.active for server in servers], np.float64)
         up = np.array([server.up for server in servers])
         seen = self.ledger.observe(wall_s, now_s, active, up, complete=complete)
+        if step_s := self.ledger.clock_step_s:
+            way = "back" if step_s < 0 else "forward"
+            self.note(f"the clock was set {way} by {abs(step_s):.0f} s: one observation is passed over")
         if self.ledger.lines == 0:
             # A log that never reached us is no reason to give up the operator's weights.
             if _passed(servers) - self._passed_at_start >= _FEW:
@@ -178,6 +182,9 @@ class Steering:
         before, self.servers = self.servers, servers
         if [server.name for server in servers] != [server.name for server in before]:
             self.original = {s.name: self.original.get(s.name, s.weight) for s in servers}
+            # A server that is added again under an old name is another one.
+            self._expected = {s.name: self._expected.get(s.name, s.weight) for s in servers}
+            self.hands_off &= self.original.keys()
             if self._kept:
                 self._keep()
             self.note("the backend has other servers now: begun anew")
@@ -199,8 +206,12 @@ class Steering:
         return complete
 
     def _look_for_others(self, servers: list[Server]) -> None:
-        """A weight that is not the one we set is left alone, by the next run after a crash, too."""
-        touched = {s.name for s in servers if s.weight != self._set.get(s.name, s.weight)} - self.hands_off
+        """A weight that is neither the one we found nor the one we set is left alone, after a crash, too."""
+        if self._agents and not self._kept:
+            # Agent-checks have set them, and nothing of ours is in force.
+            return
+        touched = {s.name for s in servers if s.weight != self._expected.setdefault(s.name, s.weight)}
+        touched -= self.hands_off
         for name in sorted(touched):
             self.note(f"somebody else set the weight of {name}: it is left alone")
         self.hands_off |= touched
@@ -236,7 +247,7 @@ class Steering:
         try:
             if not self._kept:
                 self._keep()
-            self._set |= change
+            self._expected |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
             self._scaled = True
@@ -253,7 +264,7 @@ class Steering:
 
     def _forget_that_we_set(self, change: Mapping[str, int]) -> None:
         # Whether they were set is not known; the next observation's weights are taken as they are.
-        self._set = {name: weight for name, weight in self._set.items() if name not in change}
+        self._expected = {name: weight for name, weight in self._expected.items() if name not in change}
 
     def restore(self) -> bool:
         """Put the original weights back; whether that was done, or there was nothing to do."""
@@ -276,10 +287,15 @@ class Steering:
     def _put_back(self, weights: Mapping[str, int], servers: list[Server]) -> bool:
         """Set the weights that are not in force; whether there were any."""
         # A server at weight 0 was drained by a person: that stays.
-        present = {server.name: server.weight for server in servers}
+        present = _weights(servers)
         back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
         self._runtime.set_weights(self._backend, back)
         return bool(back)
+
+
+def _weights(servers: list[Server]) -> dict[str, int]:
+    """The weights in force, by server."""
+    return {server.name: server.weight for server in servers}
 
 
 def _passed(servers: list[Server]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -26,7 +28,8 @@ class Actors(Generic[_Shard, _Gave]):
     """Local processes that work on shards, in any order; results are taken in the order of their numbers.
 
     A shard is worked on from what was handed out with it and from nothing else. So results do not depend on how many
-    actors there are nor on who was fast, and the shards of an actor that died are simply done again.
+    actors there are nor on who was fast, and the shards of an actor that died are simply done again. Actors end with
+    the process that started them, also where it was killed.
 
     Args:
         work: What is done with a shard: a function of an importable module.
@@ -73,7 +76,9 @@ class Actors(Generic[_Shard, _Gave]):
             return gave
 
     def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._processes, multiprocessing.get_context("spawn"))
+        return ProcessPoolExecutor(
+            self._processes, multiprocessing.get_context("spawn"), initializer=_end_with_the_learner
+        )
 
     def _start_again(self) -> None:
         """A process that dies takes the pool with it: shards that were not finished are handed out anew."""
@@ -87,3 +92,19 @@ class Actors(Generic[_Shard, _Gave]):
             done = self._due.get(number)
             if done is None or not done.done() or done.cancelled() or done.exception() is not None:
                 self._due[number] = self._pool.submit(self._work, shard)
+
+
+def _end_with_the_learner() -> None:
+    """In an actor: end when the process that started it is gone, in the middle of a shard, too.
+
+    An actor that waits for its next shard would never hear of it: actors hold the queue's other end themselves.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, name="parent", daemon=True).start()

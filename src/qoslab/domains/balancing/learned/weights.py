@@ -22,6 +22,7 @@ MEAN_FIELD = Path(__file__).parent / "mean_field_control.safetensors"
 """Those of `mean_field_control`."""
 MAX_BYTES = 2_000_000
 """Largest file that is read: these networks are small."""
+_MAX_HEADER_BYTES = 100_000
 _TYPES = {"F32": "<f4", "F64": "<f8"}
 
 
@@ -98,10 +99,17 @@ def check_training(out: Path, **counts: int) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - part of the key
-    raw = path.read_bytes()
     try:
-        return _parsed(raw)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _parsed(path.read_bytes())
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        OSError,
+    ) as error:
         message = f"these are no weights: {error}"
         raise BadInput(Problem(message=message, field="weights", path=path)) from None
 
@@ -114,6 +122,9 @@ def _parsed(raw: bytes) -> dict[str, NDArray[Any]]:
     start = 8 + int.from_bytes(raw[:8], "little")
     if start > len(raw):
         message = "the header is cut off"
+        raise ValueError(message)
+    if start - 8 > _MAX_HEADER_BYTES:
+        message = f"the header is longer than {_MAX_HEADER_BYTES} bytes"
         raise ValueError(message)
     header = json.loads(raw[8:start])
     tensors = {}
