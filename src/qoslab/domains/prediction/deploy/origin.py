@@ -66,11 +66,10 @@ def _same(kept: KeptModel, scenario: PredictionScenario, known: Known) -> bool:
         return False
     if ids_of(scenario, known) != (list(about.users), list(about.services)):
         return False
-    cells = np.nonzero(np.isfinite(known.values).any(axis=0))
-    if not all(
-        np.array_equal(here, arrays[f"known/{side}"])
-        for here, side in zip(cells, ("users", "services"), strict=True)
+    users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
+    if not (
+        np.array_equal(users, arrays["known/users"]) and np.array_equal(services, arrays["known/services"])
     ):
         return False
-    there = arrays["known/values"]
-    return np.allclose(known.values[:, *cells].T, there, rtol=_FLOAT32, atol=0, equal_nan=True)
+    here, there = known.values[:, users, services].T, arrays["known/values"]
+    return np.allclose(here, there, rtol=_FLOAT32, atol=0, equal_nan=True)
