@@ -20,6 +20,7 @@ from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_mo
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.deploy.origin import ids_of, task_of
+from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
@@ -95,6 +96,7 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
 
     Refused where these have changed since the training: another draw would ask cells that the model learned from.
+    It is the model as it was trained: what `serve` took in since may be what is asked, and does not count.
 
     `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
 
@@ -132,8 +134,11 @@ def select(
     at_most: Sequence[str] = (),
     at_least: Sequence[str] = (),
     k: int = 10,
+    journal: Path | None = None,
 ) -> Rows:
     """The k services that most probably meet all limits for a user, with that probability and the predictions.
+
+    Measurements that the model's server took in count, as they do there.
 
     Args:
         model: The model's folder.
@@ -141,8 +146,9 @@ def select(
         at_most: Upper limits, PARAMETER=VALUE.
         at_least: Lower limits, PARAMETER=VALUE.
         k: How many services.
+        journal: Folder of measurements that `serve` took in; MODEL/measurements by default.
     """
-    live = Live(load_model(model))
+    live = open_desk(load_model(model), journal or model / "measurements").live
     names = live.about.parameters
     limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
     if not limits:
