@@ -10,6 +10,7 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.kept import load_model
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
@@ -146,6 +147,23 @@ def test_wrong_settings_are_named_and_nothing_is_written(world, tmp_path, change
 def test_a_folder_that_exists_is_left_alone(world, model):
     with pytest.raises(BadInput, match="exists already"):
         train(world, to=model, method="item_median")
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "make_model", lambda *_: pytest.fail("it was trained"))
+    for to in (world / "model", Path("/proc/none/model")):
+        with pytest.raises(BadInput, match=r"to: '.*model' cannot be written") as caught:
+            train(world, to=to, method="item_median")
+        assert ".part" not in str(caught.value)
+
+
+def test_a_folder_that_fails_to_be_written_is_named(world, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "Input/output error", ".model.part")
+
+    monkeypatch.setattr(commands, "save_model", fail)
+    with pytest.raises(BadInput, match=r"to: '.*model' cannot be written: Input/output error"):
+        train(world, to=tmp_path / "model", method="item_median", folds=5, rounds=2, level=0.8)
 
 
 def test_a_grid_is_no_world(world, tmp_path):

@@ -26,6 +26,7 @@ from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
 from qoslab.domains.prediction.selection import Limit
 from qoslab.domains.prediction.study_file import method_of, scenario_of
+from qoslab.domains.prediction.targets import check_target, unwritable
 
 __all__ = ["evaluate", "export", "select", "serve", "train"]
 
@@ -59,8 +60,7 @@ def train(
         everything: Learn from all measurements, and keep none back for `evaluate`.
     """
     _check(level=level, folds=folds, rounds=rounds, split=split)
-    if to.exists():
-        raise BadInput(Problem(message=f"{str(to)!r} exists already", field="to", hint="name a new folder"))
+    check_target(to)
     document = read_toml(world)
     scenario = scenario_of(document)
     chosen = method_of(document, method)
@@ -77,7 +77,11 @@ def train(
         services=services,
         larger_is_better=larger,
     )
-    save_model(to, make_model(known, method, chosen, making, Context(dataset=resolver())))
+    made = make_model(known, method, chosen, making, Context(dataset=resolver()))
+    try:
+        save_model(to, made)
+    except OSError as error:
+        raise unwritable(to, error) from None
     return [
         {
             "model": str(to),
@@ -183,6 +187,7 @@ def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
         to: New folder for float32.onnx, int8.onnx and ids.json.
         rank: Factors of the table that are kept.
     """
+    check_target(to)
     kept = load_model(model)
     judge = _judge(kept)
     graphs = edge.export_model(kept, to, rank)
