@@ -16,6 +16,7 @@ from qoslab.domains.prediction.data import make_task
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario
 from qoslab.domains.prediction.slots import read_slots
+from qoslab.domains.prediction.tables import read_ids
 
 NAN = float("nan")
 
@@ -100,6 +101,56 @@ def test_a_damaged_archive_is_named(tmp_path):
         read(source({"kind": "table", "file": str(file), "parameters": ["rt"]}), Seed(), Context())
 
 
+def ids_of(tmp_path, name="t.csv"):
+    raw = {"kind": "table", "file": str(tmp_path / name), "parameters": ["rt"]}
+    return read_ids(source(raw), Context())
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [("007", "7"), ("1.1", "1.10"), ("true", "TRUE"), ("1e3", "1000.0"), ("12345678901234567890123", "inf")],
+)
+def test_ids_are_text_as_the_file_has_it(tmp_path, ids):
+    """Two ids that are one number are two users, two services, and keep their spelling."""
+    text = "user,service,rt,tp\n" + "".join(f"{u},{s},1,2\n" for u in ids for s in ids)
+    assert table(tmp_path, text).values.shape == (2, 2, 2)
+    assert ids_of(tmp_path) == (list(ids), list(ids))
+
+
+def test_ids_of_typed_columns_are_their_usual_spelling(tmp_path):
+    frame = pl.DataFrame({"user": [10, 9], "service": [True, False], "rt": [0.5, 2.0]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert ids_of(tmp_path, "t.parquet") == (["10", "9"], ["true", "false"])
+
+
+MIXED = "user,service,rt,tp,user_as,service_as\nu1,s1,1,2,10,10\nu2,s2,2,3,20,AS20\nu3,s3,2,3,10,30\n"
+
+
+def test_words_of_a_context_match_whatever_else_stands_in_the_column(tmp_path):
+    """One AS20 among the services' numbers does not part the AS 10 of a user from that of a service."""
+    found = table(tmp_path, MIXED, context=["as"])
+    assert found.words == {"as": ("10", "20", "AS20", "30")}
+    assert found.user_context["as"].tolist() == [0, 1, 0]
+    assert found.service_context["as"].tolist() == [0, 2, 3]
+
+
+def test_whole_numbers_with_gaps_are_the_same_words_without(tmp_path):
+    """As dataframes write a column with a missing value: 10.0; and a version 1.10 stays one."""
+    text = MIXED.replace("1,2,10,10", "1,2,10.0,10").replace("2,3,20,AS20", "2,3,,20")
+    found = table(tmp_path, text.replace("2,3,10,30", "2,3,10.0,30"), context=["as"])
+    assert found.words == {"as": ("10", "20", "30")}
+    assert found.user_context["as"].tolist() == [0, -1, 0]
+    text = MIXED.replace("1,2,10,10", "1,2,1.0,1.10").replace("2,3,20,AS20", "2,3,1.10,1")
+    assert table(tmp_path, text, context=["as"]).words == {"as": ("1.0", "1.10", "10", "1", "30")}
+
+
+def test_blanks_around_names_of_columns_count_for_nothing(tmp_path):
+    found = table(tmp_path, GOOD.replace("user,service,rt,tp,", "user, service ,rt,\ttp,"))
+    np.testing.assert_array_equal(found.values, table(tmp_path, GOOD).values)
+    with pytest.raises(BadInput, match=r"t\.csv:1: two columns have the name 'rt'"):
+        table(tmp_path, "user,service,rt, rt\n1,1,2,3\n")
+
+
 @pytest.mark.parametrize("fields", [{}, {"file": __file__, "dataset": "x/y.csv"}])
 def test_a_table_has_one_source(fields):
     with pytest.raises(ValueError, match="either a file or a dataset"):
@@ -135,7 +186,7 @@ def test_named_codes_are_missing(tmp_path):
         ('user,service,rt,tp\n"1\n2",1,2,3\n\n1\n', r"t\.csv:5: the row has 1 field, the header has 4"),
         ('user,service,rt,tp\n"a\nb",1,2,3\n\n1,1,-4,1\n', r"t\.csv:5: 'rt' is -4"),
         ("user,service,rt,rt\n1,1,2,3\n", r"t\.csv:1: two columns have the name 'rt'"),
-        ("user,service,rt,tp\nu,1,2,3\n u,1,2,3\n", r"t\.csv:3: user 'u' and service 1 stand there twice"),
+        ("user,service,rt,tp\nu,1,2,3\n u,1,2,3\n", r"t\.csv:3: user 'u' and service '1' stand there twice"),
         (
             "user,service,rt,tp\n1,1,2,3\n2,1,-1,3\n",
             r"t\.csv:3: 'rt' is -1; a measurement is finite(.|\n)*`missing`",
@@ -145,7 +196,7 @@ def test_named_codes_are_missing(tmp_path):
         ("user,service,rt,tp\n1,1,2,3\n2,2,1,-0.5\n", r"t\.csv:3: 'tp' is -0\.5"),
         (
             "user,service,rt,tp\n1,1,2,3\n1,2,2,3\n1,1,5,6\n",
-            r"t\.csv:4: user 1 and service 1 stand there twice",
+            r"t\.csv:4: user '1' and service '1' stand there twice",
         ),
         ("user,service,rt,tp\n1,1,2,\n2,1,3,\n", r"'tp' has no measurement"),
         ("user,service,rt,tp\n1,1,2,soon\n", r"t\.csv:2: 'tp' holds 'soon', which is no number"),

@@ -1,6 +1,8 @@
 """Tuning: nobody sees what is asked, all have the same budget, and what is found is the best of what was tried."""
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -11,6 +13,7 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.prediction import tuning
 from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.methods.amf import AMF
 from qoslab.domains.prediction.methods.nimf import NIMF
@@ -171,6 +174,32 @@ def test_from_a_study_file_to_chosen_parameters(tmp_path, capsys, monkeypatch):
     assert again[0]["nmae"] == pytest.approx(rows["pmf"]["nmae_tuned"], abs=1e-4)
     with pytest.raises(BadInput, match="exists already"):
         tune(tmp_path / "world.toml", trials=1, to=tmp_path / "found.toml")
+
+
+def test_a_file_that_cannot_be_written_is_named_before_the_first_trial(tmp_path, monkeypatch):
+    (tmp_path / "world.toml").write_text(WORLD)
+    monkeypatch.setattr(tuning, "make_task", lambda *_: pytest.fail("something was tried"))
+    for to in (tmp_path / "world.toml" / "t.toml", Path("/proc/none/t.toml")):
+        with pytest.raises(BadInput, match=r"to: '.*t\.toml' cannot be written"):
+            tune(tmp_path / "world.toml", to=to)
+
+
+def test_what_was_found_is_said_where_it_cannot_be_written(tmp_path, monkeypatch, capsys):
+    """The disk fails after the last trial: rows and chosen parameters are printed; and a missing folder is made."""
+    (tmp_path / "world.toml").write_text(WORLD)
+    rows = tune(tmp_path / "world.toml", trials=3, to=tmp_path / "new" / "t.toml")
+    found = (tmp_path / "new" / "t.toml").read_text()
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(tuning, "write_whole", fail)
+    with pytest.raises(BadInput, match="cannot be written: Input/output error"):
+        tune(tmp_path / "world.toml", trials=3, to=tmp_path / "other.toml")
+    told = capsys.readouterr().err
+    assert found in told
+    said = [json.loads(line) for line in told.splitlines()[: len(rows)]]
+    assert [row["nmae_tuned"] for row in said] == [row["nmae_tuned"] for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, select, train
+from qoslab.domains.prediction.deploy import commands
+from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.kept import load_model
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -148,6 +149,23 @@ def test_a_folder_that_exists_is_left_alone(world, model):
         train(world, to=model, method="item_median")
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "make_model", lambda *_: pytest.fail("it was trained"))
+    for to in (world / "model", Path("/proc/none/model")):
+        with pytest.raises(BadInput, match=r"to: '.*model' cannot be written") as caught:
+            train(world, to=to, method="item_median")
+        assert ".part" not in str(caught.value)
+
+
+def test_a_folder_that_fails_to_be_written_is_named(world, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "Input/output error", ".model.part")
+
+    monkeypatch.setattr(commands, "save_model", fail)
+    with pytest.raises(BadInput, match=r"to: '.*model' cannot be written: Input/output error"):
+        train(world, to=tmp_path / "model", method="item_median", folds=5, rounds=2, level=0.8)
+
+
 def test_a_grid_is_no_world(world, tmp_path):
     world.write_text(WORLD.replace("density = 0.3", "density = { grid = [0.1, 0.3] }"))
     with pytest.raises(BadInput, match="density"):
@@ -201,6 +219,73 @@ def test_a_table_of_ones_own_keeps_its_names(tmp_path):
     assert about.scenario is None
     chosen = select(tmp_path / "model", "user-3", at_most=["rt=2"], k=2)
     assert all(row["service"].startswith("service/") for row in chosen)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A study of a table of one's own, its lines, and a model of it."""
+    rng = np.random.default_rng(1)
+    lines = [f"{u:03},s{s},{rng.random() + 0.1:.4f}" for u in range(12) for s in range(20)]
+    world = tmp_path / "mine.toml"
+    world.write_text(
+        '[scenario]\ndensity = 0.5\ndata = { kind = "table", file = "mine.csv", parameters = ["rt"] }\n'
+    )
+
+    def keep(rows):
+        (tmp_path / "mine.csv").write_text("\n".join(["user,service,rt", *rows]) + "\n")
+
+    keep(lines)
+    train(world, to=tmp_path / "model", method="item_median", folds=4, rounds=4, level=0.8)
+    return tmp_path, lines, keep
+
+
+def test_ids_keep_their_leading_zeros(own):
+    folder = own[0]
+    assert load_model(folder / "model").about.users[:2] == ("000", "001")
+    assert select(folder / "model", "007", at_most=["rt=2"], k=1)
+    with pytest.raises(BadInput, match="user '7' is unknown"):
+        select(folder / "model", "7", at_most=["rt=2"], k=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[:-5],
+        lambda lines: lines[::-1],
+        lambda lines: [*lines, "new,s0,1.0"],
+        lambda lines: [line.replace("000,s", "u0,s") for line in lines],
+    ],
+    ids=["five rows fewer", "another order", "a new user", "another id"],
+)
+def test_measurements_that_changed_are_not_asked(own, change):
+    """Another table draws other cells: those that the model learned from would be asked, and look well predicted."""
+    folder, lines, keep = own
+    asked = evaluate(folder / "model")[0]["asked"]
+    keep(change(lines))
+    with pytest.raises(BadInput, match="have changed since the model was trained"):
+        evaluate(folder / "model")
+    with pytest.raises(BadInput, match="have changed"):
+        evaluate(folder / "model", at_most=["rt=1"])
+    keep(lines)
+    assert evaluate(folder / "model")[0]["asked"] == asked == 120
+
+
+def test_a_model_without_its_measurements_can_be_exported_alone(own):
+    pytest.importorskip("onnxruntime", reason="needs the extra 'edge'")
+    folder = own[0]
+    assert all("coverage" in row for row in export(folder / "model", to=folder / "with", rank=2))
+    (folder / "mine.csv").unlink()
+    with pytest.raises(
+        BadInput, match=r"scenario\.data\.table\.file: the measurements .* no such file: .*mine\.csv"
+    ):
+        evaluate(folder / "model")
+    rows = export(folder / "model", to=folder / "without", rank=2)
+    assert all("cannot be had" in row["not_judged"] and "coverage" not in row for row in rows)
+    assert sorted(file.name for file in (folder / "without").iterdir()) == [
+        "float32.onnx",
+        "ids.json",
+        "int8.onnx",
+    ]
 
 
 @pytest.mark.parametrize("everything", [True, False])

@@ -18,12 +18,14 @@ import pytest
 from prediction_worlds import USERS
 
 from qoslab.core.errors import BadInput
-from qoslab.domains.prediction.deploy.commands import serve
+from qoslab.domains.prediction.deploy.commands import select, serve
 from qoslab.domains.prediction.deploy.desk import Desk
-from qoslab.domains.prediction.deploy.kept import KeptModel, save_model
+from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Measurement
+from qoslab.domains.prediction.deploy.questions import Measurements, Wanted
 from qoslab.domains.prediction.deploy.rate import Rates
 from qoslab.domains.prediction.deploy.server import _listen, make_app
+from qoslab.domains.prediction.deploy.taken import claim, damaged, open_desk
 
 httpx = pytest.importorskip("httpx", reason="needs the extra 'test'")
 
@@ -319,6 +321,7 @@ class Process:
         while not (said and said[-1].startswith("serving http://127.0.0.1:")):
             said.append(self.child.stderr.readline())  # what else is said first is no matter; the end is
             assert said[-1], "".join(said)
+        self.said = "".join(said)
         self.url = said[-1].split()[1].rstrip(",")
 
     def post(self, path: str, body: object) -> dict:
@@ -401,3 +404,95 @@ def test_a_journal_of_something_else_is_named(world, tmp_path):
         journal.append([{"measurements": "none"}])
     with pytest.raises(BadInput, match="a kept measurement cannot be read"):
         serve(tmp_path / "model", port=0)
+
+
+def deliver_one(folder, model, value=5.0):
+    """A model's folder with one delivery, as its server leaves it; the file of that delivery."""
+    claim(folder, model.about)
+    desk = open_desk(model, folder)
+    one = {"user": "9", "service": "3", "values": {"rt": value}}
+    desk.take(Measurements.model_validate({"measurements": [one], "id": str(value)}))
+    desk.close()
+    return max(folder.glob("journal.*"))
+
+
+def test_a_folder_that_cannot_be_written_is_named_at_the_start(world, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/measurements")):
+        with pytest.raises(BadInput, match="journal: measurements cannot be kept in"):
+            claim(folder, world[2].about)
+
+
+def test_measurements_of_another_model_are_not_taken_in(world, tmp_path):
+    deliver_one(tmp_path / "kept", world[2])
+    assert open_desk(world[2], tmp_path / "kept").live.absorbed == 1
+    for changes in ({"sha256": "1" * 64}, {"parameters": ("tp", "rt")}):
+        other = KeptModel(world[2].about.model_copy(update=changes), world[2].arrays)
+        for opened in (open_desk, lambda model, folder: claim(folder, model.about)):
+            with pytest.raises(BadInput, match=r"(?s)delivered to another model.*of\.json"):
+                opened(other, tmp_path / "kept")
+    (tmp_path / "kept" / "of.json").unlink()
+    claim(tmp_path / "kept", other.about)
+    assert open_desk(other, tmp_path / "kept").live.absorbed == 1
+
+
+@pytest.mark.parametrize("place", [0, 12, 40, -1], ids=["mark", "checksum", "payload", "end"])
+def test_damaged_records_are_counted(world, tmp_path, place):
+    first, second = (deliver_one(tmp_path / "kept", world[2], value) for value in (5.0, 6.0))
+    assert damaged(tmp_path / "kept") == 0
+    both = bytearray(first.read_bytes() + second.read_bytes())
+    both[place] ^= 0x55
+    first.write_bytes(both)
+    second.unlink()
+    assert damaged(tmp_path / "kept") == 1
+    assert open_desk(world[2], tmp_path / "kept").live.absorbed == 1
+    first.write_bytes(bytes(both[:-5]))
+    assert damaged(tmp_path / "kept") == (1 if place == -1 else 2)
+
+
+def test_a_start_says_how_many_records_were_damaged(world, tmp_path):
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    kept = load_model(tmp_path / "model")
+    torn, _ = (deliver_one(tmp_path / "model" / "measurements", kept, value) for value in (5.0, 6.0))
+    torn.write_bytes(torn.read_bytes()[:-3])
+    server = Process(tmp_path / "model")
+    server.kill()
+    assert "1 measurements taken in again, 1 torn or damaged record passed over" in server.said
+
+
+def test_a_failure_is_answered_in_json_and_counted(world, tmp_path, monkeypatch):
+    desk = Desk(world[2], tmp_path / "kept")
+    (tmp_path / "kept").write_text("in the way")
+    client = Client(make_app(desk, 1000.0, 20_000))
+    one = {"user": "9", "service": "3", "values": {"rt": 1.0}}
+    answer = client.post("/measurements", json={"measurements": [one]})
+    assert answer.status_code == 500
+    assert "it could not be kept" in answer.json()["errors"][0]["message"]
+    monkeypatch.setattr(desk.live, "answer", lambda *_: 1 / 0)
+    broken = client.post("/predict", json={"user": "9", "service": "3"})
+    assert (broken.status_code, list(broken.json())) == (500, ["errors"])
+    lines = client.get("/metrics").text.splitlines()
+    for path in ("/measurements", "/predict"):
+        assert f'qoslab_prediction_requests_total{{path="{path}",status="500"}} 1' in lines
+
+
+def test_select_counts_what_the_server_took_in(world, tmp_path):
+    """Who was delivered since is known, and chosen for as the server chooses; without the folder nobody knows her."""
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    kept, folder = load_model(tmp_path / "model"), tmp_path / "elsewhere"
+    claim(folder, kept.about)
+    desk = open_desk(kept, folder)
+    taken = [{"user": "new", "service": str(s), "values": {"rt": 0.1 + s / 10}} for s in range(20)]
+    desk.take(Measurements.model_validate({"measurements": taken}))
+    asked = {"user": "new", "limits": {"rt": {"at_most": 0.5}}, "k": 3}
+    chosen = desk.best(Wanted.model_validate(asked))["services"]
+    desk.close()
+    rows = select(tmp_path / "model", "new", at_most=["rt=0.5"], k=3, journal=folder)
+    assert [row["service"] for row in rows] == [one["service"] for one in chosen]
+    with pytest.raises(BadInput, match="user 'new' is unknown"):
+        select(tmp_path / "model", "new", at_most=["rt=0.5"], k=3)
+    assert not (tmp_path / "model" / "measurements").exists()
+    folder.rename(tmp_path / "model" / "measurements")
+    assert select(tmp_path / "model", "new", at_most=["rt=0.5"], k=3) == rows

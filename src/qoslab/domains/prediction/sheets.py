@@ -29,7 +29,8 @@ class Sheet:
 
     Attributes:
         path: The file.
-        frame: Its rows; text without the blanks around it, null where nothing is left.
+        frame: Its rows; text without the blanks around it, null where nothing is left. All columns of a CSV file are
+            text: only who asks knows whether 007 is a number or an id.
         lines: Line of each row; None where the file has no lines.
     """
 
@@ -98,29 +99,31 @@ def _of_csv(path: Path, text: str) -> Sheet:
 
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
-    ends, wide, empty = [0], 0, set()
+    ends, empty = [0], set()
+    names: list[str] = []
     ragged: list[Problem] = []
     for fields in reader:
         first = ends[-1] + 1
         ends.append(reader.line_num)
         if not fields or (len(fields) == 1 and not fields[0].strip()):
             empty.add(first)
-        elif not wide:
-            wide = len(fields)
-            _apart(fields, path, first)
-        elif len(fields) != wide and len(ragged) < _MOST_SHOWN:
+        elif not names:
+            names = [name.strip() for name in fields]
+            _apart(names, path, first)
+        elif len(fields) != len(names) and len(ragged) < _MOST_SHOWN:
             many = "field" if len(fields) == 1 else "fields"
-            message = f"the row has {len(fields)} {many}, the header has {wide}"
+            message = f"the row has {len(fields)} {many}, the header has {len(names)}"
             ragged.append(Problem(message=message, path=path, line=first))
     if ragged:
         raise BadInput(ragged)
     starts = [before + 1 for before, _ in pairwise(ends) if before + 1 not in empty]
     if empty:
         text = "".join(line for number, line in enumerate(lines, 1) if number not in empty)
-    frame = pl.read_csv(text.encode(), infer_schema_length=None, truncate_ragged_lines=False)
+    frame = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
     if len(frame) != len(starts) - 1:
         message = f"it cannot be read: {len(starts) - 1} rows by their quotes, {len(frame)} by their lines"
         raise BadInput(Problem(message=message, path=path))
+    frame.columns = names
     return Sheet(path, _trimmed(frame), starts[1:])
 
 

@@ -25,7 +25,8 @@ def read_table(data: Table, context: Context) -> Known:
     """One row per user and service, a column per parameter, and columns of context.
 
     Users and services are numbered in the order in which they first appear; a context's words are numbered alike on
-    both sides. An empty field is not measured; an empty context is unknown.
+    both sides. Both are text, as the file has it: 007 and 7 are two users. An empty field is not measured; an empty
+    context is unknown.
 
     Args:
         data: Which file, and its columns.
@@ -55,8 +56,7 @@ def read_ids(data: Table, context: Context) -> tuple[list[str], list[str]]:
     """The ids of users and services as the file has them, in the order of their numbers."""
     frame = _sheet(_path(data, context), data.columns).frame
     users, services = (
-        [str(name) for name in frame[column].unique(maintain_order=True).to_list()]
-        for column in (data.user, data.service)
+        _words(frame[column]).unique(maintain_order=True).to_list() for column in (data.user, data.service)
     )
     return users, services
 
@@ -94,7 +94,7 @@ def _columns(sheet: Sheet, data: Table) -> None:
 
 
 def _ids(sheet: Sheet, name: str) -> Codes:
-    column = sheet.frame[name]
+    column = _words(sheet.frame[name])
     empty = column.is_null()
     if empty.any():
         raise BadInput(sheet.wrong(int(empty.arg_max() or 0), f"{name!r} is empty"))
@@ -102,12 +102,30 @@ def _ids(sheet: Sheet, name: str) -> Codes:
     return np.array([seen[value] for value in column.to_list()], np.int64)
 
 
+def _words(column: pl.Series) -> pl.Series:
+    """A column as text; typed columns, which Parquet files have, in the usual way of writing their values."""
+    import polars as pl
+
+    return column if column.dtype == pl.String else column.cast(pl.String)
+
+
+def _places(column: pl.Series) -> pl.Series:
+    """Words of a context.
+
+    A column of whole numbers with gaps is often written as 10.0; where every word is of that kind, it is meant as 10.
+    """
+    words = _words(column)
+    given = words.drop_nulls()
+    return words.str.strip_suffix(".0") if given.str.contains(r"^\d+\.0$").all() else words
+
+
 def _twice(users: Codes, services: Codes, sheet: Sheet, data: Table) -> None:
     cells = users * (services.max() + 1) + services
     _, first, count = np.unique(cells, return_index=True, return_counts=True)
     if (count > 1).any():
         row = int(np.flatnonzero(cells == cells[first[count > 1].min()])[1])
-        who = f"user {sheet.frame[data.user][row]!r} and service {sheet.frame[data.service][row]!r}"
+        user, service = (_words(sheet.frame[name])[row] for name in (data.user, data.service))
+        who = f"user {user!r} and service {service!r}"
         raise BadInput(sheet.wrong(row, f"{who} stand there twice"))
 
 
@@ -155,7 +173,7 @@ def _contexts(
     sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
     vocabulary: dict[str, tuple[str, ...]] = {}
     for kind in data.context:
-        columns = [sheet.frame[f"{side}_{kind}"].to_list() for side in ("user", "service")]
+        columns = [_places(sheet.frame[f"{side}_{kind}"]).to_list() for side in ("user", "service")]
         words = {
             word: i for i, word in enumerate(dict.fromkeys(w for c in columns for w in c if w is not None))
         }
@@ -171,5 +189,5 @@ def _contexts(
                 message = f"{side + '_' + kind!r} of one {side} differs from row to row"
                 raise BadInput(sheet.wrong(row, message))
             target[kind] = of_id
-        vocabulary[kind] = tuple(map(str, words))
+        vocabulary[kind] = tuple(words)
     return *sides, vocabulary

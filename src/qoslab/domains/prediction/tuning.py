@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
-from qoslab.core.files import write_whole
+from qoslab.core.files import DiskFull, write_whole
 from qoslab.core.located import read_toml, validate_dataclass
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
@@ -22,6 +23,7 @@ from qoslab.domains.prediction.data import BoolArray, Known, Task, make_task
 from qoslab.domains.prediction.metrics import errors
 from qoslab.domains.prediction.model import completed
 from qoslab.domains.prediction.study_file import files_of, method_of, methods_of, scenario_of
+from qoslab.domains.prediction.targets import check_target, unwritable
 
 __all__ = ["Budget", "Trial", "draw", "hide", "tune", "tuned"]
 
@@ -85,8 +87,8 @@ def tune(
         to: New file for the chosen parameters, as [[method]] of a study file.
     """
     _check(trials=trials, cpu_min=cpu_min, spread=spread, split=split)
-    if to is not None and to.exists():
-        raise BadInput(Problem(message=f"{str(to)!r} exists already", field="to", hint="name a new file"))
+    if to is not None:
+        check_target(to)
     document = read_toml(world)
     names = list(dict.fromkeys(method)) or methods_of(document)
     if not names:
@@ -104,7 +106,7 @@ def tune(
             {"method": name} | _row(task, found, best, seed, context) | {"chosen": _words(chosen[name])}
         )
     if to is not None:
-        write_whole(to, _toml(chosen, starts, files_of(document)).encode())
+        _keep(to, _toml(chosen, starts, files_of(document)), rows)
     return rows
 
 
@@ -233,6 +235,16 @@ def _changed(method: Any, start: Any) -> dict[str, Any]:
 
 def _words(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in values.items()) or "as it was"
+
+
+def _keep(to: Path, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was found; what took hours is said where it cannot be written."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(to, text.encode())
+    except (OSError, DiskFull) as error:
+        print(*(json.dumps(row) for row in rows), "", text, sep="\n", file=sys.stderr, flush=True)
+        raise error if isinstance(error, DiskFull) else unwritable(to, error) from None
 
 
 def _toml(chosen: dict[str, dict[str, Any]], starts: dict[str, Any], files: Mapping[str, Path]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qoslab.core.context import Context
-from qoslab.core.errors import BadInput, Problem, did_you_mean
+from qoslab.core.errors import BadInput, MissingData, Problem, did_you_mean
 from qoslab.core.located import read_toml
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
@@ -19,12 +19,14 @@ from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
+from qoslab.domains.prediction.deploy.origin import ids_of, task_of
+from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
-from qoslab.domains.prediction.scenario import PredictionScenario, Table, larger_of
+from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
 from qoslab.domains.prediction.selection import Limit
 from qoslab.domains.prediction.study_file import method_of, scenario_of
-from qoslab.domains.prediction.tables import read_ids
+from qoslab.domains.prediction.targets import check_target, unwritable
 
 __all__ = ["evaluate", "export", "select", "serve", "train"]
 
@@ -58,14 +60,13 @@ def train(
         everything: Learn from all measurements, and keep none back for `evaluate`.
     """
     _check(level=level, folds=folds, rounds=rounds, split=split)
-    if to.exists():
-        raise BadInput(Problem(message=f"{str(to)!r} exists already", field="to", hint="name a new folder"))
+    check_target(to)
     document = read_toml(world)
     scenario = scenario_of(document)
     chosen = method_of(document, method)
     known = _everything(scenario, split) if everything else _task(scenario, split).known
     larger = larger_of(scenario.larger_is_better, known.parameters)
-    users, services = _ids(scenario, known)
+    users, services = ids_of(scenario, known)
     making = Making(
         level=level,
         folds=folds,
@@ -76,7 +77,11 @@ def train(
         services=services,
         larger_is_better=larger,
     )
-    save_model(to, make_model(known, method, chosen, making, Context(dataset=resolver())))
+    made = make_model(known, method, chosen, making, Context(dataset=resolver()))
+    try:
+        save_model(to, made)
+    except OSError as error:
+        raise unwritable(to, error) from None
     return [
         {
             "model": str(to),
@@ -94,6 +99,9 @@ def train(
 def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str] = ()) -> Rows:
     """Errors and coverage of a model on measurements of its scenario that it was not trained on.
 
+    Refused where these have changed since the training: another draw would ask cells that the model learned from.
+    It is the model as it was trained: what `serve` took in since may be what is asked, and does not count.
+
     `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
 
     With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
@@ -105,12 +113,9 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
         at_least: Lower limits, PARAMETER=VALUE.
     """
     kept = load_model(model)
-    if kept.about.scenario is None:
-        message = "the model does not say which measurements it was made from"
-        raise BadInput(Problem(message=message, path=model / "model.json", field="scenario"))
     names = kept.about.parameters
     limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
-    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+    task = task_of(kept)
     if limits:
         return _promises(Live(kept), limits, task)
     values, lower, upper = _tables(kept)
@@ -133,8 +138,11 @@ def select(
     at_most: Sequence[str] = (),
     at_least: Sequence[str] = (),
     k: int = 10,
+    journal: Path | None = None,
 ) -> Rows:
     """The k services that most probably meet all limits for a user, with that probability and the predictions.
+
+    Measurements that the model's server took in count, as they do there.
 
     Args:
         model: The model's folder.
@@ -142,8 +150,9 @@ def select(
         at_most: Upper limits, PARAMETER=VALUE.
         at_least: Lower limits, PARAMETER=VALUE.
         k: How many services.
+        journal: Folder of measurements that `serve` took in; MODEL/measurements by default.
     """
-    live = Live(load_model(model))
+    live = open_desk(load_model(model), journal or model / "measurements").live
     names = live.about.parameters
     limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
     if not limits:
@@ -170,12 +179,17 @@ def select(
 def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
     """Write a model as ONNX graphs, in float32 and with factors of eight bits, and say what that costs.
 
+    Errors and coverage are left out, and the column `not_judged` says why, where the measurements that the model keeps
+    back are not on this machine.
+
     Args:
         model: The model's folder.
         to: New folder for float32.onnx, int8.onnx and ids.json.
         rank: Factors of the table that are kept.
     """
+    check_target(to)
     kept = load_model(model)
+    judge = _judge(kept)
     graphs = edge.export_model(kept, to, rank)
     users, services = len(kept.about.users), len(kept.about.services)
     rows: Rows = [
@@ -188,7 +202,7 @@ def export(model: Path, *, to: Path, rank: int = 32) -> Rows:
         size = round(len(data) / 1e6, 3)
         rows.append({"graph": name, "mbytes": size, "one_us": round(one, 1), "of_1000_us": round(many, 1)})
         tables[name] = _graph_tables(session, users, services)
-    return [row | _losses(kept, *tables[row["graph"]]) for row in rows]
+    return [row | judge(*tables[row["graph"]]) for row in rows]
 
 
 def serve(
@@ -267,13 +281,6 @@ def _everything(scenario: PredictionScenario, split: int) -> Known:
     return without_timeouts(whole, scenario.timeouts)
 
 
-def _ids(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:
-    """Ids of users and services: those of a table, else their numbers."""
-    if isinstance(scenario.data, Table):
-        return read_ids(scenario.data, Context(dataset=resolver()))
-    return [str(user) for user in range(known.users)], [str(service) for service in range(known.services)]
-
-
 def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
     """Predictions and ends of intervals for all trained users and services, shape (P, users, services)."""
     live = Live(kept)
@@ -320,17 +327,24 @@ def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, An
     return values, lower, upper
 
 
-def _losses(kept: KeptModel, values: Any, lower: Any, upper: Any) -> dict[str, float]:
-    """Errors and coverage on what the model's scenario keeps back; nothing where it has no scenario."""
+def _judge(kept: KeptModel) -> Callable[[Any, Any, Any], dict[str, Any]]:
+    """What says errors and coverage on what the model's scenario keeps back, or why it cannot."""
     if kept.about.scenario is None:
-        return {}
-    task = _task(PredictionScenario.model_validate(kept.about.scenario), kept.about.seed)
+        return lambda *_: {}
+    try:
+        task = task_of(kept)
+    except (BadInput, MissingData) as error:
+        reason = str(error).splitlines()[0]
+        return lambda *_: {"not_judged": reason}
     names = kept.about.parameters
-    found = errors(names, values, task.truth, task.test)
-    found |= calibration(names, (lower, upper), task.truth, task.test)
-    return {f"mae[{p}]": round(found[f"mae[{p}]"], 4) for p in names} | {
-        "coverage": round(found["coverage"], 4)
-    }
+
+    def judge(values: Any, lower: Any, upper: Any) -> dict[str, Any]:
+        found = errors(names, values, task.truth, task.test)
+        found |= calibration(names, (lower, upper), task.truth, task.test)
+        rounded = {f"mae[{p}]": round(found[f"mae[{p}]"], 4) for p in names}
+        return rounded | {"coverage": round(found["coverage"], 4)}
+
+    return judge
 
 
 def _bytes(folder: Path) -> int:

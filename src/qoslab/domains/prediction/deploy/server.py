@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 import time
@@ -26,6 +27,7 @@ from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.openapi import describe
 from qoslab.domains.prediction.deploy.questions import Batch, Measurements, Question, Wanted
 from qoslab.domains.prediction.deploy.rate import Rates
+from qoslab.domains.prediction.deploy.taken import claim, damaged, open_desk
 
 __all__ = ["make_app", "run_server"]
 
@@ -67,9 +69,11 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
     """Serve until a signal ends it; returns 0.
 
     Raises:
-        BadInput: The address cannot be had, or measurements kept earlier cannot be read.
+        BadInput: The address cannot be had, measurements kept earlier cannot be read or are of another model, or none
+            can be kept in the folder.
     """
-    with closing(_desk(model, folder)) as desk, closing(_listen(host, port)) as listener:
+    claim(folder, model.about)  # before any is acknowledged, or somebody waits for the replay
+    with closing(open_desk(model, folder)) as desk, closing(_listen(host, port)) as listener:
         desk.live.warm()  # else the first delivery waits for the compiler, and everybody else for it
         app = make_app(desk, rate_per_s, max_body)
         config = uvicorn.Config(
@@ -77,17 +81,11 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
         )
         shown = f"[{host}]" if ":" in host else host
         taken = f", {desk.live.absorbed} measurements taken in again" if desk.live.absorbed else ""
-        print(f"serving http://{shown}:{listener.getsockname()[1]}{taken}", file=sys.stderr, flush=True)
+        lost = damaged(folder)
+        torn = f", {lost} torn or damaged {'record' if lost == 1 else 'records'} passed over" if lost else ""
+        print(f"serving http://{shown}:{listener.getsockname()[1]}{taken}{torn}", file=sys.stderr, flush=True)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
-
-
-def _desk(model: KeptModel, folder: Path) -> Desk:
-    try:
-        return Desk(model, folder)
-    except (ValidationError, KeyError) as error:
-        message = f"a kept measurement cannot be read: {str(error).splitlines()[0]}"
-        raise BadInput(Problem(message=message, path=folder, field="journal")) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -117,7 +115,11 @@ def _post(
 ) -> Route:
     async def endpoint(request: Request) -> Response:
         begun = time.perf_counter()
-        response = await _answered(request, form, answer, rates, max_body, slow=slow)
+        try:
+            response = await _answered(request, form, answer, rates, max_body, slow=slow)
+        except Exception:  # whatever it is, clients are told in JSON, and it is counted
+            logging.getLogger("uvicorn.error").exception("%s failed", path)
+            response = _refusal(500, "", "the server failed; its log says why")
         desk.note(path, response.status_code, time.perf_counter() - begun)
         return response
 
@@ -165,6 +167,8 @@ async def _answered(
         return JSONResponse({"errors": refused.errors}, refused.status)
     except DiskFull as error:
         return _refusal(507, "", str(error))
+    except OSError as error:
+        return _refusal(500, "", f"it could not be kept: {error.strerror or error}")
     return Response(json.dumps(found), media_type="application/json")
 
 
