@@ -54,7 +54,39 @@ def tuning(world: str, methods: Sequence[str]) -> list[Group]:
     return [(f"tune {STUDIES}/{world}.toml --split {SPLIT} --method {method}",) for method in methods]
 
 
+PLACED = {
+    "new users": f"{STUDIES}/serve-new-users.toml",
+    "new services": f"{STUDIES}/serve-new-services.toml",
+}
+LIMITS = ("--at-most rt=0.5 --at-least tp=20", "--at-most rt=1 --at-least tp=5")
+EXPORT = "export model --to edge --rank 32"
+
+
+def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
+    """A model that is trained, and what is asked of it."""
+    return (f"train {world} --method {method} --split {split} --to model", "evaluate model", *questions)
+
+
+def serving() -> list[Group]:
+    """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
+    world, limits = f"{STUDIES}/serve.toml", [f"evaluate model {words}" for words in LIMITS]
+    groups = [
+        kept_model(world, method, 0, *limits, EXPORT) for method in ("factor_analysis", "boosted_factors")
+    ]
+    groups += [kept_model(world, "factor_analysis", split, *limits) for split in range(1, 5)]
+    cold = [kept_model(file, "factor_analysis", split) for file in PLACED.values() for split in range(5)]
+    return groups + cold
+
+
+def streaming() -> list[Group]:
+    """Five seeds of those that learn online, as they are and tuned; one seed of all, those that train again too."""
+    both = '--contender "online factors" --contender "AMF, cells replayed"'
+    return [(f"stream --seeds 5 --trials 20 {both}",), ("stream",)]
+
+
 TABLES: dict[str, list[Group]] = {
+    "serving": serving(),
+    "streaming": streaming(),
     "tuning-three": tuning("tuning-three", (*RIVALS, *OTHERS)),
     "tuning-part": tuning("tuning-part", RIVALS),
 }
