@@ -67,15 +67,14 @@ def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
     return (f"train {world} --method {method} --split {split} --to model", "evaluate model", *questions)
 
 
-def serving() -> list[Group]:
+def serving(splits: int) -> list[Group]:
     """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
     world, limits = f"{STUDIES}/serve.toml", [f"evaluate model {words}" for words in LIMITS]
-    groups = [
-        kept_model(world, method, 0, *limits, EXPORT) for method in ("factor_analysis", "boosted_factors")
-    ]
-    groups += [kept_model(world, "factor_analysis", split, *limits) for split in range(1, 5)]
-    cold = [kept_model(file, "factor_analysis", split) for file in PLACED.values() for split in range(5)]
-    return groups + cold
+    groups = [kept_model(world, "factor_analysis", 0, *limits, EXPORT)]
+    for split in range(splits):
+        groups += [kept_model(world, "factor_analysis", split, *limits)] if split else []
+        groups += [kept_model(file, "factor_analysis", split) for file in PLACED.values()]
+    return [*groups, kept_model(world, "boosted_factors", 0, *limits, EXPORT)]
 
 
 def streaming() -> list[Group]:
@@ -85,7 +84,7 @@ def streaming() -> list[Group]:
 
 
 TABLES: dict[str, list[Group]] = {
-    "serving": serving(),
+    "serving": serving(3),
     "streaming": streaming(),
     "tuning-three": tuning("tuning-three", (*RIVALS, *OTHERS)),
     "tuning-part": tuning("tuning-part", RIVALS),
