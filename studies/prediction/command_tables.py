@@ -55,14 +55,13 @@ def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
     return (f"train {world} --method {method} --split {split} --to model", "evaluate model", *questions)
 
 
-def serving(splits: int) -> list[Group]:
+def serving() -> list[Group]:
     """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
-    world, limits = f"{STUDIES}/serve.toml", [f"evaluate model {words}" for words in LIMITS]
-    groups = [kept_model(world, "factor_analysis", 0, *limits, EXPORT)]
-    for split in range(splits):
-        groups += [kept_model(world, "factor_analysis", split, *limits)] if split else []
-        groups += [kept_model(file, "factor_analysis", split) for file in PLACED.values()]
-    return [*groups, kept_model(world, "boosted_factors", 0, *limits, EXPORT)]
+    limits = [f"evaluate model {words}" for words in LIMITS]
+    return [
+        kept_model(f"{STUDIES}/serve.toml", "factor_analysis", 0, *limits, EXPORT),
+        *(kept_model(file, "factor_analysis", 0) for file in PLACED.values()),
+    ]
 
 
 def streaming() -> list[Group]:
@@ -72,7 +71,7 @@ def streaming() -> list[Group]:
 
 
 TABLES: dict[str, list[Group]] = {
-    "serving": serving(3),
+    "serving": serving(),
     "streaming": streaming(),
     "tuning-three": tuning(
         "tuning-three",
