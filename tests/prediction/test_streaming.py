@@ -1,15 +1,21 @@
 """Streams: nobody hears what he is asked, newcomers stay silent until half time, drift is followed; real slots."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 
 from qoslab.core.errors import BadInput
 from qoslab.datasets.locate import resolver
+from qoslab.domains.prediction import streaming
+from qoslab.domains.prediction.online import Memory
 from qoslab.domains.prediction.streaming import (
     CONTENDERS,
     DATASET,
+    Amf,
+    Online,
+    Replay,
     Setting,
     compare,
     follow,
@@ -17,6 +23,7 @@ from qoslab.domains.prediction.streaming import (
     open_slots,
     split,
     summary,
+    tuned,
 )
 
 
@@ -102,6 +109,51 @@ def test_online_factors_beat_what_was_trained_on_one_slot():
     assert means["online factors"] < 0.9 * means["trained on the last slot"]
 
 
+def late_slots():
+    """The drifting tables as slots 20 to 31; others are refused."""
+    source = drifting()
+
+    def slot(number):
+        assert 20 <= number < 32
+        return source(number - 20)
+
+    return slot
+
+
+@pytest.mark.parametrize("name", ["online factors", "AMF, cells replayed"])
+def test_what_is_tuned_errs_least_in_the_slots_that_choose(name):
+    """One trial is what the contender has; more of them never err more there, and nothing else is looked at."""
+    setting = Setting(0.3, 64, 0.1, 0)
+    first, best = (tuned(late_slots(), name, trials, setting) for trials in (1, 6))
+    assert first in {Memory(), Replay()}
+    assert best != first
+    few = Setting(0.3, 12, 0.1, 0, "streaming/tuning")
+    make = {"online factors": Online, "AMF, cells replayed": Amf}[name]
+    errors = [
+        np.mean([row["mae"] for row in follow(drifting(), partial(with_how, make, how), few)])
+        for how in (first, best)
+    ]
+    assert errors[1] < errors[0]
+
+
+def with_how(make, how, rng):
+    return make(rng, how)
+
+
+def test_who_is_tuned_follows_beside_himself_untuned(monkeypatch):
+    """Both see the same cells; what was found stands in the row."""
+    monkeypatch.setattr(streaming, "open_slots", lambda path: lambda number: drifting()(number % 12))
+    monkeypatch.setattr(streaming, "resolver", lambda: str)
+    plain, found = compare(density=0.3, slots=4, contender=["AMF, cells replayed"], trials=6)
+    assert (plain["method"], found["method"]) == ("AMF, cells replayed", "AMF, cells replayed, tuned")
+    assert plain["parameters"] == ""
+    assert found["parameters"].startswith("Replay(rank=")
+    assert found["mae_s"] != plain["mae_s"]
+    (alone,) = compare(density=0.3, slots=4, contender=["AMF, cells replayed"])
+    assert alone["mae_s"] == plain["mae_s"]
+    assert "parameters" not in alone
+
+
 def test_a_stream_repeats():
     first, second = (list(follow(drifting(), "online factors", Setting(0.2, 4, 0.1, 5))) for _ in range(2))
     for a, b in zip(first, second, strict=True):
@@ -110,7 +162,16 @@ def test_a_stream_repeats():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("density", 0.0), ("slots", 65), ("slots", 1), ("newcomers", 1.0), ("seeds", 0), ("seed", -1)],
+    [
+        ("density", 0.0),
+        ("slots", 65),
+        ("slots", 1),
+        ("newcomers", 1.0),
+        ("seeds", 0),
+        ("seed", -1),
+        ("trials", -1),
+        ("contender", ["AMF"]),
+    ],
 )
 def test_wrong_settings_are_named(field, value):
     with pytest.raises(BadInput, match=field):
@@ -120,11 +181,12 @@ def test_wrong_settings_are_named(field, value):
 def test_means_over_seeds_and_paired_differences_by_hand():
     """Seeds differ by far more than methods; paired, 1.1 against 1 and 2.3 against 2 is .2 of 1.5 on average."""
     one, other = (
-        [{"mae": m, "other_slots": m, "forecast": 1.0, "newcomers": np.nan, "cpu_s": 0.1} for m in maes]
+        [{"mae": 9.0, "other_slots": m, "forecast": 1.0, "newcomers": np.nan, "cpu_s": 0.1} for m in maes]
         for maes in ((1.0, 2.0), (1.1, 2.3))
     )
     near, far = summary({"near": one, "far": other})
-    assert (near["mae_s"], far["mae_s"], near["newcomers_mae_s"]) == (1.5, 1.7, None)
+    assert (near["other_slots_mae_s"], far["other_slots_mae_s"]) == (1.5, 1.7)
+    assert (near["mae_s"], near["newcomers_mae_s"]) == (9.0, None)
     assert (near["more"], near["low"], near["high"]) == (0, 0, 0)
     half = 12.706 * 0.1 / 1.5  # t with one degree of freedom times the standard error of .1 and .3
     assert far["more"] == pytest.approx(0.2 / 1.5, abs=1e-4)

@@ -1,5 +1,7 @@
 """ONNX graphs against the model they come from: nothing lost at full rank, little in eight bits."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -62,9 +64,24 @@ def test_eight_bits_are_smaller_and_nearly_as_good(world):
     assert (rounded[0] <= rounded[2] * (1 + 1e-6)).all()
 
 
-def test_latency_is_a_time(world):
+def test_latency_is_a_time_and_its_cpu_is_part_of_it(world):
     session = open_graph(graph(factored(world[2], 4), int8=True))
-    assert 0 < latency_us(session, 60, 120, 1, 5) < 1e6
+    for batch in (1, 1000):
+        wall, cpu = latency_us(session, 60, 120, batch, 21)
+        assert 0 < cpu < 1.1 * wall < 1e6
+
+
+class Waits:
+    """A session that sleeps for 5 ms and computes nothing."""
+
+    def run(self, names, cells):
+        time.sleep(0.005)
+
+
+def test_waiting_is_time_but_no_work():
+    wall, cpu = latency_us(Waits(), 60, 120, 1, 5)
+    assert wall > 5000
+    assert cpu < 0.5 * wall
 
 
 def test_an_export_is_a_whole_folder_or_none(world, tmp_path):

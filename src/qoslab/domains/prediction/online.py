@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.factor_analysis import Factors
@@ -73,11 +74,11 @@ class Memory:
         surprise: Innovations count up to this many standard deviations.
     """
 
-    persistent: float = 0.5
-    rows: float = 0.998
-    points: float = 0.95
-    cells: float = 0.9
-    surprise: float = 2.5
+    persistent: Annotated[float, Field(ge=0, le=1)] = 0.5
+    rows: Annotated[float, Field(gt=0, le=1)] = 0.998
+    points: Annotated[float, Field(gt=0, le=1)] = 0.95
+    cells: Annotated[float, Field(gt=0, le=1)] = 0.9
+    surprise: Annotated[float, Field(gt=0)] = 2.5
 
 
 def start(fit: Factors, table: FloatArray, parameters: int, memory: Memory) -> State:

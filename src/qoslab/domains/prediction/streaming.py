@@ -7,27 +7,42 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from qoslab.core.context import Context
-from qoslab.core.errors import BadInput, Problem
+from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, transform_of
 from qoslab.domains.prediction.data import BoolArray, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
+from qoslab.domains.prediction.tuning import draw
 
-__all__ = ["CONTENDERS", "Setting", "Slots", "compare", "follow", "means", "open_slots", "split", "summary"]
+__all__ = [
+    "CONTENDERS",
+    "Replay",
+    "Setting",
+    "Slots",
+    "compare",
+    "follow",
+    "means",
+    "open_slots",
+    "split",
+    "summary",
+    "tuned",
+]
 
 DATASET = "wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz"
 _CHOSEN_ON = range(20, 32)
-"""Slots that chose the memory of online factors; the others are reported apart."""
+"""Slots that chose the memory of online factors, and choose what is tuned; the others are reported apart."""
 _MISSING = 65535
 _RANK, _SWEEPS = 8, 25
-_FIRST_PASSES, _PASSES = 300, 50
+_SPREAD = 4.0
+"""Largest factor between a parameter that is tuned and the one it begins with."""
 
 Slots = Callable[[int], FloatArray]
 """Gives the table of a slot, shape (users, services), NaN where nobody measured."""
@@ -42,12 +57,37 @@ class Setting:
         slots: Number of slots.
         newcomers: Share of users, and of services, of whom nothing is told in the first half of the slots.
         seed: Draws cells, newcomers and starts.
+        draws: Name of these draws; another name makes others of the same seed.
     """
 
     density: float = 0.1
     slots: int = 64
     newcomers: float = 0.1
     seed: int = 0
+    draws: str = "streaming"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How AMF learns from a stream; step, decay, rank and exponent are the published ones.
+
+    Attributes:
+        rank: Number of factors.
+        power: Exponent of Box-Cox.
+        rate: Step size.
+        ridge: Decay of the factors.
+        least: Transformed value below which a relative error is taken of this value instead.
+        first_passes: How often the first slot's cells are replayed.
+        passes: The same for those of every other slot.
+    """
+
+    rank: Annotated[int, Field(ge=1, le=100)] = 10
+    power: Annotated[float, Field(gt=-1, lt=1)] = -0.007
+    rate: Annotated[float, Field(gt=0)] = 0.8
+    ridge: Annotated[float, Field(ge=0)] = 3e-4
+    least: Annotated[float, Field(gt=0, le=1)] = 0.5
+    first_passes: Annotated[int, Field(ge=1)] = 300
+    passes: Annotated[int, Field(ge=1)] = 50
 
 
 class Contender(Protocol):
@@ -63,8 +103,8 @@ class Contender(Protocol):
 class Online:
     """Factors that every measurement changes; the first slot is analysed whole."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng, self._memory = rng, online.Memory()
+    def __init__(self, rng: np.random.Generator, memory: online.Memory | None = None) -> None:
+        self._rng, self._memory = rng, memory or online.Memory()
         self._state: online.State | None = None
         self._scale: Scale | None = None
         self._ends = (0.0, 0.0)
@@ -97,8 +137,8 @@ class Online:
 class Amf:
     """AMF: every measurement is a gradient step; a slot's cells are replayed."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, rng: np.random.Generator, how: Replay | None = None) -> None:
+        self._rng, self._how = rng, how or Replay()
         self._state: Adaptive | None = None
         self._transform: Transform | None = None
         self._seen: tuple[BoolArray, BoolArray] | None = None
@@ -107,18 +147,19 @@ class Amf:
         """Replay the cells in random orders."""
         mask = np.isfinite(told)
         users, services = np.nonzero(mask)
-        passes = _PASSES
+        how = self._how
+        passes = how.passes
         if self._state is None or self._transform is None or self._seen is None:
-            self._transform = transform_of(told[mask], -0.007)
-            sides = [self._rng.random((n, 10)) / 10**0.5 for n in told.shape]
+            self._transform = transform_of(told[mask], how.power)
+            sides = [self._rng.random((n, how.rank)) / how.rank**0.5 for n in told.shape]
             self._state = Adaptive(sides[0], sides[1], np.ones(len(told)), np.ones(told.shape[1]))
             self._seen = np.zeros(len(told), bool), np.zeros(told.shape[1], bool)
-            passes = _FIRST_PASSES
+            passes = how.first_passes
         values = self._transform.forward(told[mask])
         for _ in range(passes):
             order = self._rng.permutation(len(values))
             cells = (users[order], services[order], values[order])
-            learn(self._state, cells, rate=0.8, ridge=3e-4, least=0.5)
+            learn(self._state, cells, rate=how.rate, ridge=how.ridge, least=how.least)
         self._seen = self._seen[0] | mask.any(axis=1), self._seen[1] | mask.any(axis=0)
 
     def table(self) -> FloatArray:
@@ -156,13 +197,26 @@ class Trained:
         return self._values
 
 
-CONTENDERS: dict[str, Callable[[np.random.Generator], Contender]] = {
+Maker = Callable[[np.random.Generator], Contender]
+
+CONTENDERS: dict[str, Maker] = {
     "online factors": Online,
     "AMF, cells replayed": Amf,
     "trained on the last slot": lambda rng: Trained(rng, 1),
     "trained on the last 8 slots": lambda rng: Trained(rng, 8),
     "trained on all slots so far": lambda rng: Trained(rng, 64),
 }
+_TUNABLE: dict[str, tuple[Callable[..., Contender], Any]] = {
+    "online factors": (Online, online.Memory()),
+    "AMF, cells replayed": (Amf, Replay()),
+}
+"""Contenders that have parameters, and those they begin with."""
+
+
+def _maker(name: str, parameters: Any) -> Maker:
+    """A contender with parameters of its own."""
+    make = _TUNABLE[name][0]
+    return lambda rng: make(rng, parameters)
 
 
 def open_slots(path: Path) -> Slots:
@@ -183,14 +237,15 @@ def split(table: FloatArray, density: float, rng: np.random.Generator) -> tuple[
     return np.where(told, table, np.nan), np.where(told, np.nan, table)
 
 
-def follow(slots: Slots, name: str, setting: Setting) -> Iterator[dict[str, Any]]:
-    """One contender's way through the stream, one row per slot after the first.
+def follow(slots: Slots, contender: str | Maker, setting: Setting) -> Iterator[dict[str, Any]]:
+    """The way of a contender, by its name or made, through the stream, one row per slot after the first.
 
     Rows have `forecast` (MAE in the slot's asked cells before it is told of), `mae` (after), `newcomers` (the same
     for cells of users or services new since half time; NaN before) and `cpu_s` of taking the slot in.
     """
-    seed = Seed(setting.seed, "streaming")
-    contender = CONTENDERS[name](seed.generator("start"))
+    seed = Seed(setting.seed, setting.draws)
+    maker = CONTENDERS[contender] if isinstance(contender, str) else contender
+    follower = maker(seed.generator("start"))
     new: BoolArray | None = None
     for number in range(setting.slots):
         table = slots(number)
@@ -200,12 +255,12 @@ def follow(slots: Slots, name: str, setting: Setting) -> Iterator[dict[str, Any]
         early = number < setting.slots // 2
         if early:
             told, asked = np.where(new, np.nan, told), np.where(new, np.nan, asked)
-        forecast = _mae(contender.table(), asked) if number else np.nan
+        forecast = _mae(follower.table(), asked) if number else np.nan
         begun = time.process_time()
-        contender.take(told)
+        follower.take(told)
         cpu_s = time.process_time() - begun
         if number:
-            found = contender.table()
+            found = follower.table()
             late = np.nan if early else _mae(found, np.where(new, asked, np.nan))
             yield {
                 "slot": number,
@@ -216,15 +271,46 @@ def follow(slots: Slots, name: str, setting: Setting) -> Iterator[dict[str, Any]
             }
 
 
+def tuned(slots: Slots, name: str, trials: int, setting: Setting) -> Any:
+    """The parameters with which a contender errs least in the slots that may choose, of some that are drawn.
+
+    The first trial has the parameters that the contender has; the others draw every number around them, by up to four
+    times. Cells, newcomers and starts are others than those of any comparison.
+
+    Args:
+        slots: The slots.
+        name: A contender that has parameters.
+        trials: Number of trials.
+        setting: How the stream is told.
+    """
+    start = _TUNABLE[name][1]
+    few = Setting(setting.density, len(_CHOSEN_ON), setting.newcomers, setting.seed, "streaming/tuning")
+    rng = Seed(few.seed, few.draws).generator("parameters")
+    tried = [start, *(draw(start, _SPREAD, rng) for _ in range(trials - 1))]
+
+    def error(one: Any) -> float:
+        rows = follow(lambda number: slots(_CHOSEN_ON[number]), _maker(name, one), few)
+        return float(np.mean([row["mae"] for row in rows]))
+
+    return min(tried, key=error)
+
+
 def compare(
-    *, density: float = 0.1, slots: int = 64, newcomers: float = 0.1, seeds: int = 1, seed: int = 0
+    *,
+    density: float = 0.1,
+    slots: int = 64,
+    newcomers: float = 0.1,
+    seeds: int = 1,
+    seed: int = 0,
+    contender: Sequence[str] = (),
+    trials: int = 0,
 ) -> list[dict[str, Any]]:
     """Follow the 64 slots of WS-DREAM #2's response times, and say who was nearest and what it cost.
 
     In each slot a share of the measured cells is told, all others are asked. Mean absolute errors are means over the
-    slots but the first, then over seeds; `other_slots_mae_s` leaves out those that chose the memory of online factors.
-    With several seeds, `more` is by how much a method errs more than the nearest one, as a share of its error, with the
-    95 % interval of differences that are paired by seed.
+    slots but the first, then over seeds; `other_slots_mae_s` keeps those that had no say in the memory of online
+    factors. With several seeds, `more` is by how much a method errs more in these than the nearest one, as a share of
+    its error, with the 95 % interval of differences that are paired by seed.
 
     Args:
         density: Share of a slot's cells that is told.
@@ -232,23 +318,46 @@ def compare(
         newcomers: Share of users, and of services, who come at half time.
         seeds: Number of seeds.
         seed: The first of them; each draws cells, newcomers and starts.
+        contender: Who follows; all by default.
+        trials: With these many sets of parameters, online factors and AMF are tuned on the slots 20 to 31, with other
+            draws, and follow once more as tuned; 0 tunes nobody.
     """
+    names = list(dict.fromkeys(contender)) or list(CONTENDERS)
+    _check(
+        density=density, slots=slots, newcomers=newcomers, seeds=seeds, seed=seed, names=names, trials=trials
+    )
+    source = open_slots(resolver()(DATASET))
+    settings = [Setting(density, slots, newcomers, seed + one) for one in range(seeds)]
+    makers: dict[str, Maker] = {name: CONTENDERS[name] for name in names}
+    chosen = {}
+    for name in (name for name in names if trials and name in _TUNABLE):
+        found = tuned(source, name, trials, settings[0])
+        chosen[f"{name}, tuned"] = found
+        makers[f"{name}, tuned"] = _maker(name, found)
+    rows = summary({name: [means(follow(source, one, s)) for s in settings] for name, one in makers.items()})
+    return [row | ({"parameters": str(chosen.get(row["method"], ""))} if chosen else {}) for row in rows]
+
+
+def _check(
+    *, density: float, slots: int, newcomers: float, seeds: int, seed: int, names: Sequence[str], trials: int
+) -> None:
+    strange = next((name for name in names if name not in CONTENDERS), "")
+    hint = did_you_mean(strange, CONTENDERS) or f"they are {', '.join(CONTENDERS)}"
     problems = [
-        Problem(message=message, field=field)
+        Problem(message=message, field=field, hint=hint if field == "contender" else None)
         for field, wrong, message in (
             ("density", not 0 < density < 1, "must be between 0 and 1"),
             ("slots", not 2 <= slots <= 64, "must be from 2 to 64"),
             ("newcomers", not 0 <= newcomers < 1, "must be from 0 to below 1"),
             ("seeds", not 1 <= seeds <= 100, "must be from 1 to 100"),
             ("seed", seed < 0, "must not be negative"),
+            ("contender", bool(strange), f"nobody is called {strange!r}"),
+            ("trials", not 0 <= trials <= 10_000, "must be from 0 to 10,000"),
         )
         if wrong
     ]
     if problems:
         raise BadInput(problems)
-    source = open_slots(resolver()(DATASET))
-    settings = [Setting(density, slots, newcomers, seed + one) for one in range(seeds)]
-    return summary({name: [means(follow(source, name, s)) for s in settings] for name in CONTENDERS})
 
 
 def means(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -266,12 +375,12 @@ def means(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 
 def summary(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
-    """One row per method: means over seeds, and what it errs more than the nearest, paired by seed.
+    """One row per method: means over seeds, and what it errs more than the nearest in slots that chose nothing.
 
     Args:
         found: Of each method the `means` of each seed, the seeds in the same order.
     """
-    mae = {name: np.array([one["mae"] for one in runs]) for name, runs in found.items()}
+    mae = {name: np.array([one["other_slots"] for one in runs]) for name, runs in found.items()}
     nearest = min(mae, key=lambda name: float(mae[name].mean()))
     rows = []
     for name, runs in found.items():

@@ -1,0 +1,100 @@
+"""Figures of pages against the committed tables of what commands printed (studies/prediction/command_tables.py)."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "studies" / "prediction" / "results"
+
+
+def rows(name, *words):
+    """The rows of a table in whose commands all words stand."""
+    text = (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8")
+    found = [json.loads(line) for line in text.splitlines()]
+    return [row for row in found if all(word in f"{row['after']} / {row['command']}" for word in words)]
+
+
+def page(name, title):
+    """A section of a page of this domain."""
+    text = (ROOT / "docs" / "prediction" / f"{name}.md").read_text(encoding="utf-8")
+    return text.split(f"## {title}\n")[1].split("\n## ")[0] if title else text
+
+
+def short(value, digits):
+    """A number as pages have it: without the zero before the point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+@pytest.mark.parametrize(
+    ("limits", "column"), [("--at-most rt=0.5 --at-least tp=20", 1), ("--at-most rt=1 --at-least tp=5", 2)]
+)
+def test_the_page_says_how_often_promises_were_kept(limits, column):
+    """Rows of the page are ranges of what was said; the last has what was said for both limits, too."""
+    found = {
+        row["services"].replace("%", "").replace(" to ", " to ").strip(): row
+        for row in rows("serving", "/serve.toml", "--split 0", limits)
+    }
+    lines = [line for line in page("serving", "Selection").splitlines() if line.startswith("| ")][1:]
+    assert len(lines) == 6
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        key = cells[0].split(" %")[0] if "%" in cells[0] else cells[0].split(" (")[0]
+        row = found[key]
+        assert cells[column] == short(row["met"], 2), line
+        if "first" in key:
+            assert (
+                cells[0].split("(")[1].strip(".)").split("; ")[column - 1].strip(".")
+                == f"{100 * row['said']:.0f}"
+            )
+        elif column == 1:
+            assert short(row["said"], 2) in cells[0], line
+    shares = page("serving", "Selection").split("Of all cells ")[1].split(" meet")[0]
+    assert f"{100 * found['all']['met']:.2g} %" in shares
+
+
+def coverages(*words):
+    """Mean coverage of each parameter over splits, per cent."""
+    table = pl.DataFrame(rows("serving", "/ evaluate model", *words), infer_schema_length=None)
+    table = table.filter(pl.col("command") == "evaluate model")
+    means = table.group_by("parameter", maintain_order=True).agg(pl.col("coverage").mean())
+    return [100 * value for value in means["coverage"]]
+
+
+def test_the_page_says_how_many_values_of_newcomers_lie_inside():
+    text = " ".join(page("serving", "Answers").split())
+    users, services = (coverages(f"serve-new-{side}.toml") for side in ("users", "services"))
+    assert (
+        f"hold {users[0]:.0f} % of a new user's response times and {users[1]:.0f} % of the throughputs"
+        in text
+    )
+    assert f"{services[0]:.0f} % and {services[1]:.0f} % (`" in text
+
+
+def test_the_page_says_how_a_model_errs_and_what_its_intervals_hold():
+    text = " ".join(page("serving", None).split())
+    one, other = (row for row in rows("serving", "/serve.toml") if row["command"] == "evaluate model")
+    assert f"{short(one['mae'], 3)} s and {other['mae']:.2f} kbps" in text
+    assert f"hold {100 * one['coverage']:.1f} % and {100 * other['coverage']:.1f} %" in text
+
+
+def test_the_page_says_what_graphs_cost_and_lose():
+    lines = [line for line in page("edge", None).splitlines() if line.startswith("| ")][1:]
+    found = rows("serving", "/ export model")
+    assert len(lines) == len(found)
+    for line, row in zip(lines, found, strict=True):
+        method = row["after"].split("--method ")[1].split()[0]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        name = f"kept model, {method}" if row["graph"] == "model" else f"{row['graph']}, rank 32"
+        times = [row["one_cpu_us"], row["of_1000_cpu_us"]]
+        expected = [
+            name,
+            short(row["mbytes"], 2),
+            *("" if us is None else f"{us:.0f}" for us in times),
+            short(row["mae[rt]"], 3),
+            f"{row['mae[tp]']:.2f}",
+            short(row["coverage"], 3),
+        ]
+        assert cells == expected
