@@ -1,8 +1,8 @@
 """Control of the mean field of delayed information: a rule for two queues that depends on the law of all queues.
 
 The world is `delayed.Epochs`. What is learned is a function from the law nu of queue lengths at the start of an epoch,
-and from the epoch's length, to a rule for the epoch: s(z, y) = -s(y, z), and of two queues shown at lengths z and y the
-first is picked with probability 1 / (1 + exp(-s(z, y))). The rules RND, JSQ(2) and softmin are of that form.
+the arrival rate in it and its length to a rule for the epoch: s(z, y) = -s(y, z), and of two queues shown at lengths z
+and y the first is picked with probability 1 / (1 + exp(-s(z, y))). The rules RND, JSQ(2) and softmin are of that form.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from qoslab.engine.kernel import kernel
 
 __all__ = [
     "LENGTHS",
+    "LOADS",
+    "LONGEST",
     "PAIRS",
     "SHAPES",
     "SIZE",
@@ -40,9 +42,16 @@ LENGTHS = 6
 """Queue lengths that are told apart: 0 to 5; longer ones count as 5."""
 PAIRS = LENGTHS * (LENGTHS - 1) // 2
 WIDTH = 24
-SHAPES = {"w1": (LENGTHS + 1, WIDTH), "b1": (WIDTH,), "w2": (WIDTH, PAIRS), "b2": (PAIRS,)}
+LOADS = (0.6, 0.9)
+"""Least and greatest arrival rate per queue that it is trained on."""
+LONGEST = 10.0
+"""Longest epoch that it is trained on, in mean service times. A rule is the network's output times (LONGEST / epoch)^2:
+the older the reports, the less a difference in length counts, and all epochs ask for outputs of about one size."""
+SHAPES = {"w1": (LENGTHS + 2, WIDTH), "b1": (WIDTH,), "w2": (WIDTH, PAIRS), "b2": (PAIRS,)}
 """Names and shapes of the weights, in the order in which `flat` lays them out."""
-B1 = (LENGTHS + 1) * WIDTH
+EPOCH_ROW, LOAD_ROW = LENGTHS, LENGTHS + 1
+"""Rows of `w1` behind those of the law."""
+B1 = (LENGTHS + 2) * WIDTH
 W2 = B1 + WIDTH
 B2 = W2 + WIDTH * PAIRS
 SIZE = B2 + PAIRS
@@ -58,24 +67,33 @@ def flat(weights: Mapping[str, NDArray[Any]]) -> Reals:
 
 
 @kernel
-def rule_of(weights: Reals, law: Reals, log_epoch: float, rule: Reals) -> None:
+def rule_of(weights: Reals, law: Reals, log_epoch: float, load: float, rule: Reals) -> None:
     """The rule for an epoch.
 
     Args:
         weights: From `flat`.
         law: Shares of queues at lengths 0 to 5, shape (6,).
         log_epoch: Logarithm of the epoch's length in mean service times.
+        load: Arrivals per queue and mean service time; taken for the nearest of `LOADS`.
         rule: Overwritten with s(z, y) for z < y, in the order (0, 1), (0, 2), ..., (4, 5), shape (15,).
     """
+    load = min(max(load, LOADS[0]), LOADS[1])
     for k in range(PAIRS):
         rule[k] = weights[B2 + k]
     for o in range(WIDTH):
-        hidden = weights[B1 + o] + weights[LENGTHS * WIDTH + o] * log_epoch
+        hidden = (
+            weights[B1 + o]
+            + weights[EPOCH_ROW * WIDTH + o] * log_epoch
+            + weights[LOAD_ROW * WIDTH + o] * load
+        )
         for z in range(LENGTHS):
             hidden += weights[z * WIDTH + o] * law[z]
         if hidden > 0.0:
             for k in range(PAIRS):
                 rule[k] += weights[W2 + o * PAIRS + k] * hidden
+    sharpness = LONGEST * LONGEST * math.exp(-2.0 * log_epoch)
+    for k in range(PAIRS):
+        rule[k] *= sharpness
 
 
 @kernel(inline=True)
@@ -94,7 +112,7 @@ def controlled_drops(world: delayed.Epochs, weights: Reals, rates: Reals) -> flo
     """
     law, total, rule = np.eye(LENGTHS)[0], 0.0, np.zeros(PAIRS)
     for rate in rates:
-        rule_of(weights, law, math.log(world.dt), rule)
+        rule_of(weights, law, math.log(world.dt), float(rate), rule)
         law, lost = delayed.epoch(world, law, rate * 2.0 * (_chances(rule) @ law))
         total += lost
     return total
@@ -160,9 +178,9 @@ def train(*, steps: int = 250, epochs: int = 30, batch: int = 20, seed: int = 0)
 
 
 def _first(torch: Any, name: str) -> Any:
-    if name == "b2":  # softmin with beta 0.5
+    if name == "b2":  # softmin with beta 2 for epochs of one service time, 0.02 for those of ten
         z, y = np.triu_indices(LENGTHS, 1)
-        return torch.from_numpy(0.5 * (y - z).astype(np.float64))
+        return torch.from_numpy(0.02 * (y - z).astype(np.float64))
     shape = SHAPES[name]
     if len(shape) == 1:
         return torch.zeros(shape, dtype=torch.float64)
@@ -175,13 +193,13 @@ def _mean_drops(torch: Any, w: dict[str, Any], dts: Reals, rates: Reals) -> Any:
     z, y = np.triu_indices(size, 1)
     dt, lam = torch.from_numpy(dts), torch.from_numpy(rates)
     scale = torch.from_numpy(np.interp(dts, [1, 3, 5, 7, 10], [2.5, 17.7, 28.3, 33.3, 37.7]) / 500.0)
-    up, down = _steps(torch)
+    sharpness, (up, down) = (LONGEST / dt)[:, None] ** 2, _steps(torch)
     law = torch.zeros(runs, size, dtype=torch.float64)
     law[:, 0] = 1.0
     total = torch.zeros(runs, dtype=torch.float64)
     for k in range(lam.shape[1]):
-        hidden = torch.relu(torch.cat([law, dt.log()[:, None]], 1) @ w["w1"] + w["b1"])
-        rule = hidden @ w["w2"] + w["b2"]
+        hidden = torch.relu(torch.cat([law, dt.log()[:, None], lam[:, k, None]], 1) @ w["w1"] + w["b1"])
+        rule = (hidden @ w["w2"] + w["b2"]) * sharpness
         s = torch.zeros(runs, size, size, dtype=torch.float64)
         s[:, z, y], s[:, y, z] = rule, -rule
         arrivals = lam[:, k, None] * 2.0 * torch.einsum("rzy,ry->rz", torch.sigmoid(s), law)
