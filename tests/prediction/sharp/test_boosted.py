@@ -94,7 +94,7 @@ def test_the_hidden_cells_are_seen_by_nobody_before_the_shares_are_found(stand_i
 
 
 def test_without_hidden_cells_it_is_the_mean_of_both():
-    _, known = _world(20, 25)
+    _, known = _world(12, 20)  # fewer than 160 known cells: of the trees the factorisation alone
     found = SharpBoosted(held_out=0.0, **SMALL).predict(known, SEED, Context())
     network = SharpQos(steps=10, rank=4, hidden=8, width=4).predict(known, child(SEED, 1), Context()).values
     trees = BoostedFactors(trees=5, folds=2).predict(known, child(SEED, 2), Context())
