@@ -1,5 +1,6 @@
 """The command against a real HAProxy on loopback: behaviour, not response times."""
 
+import os
 import re
 import signal
 import socket
@@ -164,6 +165,38 @@ def test_a_socket_that_may_not_set_weights_ends_with_code_1(folder):
         assert "are back" not in output
         assert weights(site) == [1, 1]
         assert not list(folder.glob("steer-*.json"))
+
+
+def test_weights_are_steered_and_put_back_when_the_terminal_is_gone(folder):
+    mine, its = os.openpty()
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        words = ["--socket", str(site.socket), "--log-port", str(site.log_port), "--state", str(folder)]
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "qoslab.app.main",
+                "balancing",
+                "steer",
+                "haproxy",
+                "--backend",
+                "work",
+                *words,
+            ],
+            stdout=its,
+            stderr=its,
+        )
+        os.close(its)
+        try:
+            assert os.read(mine, 100)
+            os.close(mine)
+            assert eventually(lambda: favours_the_second(site))
+            process.terminate()
+            assert process.wait(90) == 0
+        finally:
+            process.kill()
+            process.wait()
+        assert weights(site) == [1, 1]
 
 
 @contextmanager

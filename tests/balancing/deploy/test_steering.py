@@ -5,6 +5,7 @@ import itertools
 import json
 import socket
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -524,7 +525,9 @@ def test_a_missing_backend_is_named(reply, tmp_path):
         ("period_s", {"period_s": float("nan")}),
         ("for_s", {"for_s": -1.0}),
         ("step", {"step": 1.0}),
-        ("socket", {}),
+        ("socket: there is no socket", {}),
+        ("socket: there is no socket '127.0.0.1:9999'", {"socket": Path("127.0.0.1:9999")}),
+        ("socket: '/dev/null' is no socket", {"socket": Path("/dev/null")}),
     ],
 )
 def test_bad_options_are_named(field, options, tmp_path):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket as sockets
+import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import Literal
+from typing import Literal, TextIO
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.deploy.controller import Limits
@@ -75,6 +77,7 @@ def steer(
     _check(log_port, metrics_port, period_s, for_s)
     limits = Limits(spread=spread, step=step)
     limits.check()
+    _check_socket(socket)
     with ExitStack() as stack:
         keepsake = Keepsake(socket, backend, state)
         if not dry_run:
@@ -109,6 +112,18 @@ def _check(log_port: int, metrics_port: int, period_s: float, for_s: float) -> N
     ]
     if problems:
         raise BadInput(problems)
+
+
+def _check_socket(path: Path) -> None:
+    try:
+        wrong = "" if stat.S_ISSOCK(path.stat().st_mode) else f"{str(path)!r} is no socket"
+    except FileNotFoundError:
+        wrong = f"there is no socket {str(path)!r}"
+    except OSError as error:
+        wrong = f"{str(path)!r} cannot be reached: {error.strerror}"
+    if wrong:
+        hint = "the path of the proxy's stats socket; an address and a port will not do"
+        raise BadInput(Problem(message=wrong, field="socket", hint=hint))
 
 
 def _loop(
@@ -178,9 +193,19 @@ def _stopped_by_signals() -> Iterator[Event]:
 
 
 def _say(note: str) -> None:
-    print(f"qoslab steer: {note}", file=sys.stderr, flush=True)
+    _write(f"qoslab steer: {note}", sys.stderr)
 
 
 def _show(steering: Steering) -> None:
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-    print(f"{clear}{view(steering)}", flush=True)
+    _write(f"{clear}{view(steering)}", sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Write for whoever watches; a terminal that was closed or a reader that went is no reason to stop steering."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # What is still in the stream's buffer would fail once more at the end of the process.
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
