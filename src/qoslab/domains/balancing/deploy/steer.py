@@ -20,6 +20,7 @@ from qoslab.domains.balancing.deploy.controller import Limits
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.ledger import MOST_BYTES
+from qoslab.domains.balancing.deploy.locks import ProxyLock
 from qoslab.domains.balancing.deploy.runtime import Runtime, check_name
 from qoslab.domains.balancing.deploy.steering import Steering
 
@@ -85,7 +86,12 @@ def steer(
             stack.callback(keepsake.unlock)
         listener = stack.enter_context(_listener(log_port))
         stop = stack.enter_context(_stopped_by_signals())
-        steering = Steering(Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say)
+        guard = ProxyLock(backend, _say)
+        stack.callback(guard.release)
+        claim = None if dry_run else guard.follow
+        steering = Steering(
+            Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say, claim=claim
+        )
         if metrics_port:
             metrics = serve(metrics_port, lambda: exposition(steering, backend))
             stack.callback(metrics.server_close)
