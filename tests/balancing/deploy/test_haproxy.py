@@ -1,5 +1,6 @@
 """The command against a real HAProxy on loopback: behaviour, not response times."""
 
+import os
 import re
 import signal
 import socket
@@ -7,13 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 
 import pytest
 
+from qoslab.core.errors import BadInput
 from qoslab.domains.balancing.deploy.loopback import Loopback, SleepingServer, find_haproxy, free_port
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, Runtime
+from qoslab.domains.balancing.deploy.steer import steer
 
 pytestmark = pytest.mark.skipif(find_haproxy() is None, reason="needs haproxy: apt-get install haproxy")
 
@@ -59,6 +62,12 @@ def metric(port, pattern):
     except OSError:
         return 0
     return int(re.search(rf"^qoslab_steer_{pattern} (\d+)$", text, re.MULTILINE)[1])
+
+
+def is_served(port):
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5):
+        return True
+    return False
 
 
 def writes(port):
@@ -164,6 +173,60 @@ def test_a_socket_that_may_not_set_weights_ends_with_code_1(folder):
         assert "are back" not in output
         assert weights(site) == [1, 1]
         assert not list(folder.glob("steer-*.json"))
+
+
+def test_a_second_controller_by_another_name_of_the_socket_is_refused(folder):
+    port, other = free_port(socket.SOCK_STREAM), folder / "t"
+
+    def steered(path, state, **options):
+        log_port = free_port(socket.SOCK_DGRAM)
+        return steer(
+            "haproxy", socket=path, backend="work", log_port=log_port, state=folder / state, **options
+        )
+
+    with Loopback(folder, [SleepingServer(0.02)]) as site:
+        os.link(site.socket, other)
+        words = (site.socket, "first")
+        first = Thread(target=steered, args=words, kwargs={"for_s": 5.0, "metrics_port": port})
+        first.start()
+        assert eventually(lambda: is_served(port))
+        with pytest.raises(BadInput, match="being steered already"):
+            steered(other, "second", for_s=0.5)
+        assert steered(other, "second", for_s=0.5, dry_run=True) == 0
+        first.join()
+        assert steered(other, "second", for_s=0.5) == 0
+
+
+def test_weights_are_steered_and_put_back_when_the_terminal_is_gone(folder):
+    mine, its = os.openpty()
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        words = ["--socket", str(site.socket), "--log-port", str(site.log_port), "--state", str(folder)]
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "qoslab.app.main",
+                "balancing",
+                "steer",
+                "haproxy",
+                "--backend",
+                "work",
+                *words,
+            ],
+            stdout=its,
+            stderr=its,
+        )
+        os.close(its)
+        try:
+            assert os.read(mine, 100)
+            os.close(mine)
+            assert eventually(lambda: favours_the_second(site))
+            process.terminate()
+            assert process.wait(90) == 0
+        finally:
+            process.kill()
+            process.wait()
+        assert weights(site) == [1, 1]
 
 
 @contextmanager

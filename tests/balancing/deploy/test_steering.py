@@ -5,6 +5,7 @@ import itertools
 import json
 import socket
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoslab.core.errors import BadInput
-from qoslab.domains.balancing.deploy import keepsake as keepsakes
+from qoslab.domains.balancing.deploy import locks
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.loopback import free_port
@@ -161,6 +162,7 @@ def test_a_weight_that_somebody_else_sets_is_left_alone_to_the_end(start, proxy)
     assert proxy.weights["a"] == 0
     assert steering.hands_off == {"a"}
     assert steering.restore()
+    assert steering.notes[-1] == "the original weights are back, but for those of a"
     assert proxy.weights == {"a": 0, "b": 3}
 
 
@@ -416,18 +418,75 @@ def test_two_cannot_steer_one_backend(tmp_path):
 def test_a_lock_whose_file_was_taken_away_meanwhile_keeps_nobody_out(tmp_path, monkeypatch):
     first, second = (Keepsake(tmp_path / "s", "work", tmp_path) for _ in range(2))
     first.lock()
-    lock_file = keepsakes.fcntl.flock
+    lock_file = locks.fcntl.flock
 
     def late(file, how):
         first.unlock()
         lock_file(file, how)
 
-    monkeypatch.setattr(keepsakes.fcntl, "flock", late)
+    monkeypatch.setattr(locks.fcntl, "flock", late)
     second.lock()
     monkeypatch.undo()
     with pytest.raises(BadInput, match="already"):
         first.lock()
     second.unlock()
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
+
+
+def test_one_process_of_a_proxy_has_one_controller_whatever_its_socket_is_called(temporary):
+    first, second, told = locks.ProxyLock("work", print), locks.ProxyLock("work", print), []
+    first.follow("7 of 1")
+    first.follow("7 of 1")
+    with pytest.raises(BadInput, match="'work' is being steered already"):
+        second.follow("7 of 1")
+    locks.ProxyLock("other", told.append).follow("7 of 1")
+    first.follow("8 of 2")
+    second.follow("7 of 1")
+    with pytest.raises(BadInput, match="already"):
+        second.follow("8 of 2")
+    first.release()
+    second.release()
+    assert len(list(temporary.iterdir())) == 1  # the other backend's
+    assert not told
+
+
+def test_without_a_folder_for_locks_a_person_is_told(temporary):
+    temporary.rmdir()
+    told = []
+    guard = locks.ProxyLock("work", told.append)
+    guard.follow("7 of 1")
+    guard.follow("7 of 1")
+    assert len(told) == 1
+    assert "cannot be told" in told[0]
+
+
+def test_a_process_is_claimed_before_anything_is_set_in_it(start, proxy):
+    claimed = []
+
+    def claim(process):
+        claimed.append((process, dict(proxy.weights)))
+        if process == "111":
+            raise BadInput("taken")
+
+    pass_time(start(), proxy, 0, 40)  # and then it is killed
+    left = dict(proxy.weights)
+    steering = start(claim=claim)
+    assert claimed == [("1", left)]
+    pass_time(steering, proxy, 0, 20)
+    proxy.reload()
+    pass_time(steering, proxy, 20, 21)
+    assert claimed[1:] == [("11", {"a": 1, "b": 3})]
+    proxy.reload()
+    with pytest.raises(BadInput, match="taken"):
+        pass_time(steering, proxy, 21, 22)
+    assert not steering.restore()
+    assert proxy.weights == {"a": 1, "b": 3}
 
 
 @pytest.mark.parametrize(
@@ -524,7 +583,9 @@ def test_a_missing_backend_is_named(reply, tmp_path):
         ("period_s", {"period_s": float("nan")}),
         ("for_s", {"for_s": -1.0}),
         ("step", {"step": 1.0}),
-        ("socket", {}),
+        ("socket: there is no socket", {}),
+        ("socket: there is no socket '127.0.0.1:9999'", {"socket": Path("127.0.0.1:9999")}),
+        ("socket: '/dev/null' is no socket", {"socket": Path("/dev/null")}),
     ],
 )
 def test_bad_options_are_named(field, options, tmp_path):

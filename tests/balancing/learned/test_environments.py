@@ -321,3 +321,38 @@ def test_every_agent_must_act_and_nobody_else():
         env.step({"balancer_0": ones})
     with pytest.raises(BadInput, match="balancer_7"):
         env.step({"balancer_0": ones, "balancer_1": ones, "balancer_7": ones})
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (1.0, r"has the shape \(\) instead of \(4,\)"),
+        (None, r"has the shape \(\)"),
+        ("a", "holds something else than numbers"),
+        ([1.0, [1.0]], "holds something else than numbers"),
+        (np.ones(3), r"has the shape \(3,\) instead of \(4,\)"),
+        (np.ones((1, 4)), r"has the shape \(1, 4\) instead of \(4,\)"),
+        ([0.0, 1.0, 1.5, 1.0], "holds 1.5, which is not from 0 to 1"),
+        ([0.0, 1.0, -0.5, 1.0], "holds -0.5, which is not from 0 to 1"),
+        ([0.0, 1.0, np.nan, 1.0], "holds nan, which is not from 0 to 1"),
+    ],
+)
+def test_actions_outside_of_their_space_are_refused_by_name(action, words):
+    from qoslab.domains.balancing.learned.environments import BalancerEnv, BalancersEnv, BalancerVectorEnv
+
+    one, many, worlds = BalancerEnv(site()), BalancersEnv(site(2)), BalancerVectorEnv(site(), 2)
+    for env in (one, many, worlds):
+        env.reset(seed=0)
+    right = np.array([0.0, 1.0, 0.5, 1.0], np.float32)
+    with pytest.raises(BadInput, match=f"action: {words}"):
+        one.step(action)
+    with pytest.raises(BadInput, match=f"actions.balancer_1: {words}"):
+        many.step({"balancer_0": right, "balancer_1": action})
+    with pytest.raises(BadInput, match=r"actions: (has|holds)"):
+        worlds.step([right, action])
+    for env, good in (
+        (one, right),
+        (many, {"balancer_0": right, "balancer_1": right}),
+        (worlds, np.stack([right] * 2)),
+    ):
+        env.step(good)

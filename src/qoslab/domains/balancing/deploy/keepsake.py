@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.balancing.deploy.locks import Lock
 
 __all__ = ["Keepsake", "Kept"]
 
@@ -50,7 +50,7 @@ class Keepsake:
         self._socket, self._backend = str(socket.resolve()), backend
         key = hashlib.sha256(f"{self._socket}\n{backend}".encode()).hexdigest()[:16]
         self.path = (folder or user_state_path("qoslab")) / f"steer-{key}.json"
-        self._lock: int | None = None
+        self._lock = Lock(self.path.with_suffix(".lock"), backend)
 
     def lock(self) -> None:
         """Make sure that nobody else steers this backend; the lock ends with the process.
@@ -59,27 +59,11 @@ class Keepsake:
             BadInput: Somebody does.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        path = self.path.with_suffix(".lock")
-        while self._lock is None:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                message = f"backend {self._backend!r} is being steered already"
-                raise BadInput(Problem(message=message, field="backend")) from None
-            # Whoever held it may have taken the file away since it was opened: a lock on no file keeps nobody out.
-            if _is_open_as(path, lock):
-                self._lock = lock
-            else:
-                os.close(lock)
+        self._lock.take()
 
     def unlock(self) -> None:
         """Let others steer; the lock's file goes, too."""
-        if self._lock is not None:
-            self.path.with_suffix(".lock").unlink(missing_ok=True)
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def read(self) -> Kept | None:
         """What an earlier run left to be put back; None where there is nothing.
@@ -113,10 +97,3 @@ class Keepsake:
     def forget(self) -> None:
         """The weights have been put back."""
         self.path.unlink(missing_ok=True)
-
-
-def _is_open_as(path: Path, file: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False

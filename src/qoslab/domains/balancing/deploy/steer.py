@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket as sockets
+import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import Literal
+from typing import Literal, TextIO
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.deploy.controller import Limits
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.ledger import MOST_BYTES
+from qoslab.domains.balancing.deploy.locks import ProxyLock
 from qoslab.domains.balancing.deploy.runtime import Runtime, check_name
 from qoslab.domains.balancing.deploy.steering import Steering
 
@@ -75,6 +78,7 @@ def steer(
     _check(log_port, metrics_port, period_s, for_s)
     limits = Limits(spread=spread, step=step)
     limits.check()
+    _check_socket(socket)
     with ExitStack() as stack:
         keepsake = Keepsake(socket, backend, state)
         if not dry_run:
@@ -82,7 +86,12 @@ def steer(
             stack.callback(keepsake.unlock)
         listener = stack.enter_context(_listener(log_port))
         stop = stack.enter_context(_stopped_by_signals())
-        steering = Steering(Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say)
+        guard = ProxyLock(backend, _say)
+        stack.callback(guard.release)
+        claim = None if dry_run else guard.follow
+        steering = Steering(
+            Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say, claim=claim
+        )
         if metrics_port:
             metrics = serve(metrics_port, lambda: exposition(steering, backend))
             stack.callback(metrics.server_close)
@@ -109,6 +118,18 @@ def _check(log_port: int, metrics_port: int, period_s: float, for_s: float) -> N
     ]
     if problems:
         raise BadInput(problems)
+
+
+def _check_socket(path: Path) -> None:
+    try:
+        wrong = "" if stat.S_ISSOCK(path.stat().st_mode) else f"{str(path)!r} is no socket"
+    except FileNotFoundError:
+        wrong = f"there is no socket {str(path)!r}"
+    except OSError as error:
+        wrong = f"{str(path)!r} cannot be reached: {error.strerror}"
+    if wrong:
+        hint = "the path of the proxy's stats socket; an address and a port will not do"
+        raise BadInput(Problem(message=wrong, field="socket", hint=hint))
 
 
 def _loop(
@@ -178,9 +199,19 @@ def _stopped_by_signals() -> Iterator[Event]:
 
 
 def _say(note: str) -> None:
-    print(f"qoslab steer: {note}", file=sys.stderr, flush=True)
+    _write(f"qoslab steer: {note}", sys.stderr)
 
 
 def _show(steering: Steering) -> None:
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-    print(f"{clear}{view(steering)}", flush=True)
+    _write(f"{clear}{view(steering)}", sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Write for whoever watches; a terminal that was closed or a reader that went is no reason to stop steering."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # What is still in the stream's buffer would fail once more at the end of the process.
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())

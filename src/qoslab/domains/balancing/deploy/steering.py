@@ -32,6 +32,8 @@ class Steering:
         policy: The controller's policy.
         limits: What the controller may do at most.
         dry_run: Set nothing.
+        tell: Called with each note.
+        claim: Called with the proxy's process before anything is set in it; raises where somebody else steers it.
 
     Attributes:
         servers: What the proxy said last.
@@ -55,9 +57,11 @@ class Steering:
         *,
         dry_run: bool = False,
         tell: Callable[[str], None] | None = None,
+        claim: Callable[[str], None] | None = None,
     ) -> None:
         self._runtime, self._backend, self._keepsake = runtime, backend, keepsake
         self._policy, self._limits, self.dry_run, self._tell = policy, limits or Limits(), dry_run, tell
+        self._claim = claim or (lambda _: None)
         self.original: dict[str, int] = {}
         self.notes: deque[str] = deque(maxlen=5)
         self.writes = self.lost = 0
@@ -70,6 +74,7 @@ class Steering:
         left = self._keepsake.read()
         try:
             self._process, servers = self._runtime.servers(self._backend)
+            self._claim(self._process)
             self._configured = self._runtime.configured(self._backend)
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
@@ -98,6 +103,7 @@ class Steering:
         """The servers as they are; where another process answers, its configured weights are the original ones."""
         process, servers = self._runtime.servers(self._backend)
         if process != self._process:
+            self._claim(process)
             configured = self._runtime.configured(self._backend)
             self.original = {s.name: self._original_of(s, configured) for s in servers}
             self._process, self._configured = process, configured
@@ -151,7 +157,7 @@ class Steering:
                 they count is not missing in the log only because the proxy took long to say them.
 
         Raises:
-            BadInput: The backend has gone from the proxy's configuration.
+            BadInput: The backend has gone from the proxy's configuration, or somebody else steers it.
         """
         before = self._process
         try:
@@ -281,7 +287,8 @@ class Steering:
         self._keepsake.forget()
         self._kept = False
         if changed:
-            self.note("the original weights are back")
+            others = ", ".join(sorted(self.hands_off))
+            self.note("the original weights are back" + (f", but for those of {others}" if others else ""))
         return True
 
     def _put_back(self, weights: Mapping[str, int], servers: list[Server]) -> bool:

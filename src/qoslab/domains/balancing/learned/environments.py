@@ -75,7 +75,7 @@ class BalancerEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: ign
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Set the weights and go on for a period."""
-        seen = self.session.step(np.maximum(np.asarray(action, np.float64), LEAST)[None, :])
+        seen = self.session.step(_speeds(action, self.action_space.shape, "action")[None, :])
         return _observation(seen, 0), float(seen.rewards[0]), False, seen.over, {}
 
 
@@ -146,9 +146,10 @@ class BalancersEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):  # type:
                     Problem(message="an episode begins with reset, and none has begun", field="step")
                 )
             return {}, {}, {}, {}, {}
-        told = np.stack([np.asarray(actions[agent], np.float64) for agent in self._all_of(actions)])
-        seen = self.session.step(np.maximum(told, LEAST))
-        agents = self.agents
+        agents = self._all_of(actions)
+        shape = (self.session.shape[1],)
+        told = np.stack([_speeds(actions[agent], shape, f"actions.{agent}") for agent in agents])
+        seen = self.session.step(told)
         observations = self._each(seen)
         rewards = {agent: float(seen.rewards[k]) for k, agent in enumerate(agents)}
         if seen.over:
@@ -231,15 +232,31 @@ class BalancerVectorEnv(VectorEnv[Observation, NDArray[np.float32], NDArray[Any]
         self, actions: NDArray[np.float32]
     ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Set all weights and go on for a period; worlds that were over begin anew instead."""
-        told = np.maximum(np.asarray(actions, np.float64), LEAST)
-        if told.shape != self.action_space.shape:
-            message = f"have the shape {told.shape} instead of {self.action_space.shape}"
-            raise BadInput(Problem(message=message, field="actions"))
+        told = _speeds(actions, self.action_space.shape, "actions")
         anew = {int(k): _drawn(self._rngs[k]) for k in np.flatnonzero(self._over)}
         seen = self.sessions.step(told.reshape(self.sessions.shape), anew)
         self._over = seen.over.copy()
         over = np.repeat(seen.over, self.sessions.shape[1])
         return _observations(seen), seen.rewards.reshape(-1), np.zeros(self.num_envs, bool), over, {}
+
+
+def _speeds(action: object, shape: tuple[int, ...], field: str) -> NDArray[np.float64]:
+    """An action as relative speeds that servers are thought to have.
+
+    Raises:
+        BadInput: It holds no numbers, has another shape, or a number is not from 0 to 1.
+    """
+    try:
+        told = np.asarray(action, np.float64)
+    except (TypeError, ValueError):
+        problem = Problem(message="holds something else than numbers", field=field)
+        raise BadInput(problem) from None
+    if told.shape != shape:
+        raise BadInput(Problem(message=f"has the shape {told.shape} instead of {shape}", field=field))
+    if not ((told >= 0.0) & (told <= 1.0)).all():
+        wrong = told[~((told >= 0.0) & (told <= 1.0))][0]
+        raise BadInput(Problem(message=f"holds {wrong:g}, which is not from 0 to 1", field=field))
+    return np.maximum(told, LEAST)
 
 
 def _seeds(seed: int | Sequence[int | None] | None, worlds: int) -> list[int | None]:
