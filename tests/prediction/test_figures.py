@@ -5,7 +5,15 @@ import polars as pl
 import pytest
 from scipy.stats import t
 
-from qoslab.domains.prediction.figures import coverage, error_by_density, routing, task_losses, task_weights
+from qoslab.domains.prediction.figures import (
+    coverage,
+    error_by_density,
+    paired_by_user,
+    routing,
+    task_losses,
+    task_weights,
+)
+from qoslab.draw.palette import COLOURS
 from qoslab.draw.style import attached
 
 
@@ -53,6 +61,49 @@ def test_coverage_by_method_and_parameter():
     assert "0.91" in data
     assert "plain" not in data
     assert coverage(table(), {}) is None
+
+
+def of_two_sizes():
+    """A study over densities and numbers of parameters, of which the second errs three more."""
+    small = table().insert_column(0, pl.lit(2).alias("data.parameters"))
+    large = small.with_columns(pl.lit(16).alias("data.parameters"), pl.col("nmae") + 3)
+    return pl.concat([small.cast(large.schema), large]).with_columns(
+        (0.9 + pl.col("replication") / 100 - (pl.col("nmae") > 3) / 2).alias("coverage[rt]")
+    )
+
+
+def test_nothing_is_averaged_over_what_else_varies():
+    """Of two numbers of parameters the first is drawn, and named; so is the first density where none is on an axis."""
+    figure = error_by_density(of_two_sizes(), {})
+    assert attached(figure).rows() == attached(error_by_density(table(), {})).rows()
+    assert figure.axes[0].get_xlabel().endswith("(data.parameters = 2)")
+    found = coverage(of_two_sizes(), {})
+    assert (
+        found.axes[0]
+        .get_xlabel()
+        .startswith("share of values inside their intervals at data.parameters = 2, density = 0.05")
+    )
+    numbers = [value for row in attached(found).rows() for value in row if isinstance(value, float)]
+    assert sum(number == pytest.approx(0.91) for number in numbers) == 2
+    assert min(numbers) > 0.8
+
+
+def colours(figure):
+    """The colour of each line that is drawn."""
+    return [str(line.get_color()) for line in figure.axes[0].get_lines()]
+
+
+def test_a_method_has_one_colour_in_all_figures():
+    """The study's order counts: b comes first, errs more, has no intervals, and keeps the first colour to itself."""
+    rows = pl.concat([table().filter(pl.col("method") == m) for m in ("b", "a")])
+    assert colours(error_by_density(rows, {})) == [COLOURS[1], COLOURS[0]]  # a errs less and is drawn first
+    told = rows.with_columns(pl.when(pl.col("method") == "a").then(0.9).alias("coverage[rt]"))
+    assert set(colours(coverage(told, {}))) == {COLOURS[1]}
+    one = pl.DataFrame({"scenario": "", "method": ["b", "a"], "replication": 0, "parameter": "q0"})
+    errors = pl.concat([one.with_columns(user=pl.lit(u), mae=pl.Series([2.0 + u, 1.0])) for u in range(3)])
+    assert set(colours(paired_by_user(rows, {"user_errors": errors}))) == {COLOURS[0]}
+    turned = errors.with_columns(mae=1 / pl.col("mae"))
+    assert set(colours(paired_by_user(rows, {"user_errors": turned}))) == {COLOURS[1]}
 
 
 def course(**columns):

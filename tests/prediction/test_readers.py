@@ -157,6 +157,40 @@ def test_a_table_has_one_source(fields):
         source({"kind": "table", "parameters": ["rt"]} | fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"parameters": ["rt", "rt"]}, "rt"),
+        ({"parameters": ["rt", "user"]}, "user"),
+        ({"service": "user"}, "user"),
+        ({"columns": {"rt": "x", "tp": "x"}}, "x"),
+    ],
+)
+def test_a_column_has_one_use(fields, name):
+    with pytest.raises(ValueError, match=f"the column '{name}' is named twice"):
+        source({"kind": "table", "file": __file__, "parameters": ["rt"]} | fields)
+    with pytest.raises(ValueError, match="the array 'rt' is named twice"):
+        source({"kind": "dataset", "name": "x/a.npz", "parameters": ["rt", "rt"]})
+
+
+def test_a_parameter_of_zeros_is_named(tmp_path):
+    """Nothing can be learned of it, and no error is a share of its mean; a split may ask zeros alone, too."""
+    with pytest.raises(BadInput, match="'tp' is 0 wherever it was measured"):
+        table(tmp_path, "user,service,rt,tp\n1,1,2,0\n2,1,3,0\n")
+    rows = "".join(f"{u},{s},{1 + u},{int(u == 0)}\n" for u in range(9) for s in range(9))
+    (tmp_path / "t.csv").write_text("user,service,rt,tp\n" + rows)
+    raw = {"kind": "table", "file": str(tmp_path / "t.csv"), "parameters": ["rt", "tp"]}
+    cold = PredictionScenario.model_validate({"data": raw, "density": 0.5, "cold": {"users": 0.1}})
+    alone = [Seed(replication=r) for r in range(40)]
+    messages = []
+    for seed in alone:
+        try:
+            make_task(cold, seed, Context())
+        except BadInput as error:
+            messages.append(str(error))
+    assert any("all cells of 'tp' that the split asks are 0" in one for one in messages)
+
+
 @needs_data
 @pytest.mark.data
 def test_the_three_parameter_set_is_that_of_its_description():
@@ -339,6 +373,25 @@ def test_faults_of_published_matrices_are_named(tmp_path, text, message):
         matrices(tmp_path, text)
 
 
+def test_empty_lines_of_matrices_and_slots_count_for_nothing(tmp_path):
+    """At the end, as editors leave them, or between; and a fault below one has the number of its own line."""
+    np.testing.assert_array_equal(
+        matrices(tmp_path, "1.5\t-1\t2\n\n-1\t0.3\t4\n \n\n").values, [[[1.5, NAN, 2], [NAN, 0.3, 4]]]
+    )
+    with pytest.raises(BadInput, match=r"rt\.txt:3: the row has 2 values"):
+        matrices(tmp_path, "1 2 3\n\n4 5\n")
+    expected = slots(tmp_path).values
+    for text in (
+        SLOTS + "\n \n",
+        "\n" + SLOTS,
+        SLOTS.replace("\n", "\n\n"),
+        SLOTS.replace("\n", "\r\n") + "\r\n",
+    ):
+        np.testing.assert_array_equal(slots(tmp_path, text).values, expected)
+    with pytest.raises(BadInput, match=r"rt\.txt:6: user -3 is out of range"):
+        slots(tmp_path, "\n" + SLOTS + "\n-3 1 2 1\n")
+
+
 def test_lists_of_one_side_are_refused():
     with pytest.raises(ValueError, match="places need the lists of both"):
         source({"kind": "matrices", "files": {"rt": "d/rt.txt"}, "users": "d/u.txt"})
@@ -380,6 +433,8 @@ def test_lines_of_slots(tmp_path):
         ("2 1 63 0.5", r"rt\.txt:4: user 2, service 1 and slot 63 stand there twice"),
         ("1000000 1000000 2 1", r"rt\.txt:4: an id is out of range"),
         ("1 1 999999999999 1", r"rt\.txt:4: an id is out of range"),
+        (f"{10**30} 1 1 1", r"rt\.txt:4: an id of '10+ 1 1 1' is out of range"),
+        (f"1 1 {2**63} 1", r"rt\.txt:4: an id of .* is out of range"),
     ],
 )
 def test_faults_of_slots_are_named(tmp_path, line, message):

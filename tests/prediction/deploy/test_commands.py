@@ -12,7 +12,9 @@ from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
+from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import load_model
+from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
 from qoslab.domains.prediction.scenario import PredictionScenario
@@ -245,6 +247,22 @@ def test_ids_keep_their_leading_zeros(own):
     assert select(folder / "model", "007", at_most=["rt=2"], k=1)
     with pytest.raises(BadInput, match="user '7' is unknown"):
         select(folder / "model", "7", at_most=["rt=2"], k=1)
+
+
+def test_what_is_trained_on_can_be_asked_for(own):
+    """Ids as long as the addresses of services; longer ones are named before the training, not first at a question."""
+    folder, lines, keep = own
+    longest = "s" * 1000
+    keep([line.replace(",s3,", f",{longest},") for line in lines])
+    train(folder / "mine.toml", to=folder / "long", method="item_median", folds=4, rounds=4, level=0.8)
+    desk = Desk(load_model(folder / "long"), folder / "none")
+    asked = Question.model_validate({"user": "007", "service": longest})
+    assert desk.predict(asked)["basis"] == "model"
+    keep([line.replace(",s3,", f",{longest}s,") for line in lines])
+    with pytest.raises(BadInput, match=r"service 's{40}'... has 1001 characters; at most 1000 are kept"):
+        train(folder / "mine.toml", to=folder / "other", method="item_median", folds=4, rounds=4, level=0.8)
+    with pytest.raises(ValueError, match="at most 1000 characters"):
+        Question.model_validate({"user": "007", "service": longest + "s"})
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
         test = measured & _asked_of_new(users, services, scenario.cold)
     if scenario.outliers:
         test &= ordinary(truth, scenario.outliers)
-    _check(world.parameters, train, test)
+    _check(world, train, test)
     return Task(replace(world, values=np.where(train, truth, np.nan)), truth, test)
 
 
@@ -145,11 +145,16 @@ def _asked_of_new(users: BoolArray, services: BoolArray, cold: Cold) -> BoolArra
     return users[:, None] | services
 
 
-def _check(parameters: tuple[str, ...], train: BoolArray, test: BoolArray) -> None:
-    for name, learned, asked in zip(parameters, train, test, strict=True):
+def _check(world: Known, train: BoolArray, test: BoolArray) -> None:
+    for name, table, learned, asked in zip(world.parameters, world.values, train, test, strict=True):
         if not learned.any():
             message = f"the split leaves no cell of {name!r} to learn from"
             raise BadInput(Problem(message=message, field="scenario"))
         if not asked.any():
             message = f"the split leaves no cell of {name!r} to ask"
+            raise BadInput(Problem(message=message, field="scenario"))
+        if not table[asked].any():
+            message = (
+                f"all cells of {name!r} that the split asks are 0: errors have no mean to be measured by"
+            )
             raise BadInput(Problem(message=message, field="scenario"))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
+    from qoslab.draw.palette import Look
+
 __all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_losses", "task_weights"]
 
 _LINES = 8
@@ -27,14 +29,19 @@ Columns = Mapping[str, "pl.DataFrame"]
 
 
 def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Mean NMAE over density with its 95 % interval over replications, the best methods of the study."""
+    """Mean NMAE over density with its 95 % interval over replications, the best methods of the study.
+
+    Of everything else that varies the first value, which the axis names.
+    """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
+    from qoslab.draw.slices import hold_others
 
     if "density" not in rows.columns or rows["density"].n_unique() < 2:
         return None
-    done = rows.filter(pl.col("nmae").is_not_null())
+    held, where = hold_others(rows, "density")
+    done = held.filter(pl.col("nmae").is_not_null())
     grid = done["density"].unique().sort().to_numpy()
     means = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae")["method"].to_list()
     bands = {}
@@ -42,31 +49,42 @@ def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # n
         part = done.filter(pl.col("method") == method)
         ends = [_interval(part.filter(pl.col("density") == x)["nmae"].to_numpy()) for x in grid]
         bands[method] = Band(*np.array(ends).T)
-    return lines(grid, bands, xlabel="share of the table that is known", ylabel="NMAE")
+    if len(grid) < 2:
+        return None
+    label = "share of the table that is known" + (f" ({where})" if where else "")
+    return lines(grid, bands, xlabel=label, ylabel="NMAE", styles=_looks(rows))
 
 
 def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Share of values inside their intervals, by method and parameter, with 95 % intervals over replications."""
+    """Share of values inside their intervals, by method and parameter, with 95 % intervals over replications.
+
+    Of everything that varies the first value, which the axis names.
+    """
     from qoslab.draw.bars import forest
+    from qoslab.draw.slices import hold_others
 
     columns = [name for name in rows.columns if name.startswith("coverage[")]
     if not columns:
         return None
+    held, where = hold_others(rows, "")
+    looks, styles = _looks(rows), {}
     found = {}
-    for method in rows["method"].unique(maintain_order=True):
-        part = rows.filter(rows["method"] == method)
+    for method in held["method"].unique(maintain_order=True):
+        part = held.filter(held["method"] == method)
         for name in columns:
             values = part[name].drop_nulls().to_numpy()
             if len(values):
-                found[f"{method} {name.removeprefix('coverage')[1:-1]}"] = _interval(values)
+                label = f"{method} {name.removeprefix('coverage')[1:-1]}"
+                found[label], styles[label] = _interval(values), looks[method]
     if not found:
         return None
     value, low, high = np.array(list(found.values())).T
-    label = f"share of values inside their intervals (line: {_USUAL_LEVEL:.0%})"
-    return forest(list(found), value, low, high, reference=_USUAL_LEVEL, xlabel=label)
+    at = f" at {where}" if where else ""
+    label = f"share of values inside their intervals{at} (line: {_USUAL_LEVEL:.0%})"
+    return forest(list(found), value, low, high, reference=_USUAL_LEVEL, xlabel=label, styles=styles)
 
 
-def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
+def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:
     """How much more each method errs than the best one, paired by user, with 95 % intervals over users.
 
     Of several scenarios the first; `qoslab prediction paired` has all of them.
@@ -84,7 +102,8 @@ def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noq
     decided = [bool(a > 0 or b < 0) for a, b in zip(low, high, strict=True)]
     where = f" at {table['scenario'][0]}" if several else ""
     label = f"error above {table['best'][0]}{where}, in % of it"
-    return forest(table["method"].to_list(), value, low, high, solid=decided, xlabel=label)
+    styles = _looks(rows, errors)
+    return forest(table["method"].to_list(), value, low, high, solid=decided, xlabel=label, styles=styles)
 
 
 def routing(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
@@ -124,6 +143,14 @@ def _course(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure
     shown = shown.sort("step")
     bands = {name: Band(shown[name].to_numpy()) for name in names if shown[name].null_count() == 0}
     return lines(shown["step"].to_numpy(), bands, xlabel="step", ylabel=ylabel)
+
+
+def _looks(*tables: pl.DataFrame) -> dict[str, Look]:
+    """The look of each method of a study, by its place there: the same in every figure of a report."""
+    from qoslab.draw.palette import looks
+
+    columns = [table["method"].unique(maintain_order=True) for table in tables if "method" in table.columns]
+    return looks(str(method) for column in columns for method in column)
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:

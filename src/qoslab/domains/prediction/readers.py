@@ -26,9 +26,19 @@ def read(data: Source, seed: Seed, context: Context) -> Known:
     """All measurements of a scenario's data.
 
     Raises:
-        BadInput: A file does not hold what it should; the message names the place.
+        BadInput: A file does not hold what it should, and the message names the place; or a parameter is 0 wherever it
+            was measured.
         MissingData: The dataset is not on this machine.
     """
+    world = _read(data, seed, context)
+    for name, table in zip(world.parameters, world.values, strict=True):
+        if not np.nanmax(table) > 0:
+            message = f"{name!r} is 0 wherever it was measured: there is nothing to predict"
+            raise BadInput(Problem(message=message, field="scenario.data.parameters"))
+    return world
+
+
+def _read(data: Source, seed: Seed, context: Context) -> Known:
     if isinstance(data, Planted):
         return plant(data, seed.generator("planted"))
     if isinstance(data, Table):
@@ -131,9 +141,11 @@ def read_matrices(data: Matrices, context: Context) -> Known:
 
 
 def _matrix(path: Path) -> FloatArray:
-    """One row of values per user, -1 where nobody measured."""
+    """One row of values per user, -1 where nobody measured; empty lines are passed over."""
     rows: list[FloatArray] = []
     for number, line in enumerate(decoded(unpacked(path), path).splitlines(), 1):
+        if not line.strip():
+            continue
         try:
             row = np.array(line.split(), np.float64)
         except ValueError as error:

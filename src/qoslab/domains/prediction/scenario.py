@@ -70,6 +70,11 @@ class Dataset(Part):
         None, ge=1, description="keep the first so many services; 4700 where WS-DREAM #1's context is certain"
     )
 
+    @model_validator(mode="after")
+    def _an_array_has_one_use(self) -> Dataset:
+        _each_once(self.parameters, "array")
+        return self
+
 
 class Matrices(Part):
     """WS-DREAM #1 as published: one text matrix per parameter, -1 where nobody measured, and the lists of places."""
@@ -136,9 +141,22 @@ class Table(Part):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _a_column_has_one_use(self) -> Table:
+        _each_once((self.user, self.service, *self.parameters), "column")
+        _each_once(tuple(self.columns.values()), "column")
+        return self
+
 
 Source = Annotated[Planted | Dataset | Matrices | Slots | Table, Field(discriminator="kind")]
 """Where measurements come from."""
+
+
+def _each_once(names: Sequence[str], what: str) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            message = f"the {what} {name!r} is named twice"
+            raise ValueError(message)
 
 
 class Cold(Part):

@@ -19,6 +19,18 @@ _MOST_CELLS = 200_000_000
 _MOST_SLOTS = 1_000_000
 
 
+_LARGEST = 2**62
+"""Ids beyond it do not fit their arrays."""
+
+
+class _Wrong(Exception):
+    """What is wrong, and in which of the lines, counted from 0 without the empty ones."""
+
+    def __init__(self, place: int, message: str) -> None:
+        super().__init__(message)
+        self.place, self.message = place, message
+
+
 class Lines(NamedTuple):
     """The lines of a file, column by column, each of shape (n,).
 
@@ -38,15 +50,23 @@ class Lines(NamedTuple):
 def read_slots(path: Path) -> Lines:
     """User, service, slot and value of each line of `rtdata.txt` or `tpdata.txt`, plain or packed as .gz.
 
+    Empty lines are passed over.
+
     Raises:
         BadInput: A line is not of that form, an id is negative or far too large, a value is negative or not finite, or
             a cell of a slot stands there twice; the line is named.
     """
-    raw = unpacked(path)
-    lines = _at_once(raw) or _one_by_one(decoded(raw, path), path)
+    raw = unpacked(path).rstrip()
+    lines, numbers = _at_once(raw), None
+    if lines is None:
+        lines, numbers = _one_by_one(decoded(raw, path), path)
     if not len(lines.values):
         raise BadInput(Problem(message="there are no lines", path=path))
-    _check(lines, path)
+    try:
+        _check(lines)
+    except _Wrong as wrong:
+        number = wrong.place + 1 if numbers is None else numbers[wrong.place]
+        raise BadInput(Problem(message=wrong.message, path=path, line=number)) from None
     return lines
 
 
@@ -95,41 +115,44 @@ def _at_once(raw: bytes) -> Lines | None:
     return Lines(*(frame[name].to_numpy() for name in schema))
 
 
-def _one_by_one(text: str, path: Path) -> Lines:
-    found = []
+def _one_by_one(text: str, path: Path) -> tuple[Lines, list[int]]:
+    """The same of lines with other blanks or none of their parts, and the number of each line."""
+    found, numbers = [], []
     for number, line in enumerate(text.splitlines(), 1):
+        parts = line.split()
+        if not parts:
+            continue
         try:
-            user, service, slot, value = line.split()
-            found.append((int(user), int(service), int(slot), float(value)))
+            user, service, slot, value = parts
+            ids = [int(user), int(service), int(slot)]
+            found.append((*ids, float(value)))
         except ValueError:
             message = f"{line.strip()!r} is not `user service slot value`"
             raise BadInput(Problem(message=message, path=path, line=number)) from None
+        if max(map(abs, ids)) > _LARGEST:
+            message = f"an id of {line.strip()!r} is out of range"
+            raise BadInput(Problem(message=message, path=path, line=number))
+        numbers.append(number)
     columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-    ids = [np.array(column, np.int64) for column in columns[:3]]
-    return Lines(ids[0], ids[1], ids[2], np.array(columns[3], np.float64))
+    users, services, slots = (np.array(column, np.int64) for column in columns[:3])
+    return Lines(users, services, slots, np.array(columns[3], np.float64)), numbers
 
 
-def _check(lines: Lines, path: Path) -> None:
+def _check(lines: Lines) -> None:
     for what, ids in (("user", lines.users), ("service", lines.services), ("slot", lines.slots)):
         if ids.min() < 0:
-            _refuse(path, int(np.argmax(ids < 0)), f"{what} {ids[np.argmax(ids < 0)]} is out of range")
+            raise _Wrong(int(np.argmax(ids < 0)), f"{what} {ids[np.argmax(ids < 0)]} is out of range")
     wrong = ~(np.isfinite(lines.values) & (lines.values >= 0))
     if wrong.any():
         place = int(np.argmax(wrong))
-        _refuse(
-            path, place, f"the value is {lines.values[place]:g}; a measurement is finite and not negative"
-        )
+        raise _Wrong(place, f"the value is {lines.values[place]:g}; a measurement is finite and not negative")
     cells = (int(lines.users.max()) + 1) * (int(lines.services.max()) + 1)
     if cells > _MOST_CELLS or int(lines.slots.max()) > _MOST_SLOTS:
         place = int(np.argmax(lines.slots if cells <= _MOST_CELLS else lines.users + lines.services))
-        _refuse(path, place, "an id is out of range: tables of that size are not made")
+        raise _Wrong(place, "an id is out of range: tables of that size are not made")
     key = (lines.users * (lines.services.max() + 1) + lines.services) * (lines.slots.max() + 1) + lines.slots
     if not np.diff(np.sort(key)).all():
         order = np.argsort(key, kind="stable")
         place = int(order[1:][np.diff(key[order]) == 0].min())
         who = f"user {lines.users[place]}, service {lines.services[place]} and slot {lines.slots[place]}"
-        _refuse(path, place, f"{who} stand there twice")
-
-
-def _refuse(path: Path, place: int, message: str) -> None:
-    raise BadInput(Problem(message=message, path=path, line=place + 1))
+        raise _Wrong(place, f"{who} stand there twice")

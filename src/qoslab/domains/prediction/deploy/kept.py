@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,15 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import room_for, sync_folder, write_whole
 from qoslab.learning.checkpoint import dump_weights, load_weights
 
-__all__ = ["ARRAYS", "About", "KeptModel", "load_model", "save_model"]
+__all__ = ["ARRAYS", "MOST_CHARACTERS", "About", "KeptModel", "load_model", "save_model"]
 
 MAX_ABOUT_BYTES = 64 << 20
 """Largest `model.json` that is read; it names all users and services."""
+
+MOST_CHARACTERS = 1000
+"""Longest id or word of a context that is kept, and that may be asked for."""
+
+Word = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -62,11 +67,11 @@ class About(BaseModel):
     method_parameters: dict[str, Any]
     parameters: tuple[str, ...] = Field(min_length=1, max_length=64)
     larger_is_better: tuple[str, ...]
-    users: tuple[str, ...] = Field(max_length=1_000_000)
-    services: tuple[str, ...] = Field(max_length=1_000_000)
+    users: tuple[Word, ...] = Field(max_length=1_000_000)
+    services: tuple[Word, ...] = Field(max_length=1_000_000)
     user_context: dict[str, tuple[int, ...]]
     service_context: dict[str, tuple[int, ...]]
-    words: dict[str, tuple[str, ...]] = {}
+    words: dict[str, tuple[Word, ...]] = {}
     level: float = Field(gt=0, lt=1)
     scenario: dict[str, Any] | None
     seed: int = Field(ge=0)

@@ -15,24 +15,26 @@ from pydantic import (
     model_validator,
 )
 
+from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS
+
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
 
 MOST_PAIRS = 1000
 MOST_SERVICES = 1000
 
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 
 
 def _place(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if isinstance(value, str) and 0 < len(value) <= 200:
+    if isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS:
         return value
     message = "it is a word, or a code, which is a whole number from 0 on"
     raise ValueError(message)
 
 
-_FORMS = [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": 200}]
+_FORMS = [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}]
 
 Place = Annotated[int | str, PlainValidator(_place), WithJsonSchema({"anyOf": _FORMS})]
 Codes = Annotated[dict[str, Place], Field(max_length=16)]
