@@ -226,6 +226,32 @@ def test_room_is_made_for_many(world):
     assert np.isfinite(live.answer("u149", ["s149", "3"]).values).all()
 
 
+def test_room_is_made_once_for_a_delivery_and_rarely_for_many(world, monkeypatch):
+    """300 newcomers at once are one copy of the tables; one by one as many as quarters lie between 60 and 360."""
+    copies, grow = [], online.with_places
+    monkeypatch.setattr(online, "with_places", lambda *given: copies.append(1) or grow(*given))
+    Live(world[2]).absorb([Measurement(f"u{i}", f"s{i}", [1.0, np.nan]) for i in range(300)])
+    assert len(copies) == 1
+    copies.clear()
+    live = Live(world[2])
+    for i in range(300):
+        live.absorb([Measurement(f"u{i}", "3", [1.0, np.nan])])
+    assert 2 <= len(copies) <= np.log(360 / 60) / np.log(1.25) + 1
+
+
+def test_too_many_newcomers_are_refused_and_nothing_changes(world, monkeypatch):
+    """60 x 120 x 2 values may become four times as many: 240 users, not 241."""
+    monkeypatch.setattr("qoslab.domains.prediction.deploy.live._MOST_VALUES", 1)
+    live = Live(world[2])
+    many = [Measurement(f"u{i}", "3", [1.0, np.nan]) for i in range(181)]
+    with pytest.raises(BadInput, match="241 users and 120 services are more than the model has room for"):
+        live.absorb(many)
+    assert (len(live.users), live.absorbed) == (60, 0)
+    live.absorb(many[:180])
+    assert len(live.users) == 240
+    assert live._state.offset.size <= 4 * 60 * 120 * 2
+
+
 def test_a_measured_cell_is_remembered(world):
     live = Live(world[2])
     before = live.answer("9", ["5"]).values[0, 0]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
@@ -17,8 +18,10 @@ from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
 
-_ROOM = 64
-"""Places for new users or services that are made at a time."""
+_MOST_VALUES = 1 << 22
+_MOST_TIMES = 4
+"""A table may grow to so many values, or to so many times the trained one's, whichever is more; a newcomer costs a row
+or column of it, at 24 bytes a value."""
 
 _CELLS_PER_USER = 60
 """Known cells of each user that strangers' intervals are calibrated on, at most."""
@@ -227,8 +230,37 @@ class Live:
         usual = self.intervals.spread.at(*self._in_spread(who, what), logs)
         return logs, (spread / usual) ** 2 - 1
 
+    def make_room(self, measurements: Sequence[Measurement]) -> None:
+        """Grow once for all new users and services of a delivery; what is believed of others does not change.
+
+        Raises:
+            BadInput: There would be too many; nothing has changed.
+        """
+        names = ({one.user for one in measurements}, {one.service for one in measurements})
+        need = [
+            len(known.keys() | new) for known, new in zip((self.users, self.services), names, strict=True)
+        ]
+        most = self._most_values()
+        if len(self._mean) * need[0] * need[1] > most:
+            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
+            hint = f"train it again with them; it grows to {most:,} values at most"
+            raise BadInput(Problem(message=message, field="measurements", hint=hint))
+        room = self._state.rows.shape[1], len(self._state.points)
+        if need[0] <= room[0] and need[1] <= room[1]:
+            return
+        # A quarter more than there was: few copies however many deliveries there are.
+        wide = [has if n <= has else max(n, has + has // 4) for n, has in zip(need, room, strict=True)]
+        if len(self._mean) * wide[0] * wide[1] > most:
+            wide = [max(pair) for pair in zip(need, room, strict=True)]
+        self._state = online.with_places(self._state, wide[0], wide[1], self.memory)
+
     def absorb(self, measurements: Sequence[Measurement]) -> None:
-        """Take in measurements in their order; new users and services begin as their context says."""
+        """Take in measurements in their order; new users and services begin as their context says.
+
+        Raises:
+            BadInput: There are too many new ones; nothing has been taken in.
+        """
+        self.make_room(measurements)
         for one in measurements:
             user = self._place("user", one.user, one.user_context)
             service = self._place("service", one.service, one.service_context)
@@ -376,12 +408,11 @@ class Live:
         if name in names:
             return names[name]
         place = names[name] = len(names)
-        room = self._state.rows.shape[1], len(self._state.points)
-        if place >= room[side == "service"]:
-            more = [room[0] + _ROOM * (side == "user"), room[1] + _ROOM * (side == "service")]
-            self._state = online.with_places(self._state, more[0], more[1], self.memory)
         self._put(side, place, *self._priors[side].of(context or {})[:2])
         return place
+
+    def _most_values(self) -> int:
+        return max(_MOST_VALUES, _MOST_TIMES * len(self._mean) * self.trained[0] * self.trained[1])
 
     def _put(self, side: str, place: int, mean: FloatArray, covariance: FloatArray) -> None:
         if side == "user":
