@@ -295,7 +295,7 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     """How often limits are met, by the probability that was said, and for those chosen first."""
     said = np.stack([live.chances(user, limits) for user in live.users])
-    asked = np.asarray(task.test.all(axis=0))
+    asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))
     met = np.ones(asked.shape, bool)
     for limit in limits:
         values = task.truth[limit.parameter]

@@ -29,7 +29,7 @@ _REFUSALS = {
     "413": "the body is too large",
     "422": "a field is wrong; each is named",
     "429": "too many requests from one address",
-    "507": "the disk is full; nothing was taken in",
+    "507": "the disk is full, or there is no room for so many new users and services; nothing was taken in",
 }
 
 
