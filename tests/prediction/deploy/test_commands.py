@@ -13,7 +13,7 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.desk import Desk
-from qoslab.domains.prediction.deploy.kept import load_model
+from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -194,12 +194,12 @@ def test_wrong_questions_are_named(model, changes, message):
         select(model, asked.pop("user"), **asked)
 
 
-def test_a_model_of_unknown_origin_cannot_be_evaluated(model):
-    path = model / "model.json"
-    about = load_model(model).about.model_copy(update={"scenario": None})
-    path.write_text(about.model_dump_json())
+def test_a_model_of_unknown_origin_cannot_be_evaluated(model, tmp_path):
+    kept = load_model(model)
+    about = kept.about.model_copy(update={"scenario": None})
+    save_model(tmp_path / "other", KeptModel(about, kept.arrays))
     with pytest.raises(BadInput, match="which measurements it was made from"):
-        evaluate(model)
+        evaluate(tmp_path / "other")
 
 
 def test_a_table_of_ones_own_keeps_its_names(tmp_path):

@@ -117,6 +117,29 @@ def test_a_wrong_description_names_its_field(folder):
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("users", lambda ids: [ids[1], ids[0], *ids[2:]], "something in it was changed"),
+        ("parameters", lambda names: names[::-1], "something in it was changed"),
+        ("words", lambda words: {}, "something in it was changed"),
+        ("users", lambda ids: [ids[1], *ids[1:]], "'1' stands there twice"),
+        ("services", lambda ids: [*ids[:-1], ids[0]], "'0' stands there twice"),
+        ("parameters", lambda names: ["rt", "rt"], "'rt' stands there twice"),
+        ("user_context", lambda codes: {"country": [10**30] * 60}, "user_context"),
+        ("users", lambda ids: ["u" * 1001, *ids[1:]], "at most 1000 characters"),
+    ],
+)
+def test_a_description_that_was_changed_is_refused(folder, field, change, message):
+    """Users swapped, parameters swapped: all shapes fit, and every answer would be somebody else's."""
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about))
+    load_model(folder)
+    (folder / "model.json").write_text(json.dumps(about | {field: change(about[field])}))
+    with pytest.raises(BadInput, match=message):
+        load_model(folder)
+
+
 def test_no_model_here(tmp_path):
     with pytest.raises(BadInput, match="there is no model here"):
         load_model(tmp_path)

@@ -59,11 +59,11 @@ def _must_divide(world: Known, scenario: PredictionScenario) -> None:
 
 
 def _world(scenario: PredictionScenario) -> Known:
-    """All measurements; zeros stand for what is planted, since every replication draws its own."""
+    """All measurements; ones stand for what is planted, since every replication draws its own."""
     data = scenario.data
     if isinstance(data, Planted):
         shape = (data.parameters, data.users, data.services)
-        return Known(parameter_names(data), np.zeros(shape))
+        return Known(parameter_names(data), np.ones(shape))
     stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in input_files(data))
     return _read(data.model_dump_json(), stamps)
 

@@ -19,7 +19,7 @@ from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
 from qoslab.domains.prediction.deploy.making import Making, make_model
-from qoslab.domains.prediction.deploy.origin import ids_of, task_of
+from qoslab.domains.prediction.deploy.origin import check_words, ids_of, task_of
 from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
@@ -67,6 +67,7 @@ def train(
     known = _everything(scenario, split) if everything else _task(scenario, split).known
     larger = larger_of(scenario.larger_is_better, known.parameters)
     users, services = ids_of(scenario, known)
+    check_words(known, users, services)
     making = Making(
         level=level,
         folds=folds,

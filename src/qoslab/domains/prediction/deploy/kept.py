@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import room_for, sync_folder, write_whole
@@ -26,6 +28,8 @@ MOST_CHARACTERS = 1000
 """Longest id or word of a context that is kept, and that may be asked for."""
 
 Word = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+
+Code = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -73,13 +77,27 @@ class About(BaseModel):
     larger_is_better: tuple[str, ...]
     users: tuple[Word, ...] = Field(max_length=1_000_000)
     services: tuple[Word, ...] = Field(max_length=1_000_000)
-    user_context: dict[str, tuple[int, ...]]
-    service_context: dict[str, tuple[int, ...]]
+    user_context: dict[str, tuple[Code, ...]]
+    service_context: dict[str, tuple[Code, ...]]
     words: dict[str, tuple[Word, ...]] = {}
     level: float = Field(gt=0, lt=1)
     scenario: dict[str, Any] | None
     seed: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @field_validator("parameters", "users", "services")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            message = f"{twice!r} stands there twice"
+            raise ValueError(message)
+        return names
+
+    def digest(self) -> str:
+        """SHA-256 of all but `sha256`, which the weights carry: what they mean stands here."""
+        kept = json.loads(self.model_dump_json(exclude={"sha256"}))
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -111,7 +129,7 @@ def save_model(folder: Path, model: KeptModel) -> None:
             Problem(message=f"{str(folder)!r} exists already", field="to", hint="name a new folder")
         )
     small = {name: _small(name, array) for name, array in model.arrays.items()}
-    weights = dump_weights(small, {"of": "qoslab prediction model"})
+    weights = dump_weights(small, {"of": "qoslab prediction model", "about": model.about.digest()})
     about = model.about.model_copy(update={"sha256": hashlib.sha256(weights).hexdigest()})
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +150,7 @@ def load_model(folder: Path) -> KeptModel:
 
     Raises:
         BadInput: It is no such folder, a file is too large or damaged, or an array has not the shape that
-            `model.json` says; pickles are refused unread.
+            `model.json` says, or that was changed; pickles are refused unread.
     """
     about = _about(folder / "model.json")
     path = folder / "model.safetensors"
@@ -140,9 +158,12 @@ def load_model(folder: Path) -> KeptModel:
         others = sorted(p.name for p in folder.iterdir() if p.suffix in {".pkl", ".pickle", ".pt", ".joblib"})
         hint = f"{others[0]} is not read: a pickle may run anything" if others else "train the model again"
         raise BadInput(Problem(message="there is no model.safetensors", path=folder, hint=hint))
-    tensors, _ = load_weights(path)
+    tensors, inside = load_weights(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != about.sha256:
         raise BadInput(Problem(message="these are not the weights that model.json names", path=path))
+    if inside.get("about") != about.digest():
+        message = "it is not what the weights were kept with: something in it was changed"
+        raise BadInput(Problem(message=message, path=folder / "model.json", hint="train the model again"))
     for problem in _wrong(tensors, about):
         raise BadInput(Problem(message=problem, path=path))
     wide = {

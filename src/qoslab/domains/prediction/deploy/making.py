@@ -13,7 +13,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Known
-from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS, About, KeptModel
+from qoslab.domains.prediction.deploy.kept import About, KeptModel
 from qoslab.domains.prediction.factor_analysis import factorise
 from qoslab.domains.prediction.intervals import calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
@@ -64,9 +64,8 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         context: Time limit and data.
 
     Raises:
-        BadInput: There are too few measurements, or an id is longer than any that may be asked for.
+        BadInput: There are too few measurements.
     """
-    _check_words(known, making)
     for parameter, table in zip(known.parameters, known.values, strict=True):
         if not np.isfinite(table).any():
             raise BadInput(Problem(message=f"{parameter!r} has no measurement", field="parameters"))
@@ -110,15 +109,6 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         "known/values": known.values[:, users, services].T,
     }
     return KeptModel(_about(known, name, method, making), arrays)
-
-
-def _check_words(known: Known, making: Making) -> None:
-    """What would be kept and could never be asked for is refused before the training."""
-    for what, words in {"user": making.users, "service": making.services, **known.words}.items():
-        longest = max(words, key=len, default="")
-        if len(longest) > MOST_CHARACTERS:
-            message = f"{what} {longest[:40]!r}... has {len(longest)} characters; at most {MOST_CHARACTERS} are kept"
-            raise BadInput(Problem(message=message, field="scenario.data"))
 
 
 def _about(known: Known, name: str, method: Any, making: Making) -> About:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import ValidationError
 
@@ -10,11 +12,11 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Known, Task, make_task
-from qoslab.domains.prediction.deploy.kept import KeptModel
+from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS, KeptModel
 from qoslab.domains.prediction.scenario import PredictionScenario, Table
 from qoslab.domains.prediction.tables import read_ids
 
-__all__ = ["ids_of", "task_of"]
+__all__ = ["check_words", "ids_of", "task_of"]
 
 _FLOAT32 = 1e-6
 """Relative difference that the model's float32 makes, with room."""
@@ -38,6 +40,19 @@ def task_of(kept: KeptModel) -> Task:
         hint = "train a new model on them, or put the old ones back"
         raise BadInput(Problem(message=message, field="scenario.data", hint=hint))
     return task
+
+
+def check_words(known: Known, users: Sequence[str], services: Sequence[str]) -> None:
+    """Refuse, before a training, ids and words of a context that could never be asked for.
+
+    Raises:
+        BadInput: One is too long.
+    """
+    for what, words in {"user": users, "service": services, **known.words}.items():
+        longest = max(words, key=len, default="")
+        if len(longest) > MOST_CHARACTERS:
+            message = f"{what} {longest[:40]!r}... has {len(longest)} characters; at most {MOST_CHARACTERS} are kept"
+            raise BadInput(Problem(message=message, field="scenario.data"))
 
 
 def ids_of(scenario: PredictionScenario, known: Known) -> tuple[list[str], list[str]]:

@@ -26,7 +26,7 @@ Id = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 
 
 def _place(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     if isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS:
         return value
