@@ -76,8 +76,10 @@ def test_a_batch_is_its_single_answers(client):
 
 def test_the_best_services(world, client):
     asked = {"user": "9", "limits": {"rt": {"at_most": 1.0}, "tp": {"at_least": 1.0}}, "k": 4}
-    found = client.post("/best", json=asked).json()["services"]
+    answer = client.post("/best", json=asked).json()
+    found = answer["services"]
     assert len(found) == 4
+    assert answer["judged_by"] == f"{len(world[2].arrays['scores'])} cells"
     shares = [one["probability"] for one in found]
     assert shares == sorted(shares, reverse=True)
     assert found[0]["parameters"]["rt"]["value"] < 1.0

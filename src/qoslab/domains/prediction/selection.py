@@ -57,6 +57,11 @@ class Joint:
     together: int
     drawn: bool
 
+    @property
+    def basis(self) -> str:
+        """What a probability rests on, in words."""
+        return f"a copula of {self.together} cells" if self.drawn else f"{self.together} cells"
+
 
 def joint_scores(scores: FloatArray, parameters: Sequence[int]) -> Joint:
     """The scores of cells where all limited parameters were measured: what was missed there was missed together.

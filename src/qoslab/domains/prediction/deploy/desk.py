@@ -97,7 +97,8 @@ class Desk:
         services = [
             {"service": name, "probability": p} | self._words(answer, n) for n, (name, p) in enumerate(found)
         ]
-        return {"user": question.user, "level": self.live.about.level, "services": services}
+        about = {"user": question.user, "level": self.live.about.level}
+        return about | {"judged_by": self.live.joint(limits).basis, "services": services}
 
     def take(self, question: Measurements) -> dict[str, Any]:
         """Keep measurements on the disk, then take them in; when this returns, they survive anything."""

@@ -88,7 +88,10 @@ def _answers() -> dict[str, Any]:
         "Prediction": prediction,
         "Predictions": _object(predictions=_list(prediction)),
         "Best": _object(
-            user=text, level=number, services=_list(_object(service=text, probability=number, **shared))
+            user=text,
+            level=number,
+            judged_by=text,
+            services=_list(_object(service=text, probability=number, **shared)),
         ),
         "Taken": _object(taken={"type": "integer"}, duplicate={"type": "boolean"}),
         "Refusal": _object(errors=_list(_object(field=text, message=text))),
