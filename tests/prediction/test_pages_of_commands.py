@@ -98,3 +98,20 @@ def test_the_page_says_what_graphs_cost_and_lose():
             short(row["coverage"], 3),
         ]
         assert cells == expected
+
+
+def test_the_page_has_the_coverage_and_widths_of_the_committed_table():
+    """Four densities: coverage of both ways to hide cells, and the widths of the first."""
+    table = pl.read_parquet(RESULTS / "intervals.parquet")
+    means = table.group_by("density", "method").agg(
+        pl.col("coverage", "interval_width[rt]", "interval_width[tp]").mean()
+    )
+    section = page("conformal", None)
+    for density in (0.05, 0.1, 0.15, 0.2):
+        cross, one = (
+            means.filter(pl.col("density") == density, pl.col("method") == method).row(0, named=True)
+            for method in ("cross-conformal", "split conformal")
+        )
+        widths = [f"{cross[f'interval_width[{p}]']:.2f}".removeprefix("0") for p in ("rt", "tp")]
+        cells = [short(cross["coverage"], 3), short(one["coverage"], 3), *widths]
+        assert f"| {100 * density:.0f} % | " + " | ".join(cells) + " |" in section

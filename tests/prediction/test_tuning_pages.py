@@ -1,0 +1,133 @@
+"""What was tuned, against the committed tables: lines of the page, parameters of tuned studies, and their errors."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ROOT / "studies" / "prediction"
+
+
+def found(name):
+    """The rows of a table of `qoslab prediction tune`, by method."""
+    text = (STUDIES / "results" / f"{name}.jsonl").read_text(encoding="utf-8")
+    return {row["method"]: row for row in map(json.loads, text.splitlines())}
+
+
+def page():
+    return (ROOT / "docs" / "prediction" / "tuning.md").read_text(encoding="utf-8")
+
+
+def short(value, digits=3):
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+@pytest.mark.parametrize("name", ["tuning-part"])
+def test_every_method_had_twenty_trials_or_thirty_minutes(name):
+    for row in found(name).values():
+        assert row["trials"] == 20 or row["cpu_s"] >= 1800
+        assert row["hidden_nmae_tuned"] <= row["hidden_nmae"]
+
+
+@pytest.mark.parametrize("name", ["tuning-part"])
+def test_the_page_has_every_line_of_the_table(name):
+    text = page()
+    for method, row in found(name).items():
+        errors = [short(row[key]) for key in ("hidden_nmae", "hidden_nmae_tuned", "nmae", "nmae_tuned")]
+        cells = [method, *errors, f"{row['cpu_s']:.0f}", row["chosen"]]
+        assert "| " + " | ".join(cells) + " |" in text
+
+
+@pytest.mark.parametrize(("study", "table"), [("tuned-ten-percent", "tuning-part")])
+def test_tuned_studies_have_the_parameters_that_were_found(study, table):
+    """Those of which nothing was changed are not run again as tuned."""
+    methods = tomllib.loads((STUDIES / f"{study}.toml").read_text(encoding="utf-8"))["method"]
+    chosen = {
+        block["id"]: {key: value for key, value in block.items() if key not in {"id", "label"}}
+        for block in methods
+        if block.get("label", "").endswith(", tuned")
+    }
+    expected = {}
+    for method, row in found(table).items():
+        if row["chosen"] != "as it was":
+            words = (pair.split(" = ") for pair in row["chosen"].split(", "))
+            expected[method] = {name: float(value) for name, value in words}
+    assert chosen == expected
+
+
+PUBLISHED = ("pmf", "nmf", "biased_mf", "nimf", "amf", "neumf", "ldcf", "lightgcn", "shared_bottom", "mmoe")
+METRICS = ["mae[rt]", "mae[tp]", "rmse[rt]", "rmse[tp]"]
+
+
+def first_split(name):
+    """Errors of each method of a table on the first split."""
+    table = pl.read_parquet(STUDIES / "results" / f"{name}.parquet").filter(pl.col("replication") == 0)
+    return {row["method"]: row for row in table.select("method", "seed_path", "nmae", *METRICS).to_dicts()}
+
+
+@pytest.fixture(scope="module")
+def before():
+    return first_split("ten-percent")
+
+
+@pytest.fixture(scope="module")
+def after():
+    return {method.removesuffix(", tuned"): row for method, row in first_split("tuned-ten-percent").items()}
+
+
+def test_both_tables_have_the_same_split(before, after):
+    assert set(after) <= set(PUBLISHED)
+    assert {row["seed_path"] for row in after.values()} == {row["seed_path"] for row in before.values()}
+
+
+def test_the_page_has_errors_before_and_after(before, after):
+    text = page()
+    for method, row in after.items():
+        cells = [
+            f"{short(one['nmae'])} ({one['mae[rt]']:.3f} / {one['mae[tp]']:.2f})".replace("(0.", "(.")
+            for one in (before[method], row)
+        ]
+        assert f"| {method} | {cells[0]} | {cells[1]} |" in text
+
+
+def test_the_page_has_the_gains_over_rivals_as_they_were_and_as_tuned(before, after):
+    """The better of both is chosen figure by figure, by the asked cells."""
+    rivals = {
+        "as they were": lambda method, metric: before[method][metric],
+        "as tuned": lambda method, metric: after.get(method, before[method])[metric],
+        "the better of both": lambda method, metric: min(
+            before[method][metric], after.get(method, before[method])[metric]
+        ),
+    }
+    text = page()
+    for ours in ("sharp_qos", "boosted_factors"):
+        for name, error in rivals.items():
+            gains = [
+                100 * (1 - before[ours][metric] / (sum(error(rival, metric) for rival in PUBLISHED) / 10))
+                for metric in METRICS
+            ]
+            rt, tp, rmse_rt, rmse_tp = gains
+            cells = [
+                f"{rt:.1f} and {tp:.1f} % (mean {(rt + tp) / 2:.1f} %)",
+                f"{rmse_rt:.1f} and {rmse_tp:.1f} % (mean {(rmse_rt + rmse_tp) / 2:.1f} %)",
+            ]
+            assert f"| {ours} | {name} | {cells[0]} | {cells[1]} |" in text
+            assert name != "the better of both" or (rt + tp) / 2 > 19.5
+
+
+def test_the_page_says_what_is_left_if_the_untuned_rivals_gained_most(before, after):
+    text = " ".join(page().split())
+    most = {metric: 1 - min(after[m][metric] / before[m][metric] for m in after) for metric in METRICS[:2]}
+    gains = []
+    for metric, share in most.items():
+        errors = [
+            min(before[m][metric], after[m][metric]) if m in after else before[m][metric] * (1 - share)
+            for m in PUBLISHED
+        ]
+        gains.append(100 * (1 - before["sharp_qos"][metric] / (sum(errors) / 10)))
+    rt, tp = (100 * share for share in most.values())
+    assert f"{rt:.0f} and {tp:.0f} % (response time, throughput)" in text
+    assert f"would be {sum(gains) / 2:.1f} %" in text
