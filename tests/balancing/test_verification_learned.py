@@ -1,5 +1,7 @@
 """Rows of `qoslab verify balancing` on learned policies: the ratio's interval, what passes and what must not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,24 @@ def test_blind_inference_passes_and_equal_weights_are_found_out(monkeypatch):
 
     monkeypatch.setattr(verification_learned, "_figures", without_inference)
     assert [check.status for check in learned(Context(), quick=True)] == ["fail"]
+
+
+@pytest.fixture
+def game():
+    return next(lesson for lesson in LESSONS if lesson.method == "marllb_sac")
+
+
+def test_learners_of_the_game_who_learned_nothing_do_not_pass(game):
+    idle = replace(game, parameters={**game.parameters, "episodes": 1, "updates": 0}, seeds=4)
+    check = verification_learned._lesson(idle, Context())
+    assert check.status == "fail", check
+
+
+@pytest.mark.full
+def test_learners_of_the_game_pass(game):
+    check = verification_learned._lesson(game, Context())
+    assert check.status == "pass", check
+    assert check.got < 0.99
 
 
 def test_a_learner_without_its_extra_is_not_run(monkeypatch):

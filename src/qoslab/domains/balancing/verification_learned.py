@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +73,7 @@ class Lesson:
     Attributes:
         name: For the row.
         method: Its name.
-        parameters: Its parameters.
+        parameters: Its parameters; with `weights` = `train` it learns once, for all seeds.
         scenario: The site.
         metric: What it must lower.
         seeds: How many runs.
@@ -92,7 +95,37 @@ LESSONS = (
         two_servers(0.8) | {"duration_s": 125.0},
         "residual_work_mean_s",
     ),
+    Lesson(
+        "MARLLB, independent learners after 720 steps, 2 balancers, 1 + 2 + 1 + 2 cores, load 0.9",
+        "marllb_sac",
+        {
+            "weights": "train",
+            "reward": "log_vbf",
+            "episodes": 6,
+            "updates": 15,
+            "hidden": 32,
+            "window": 20,
+            "learning_rate": 0.01,
+        },
+        {
+            "servers": {
+                "count": 4,
+                "cores": [1, 2],
+                "limit": 160,
+                "weights": "cores",
+                "discipline": {"kind": "ps"},
+            },
+            "balancers": 2,
+            "load": 0.9,
+            "sizes": {"law": "exponential", "mean_s": 0.012},
+            "network": {"hop_s": [0.0001, 0.001], "node_s": [0.000001, 0.00001]},
+            "duration_s": 30.0,
+        },
+        "response_time_mean_s",
+        seeds=10,
+    ),
 )
+_WORDS = {"residual_work_mean_s": "residual work", "response_time_mean_s": "mean response time"}
 
 
 def learned(context: Context, *, quick: bool) -> Iterator[Check]:
@@ -138,15 +171,31 @@ def _capacities(site: Site, context: Context, *, quick: bool) -> Iterator[Check]
 
 
 def _lesson(lesson: Lesson, context: Context) -> Check:
-    name = f"{lesson.name}: residual work over that of lsq"
+    name = f"{lesson.name}: {_WORDS[lesson.metric]} over that of lsq"
     source = "less than with the least loaded server; upper end of the 95 % interval"
+    what = lesson.name, lesson.scenario, lesson.method, lesson.parameters, lesson.seeds
     try:
-        ours = _figures(lesson.name, lesson.scenario, lesson.method, lesson.parameters, lesson.seeds, context)
+        with _taught(lesson, context) as ready:
+            ours = _figures(*what, ready)
     except MissingExtra as missing:
         return Check.not_run(name, source, expected=None, note=str(missing))
     theirs = _figures(lesson.name, lesson.scenario, "lsq", {}, lesson.seeds, context)
     ratio = ratio_of_means(ours[lesson.metric], theirs[lesson.metric])
     return _judged(name, source, ratio, most=1.0, seeds=lesson.seeds)
+
+
+@contextmanager
+def _taught(lesson: Lesson, context: Context) -> Iterator[Context]:
+    """A context with what was learned, where the lesson is learned once."""
+    if lesson.parameters.get("weights") != "train":
+        yield context
+        return
+    method = registry.method("balancing", lesson.method).cls(**lesson.parameters)
+    world = BalancingScenario.model_validate(dict(lesson.scenario))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "learned.safetensors"
+        path.write_bytes(method.train(world, Seed(0, "verify", f"training {lesson.name}", 0), context))
+        yield replace(context, weights=path)
 
 
 def _judged(name: str, source: str, ratio: tuple[float, float], *, most: float, seeds: int) -> Check:
