@@ -27,6 +27,7 @@ from qoslab.domains.prediction.intervals import (
 )
 from qoslab.domains.prediction.methods.conformal import Conformal, completing
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.item_median import ItemMedian
 from qoslab.domains.prediction.model import run
 from qoslab.domains.prediction.scenario import PredictionScenario
@@ -34,7 +35,7 @@ from qoslab.domains.prediction.scenario import PredictionScenario
 SEED = np.random.SeedSequence(0)
 
 
-def flat(scores, users=2, services=3, floor=1e-6, highest=1e6):
+def flat(scores, users=2, services=3, floor=1e-6, highest=1e6, offset=0.0):
     """Intervals whose spread is one everywhere."""
     tasks = scores.shape[1]
     spread = Spread(
@@ -44,7 +45,9 @@ def flat(scores, users=2, services=3, floor=1e-6, highest=1e6):
         np.ones((tasks, services)),
         np.full(tasks, 9.0),
     )
-    return Intervals(np.full(tasks, floor), np.full(tasks, floor), np.full(tasks, highest), spread, scores)
+    lowest = 0.0 if offset else floor
+    ends = (np.full(tasks, end) for end in (floor, offset, lowest, highest))
+    return Intervals(*ends, spread, scores)
 
 
 def test_ends_are_the_scores_of_their_ranks():
@@ -88,8 +91,8 @@ def test_interval_by_hand():
     """Prediction 2, spread 1, scores -1 ... 1 in steps of 0.1: ranks 1 of 21 at 90 % are the ends -1 and 1."""
     found = flat(np.linspace(-1, 1, 21)[:, None])
     lower, upper = found.at(np.array([0]), np.array([0]), np.array([[2.0]]), 0.9)
-    assert lower[0, 0] == pytest.approx(2 / np.e)
-    assert upper[0, 0] == pytest.approx(2 * np.e)
+    assert lower[0, 0] == pytest.approx(2 / np.e, rel=3e-6)
+    assert upper[0, 0] == pytest.approx(2 * np.e, rel=3e-6)
 
 
 def test_no_interval_reaches_beyond_what_was_seen():
@@ -214,6 +217,67 @@ def test_zeros_can_be_inside():
     assert found.lower.min() == 0.0
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.booleans())
+def test_ends_of_the_range_are_met_exactly(one, other, zeros):
+    """The exponential of a logarithm is often less than the number; an interval to the largest value must hold it."""
+    low, high = min(one, other), max(one, other)
+    found = flat(np.zeros((1, 1)), floor=low, highest=high, offset=low if zeros else 0.0)
+    ends = np.array([[0.0 if zeros else low, high]])
+    assert found.raw(found.logs(ends)).tolist() == ends.tolist()
+
+
+def capped(at, seed=0):
+    """A planted parameter of which more than half lies at its largest value."""
+    truth, values = planted(seed=seed, noise=0.2)
+    return [np.minimum(at * np.exp(0.3 * np.log(table[:1]) + 0.1), at) for table in (truth, values)]
+
+
+@pytest.mark.parametrize("at", [0.9, 20.0])
+def test_cells_of_the_largest_value_can_be_inside(at):
+    """A timeout, or a full availability: without the end itself none of them is covered."""
+    truth, values = capped(at)
+    found = Conformal(folds=5, rounds=5).predict(Known(("q",), values), SEED, Context())
+    asked = ~np.isfinite(values)
+    inside = (found.lower <= truth) & (truth <= found.upper)
+    assert (truth == at)[asked].mean() > 0.5
+    assert inside[asked & (truth == at)].mean() > 0.9
+    assert inside[asked].mean() > 0.88
+
+
+def test_values_below_the_smallest_positive_one_are_told_apart_from_zero():
+    """0/1 availability, nine of ten ones: an item's mean is served as it is, not as zero, and intervals hold ones."""
+    values = (np.random.default_rng(0).random((1, 40, 50)) < 0.9).astype(float)
+    known = Known(("up",), np.where(np.random.default_rng(1).random(values.shape) < 0.4, values, np.nan))
+    found = calibrate(
+        out_of_fold(completing(ItemMean(), Context()), known, 10, 10, SEED, Context()), known, SEED
+    )
+    means = np.linspace(0, 1, 11)[None]
+    assert found.raw(found.logs(means)) == pytest.approx(means)
+    lower, upper = found.around(completing(ItemMean(), Context())(known, SEED), 0.9)
+    asked = ~np.isfinite(known.values)
+    assert ((lower <= values) & (values <= upper))[asked].mean() > 0.88
+    assert ((lower <= values) & (values <= upper))[asked & (values == 1)].mean() > 0.95
+
+
+def test_a_first_zero_is_not_the_smallest_positive_value():
+    """Where all were ones, a zero that comes later makes no prediction of one a zero."""
+    found = flat(np.zeros((1, 1)), floor=1.0, highest=1.0).reaching(np.array([0.0]))
+    ones, zero = found.logs(np.array([[1.0]])), found.logs(np.array([[0.0]]))
+    assert found.raw(ones) == 1.0
+    assert found.raw(zero) == 0.0
+    again = found.reaching(np.array([0.0]))
+    assert again.floor == found.floor
+
+
+def test_a_parameter_of_zeros_alone_is_answered_with_zero():
+    known = Known(("loss",), np.where(np.eye(20, dtype=bool), np.nan, 0.0)[None])
+    found = Conformal("item_median", folds=4, rounds=4).predict(known, SEED, Context())
+    assert not found.values.any()
+    assert not found.lower.any()
+    assert not found.upper.any()
+
+
 def test_a_measurement_may_lack_a_parameter():
     _, values = planted()
     values[1, :, ::2] = np.nan
@@ -273,7 +337,10 @@ def test_coverage_on_real_data():
 @pytest.mark.full
 @pytest.mark.skipif(not os.environ.get("QOSLAB_DATA"), reason="QOSLAB_DATA does not name the data folder")
 def test_the_committed_study_repeats(tmp_path):
-    """One density and split of the study again; and the table's means over splits lie between 89 and 91 %."""
+    """One density and split of the study again; and the table's means over splits lie between 89 and 91 %.
+
+    The table was made before ends were rounded outwards by a millionth, which adds 2e-5 to the coverage of one split.
+    """
     studies = Path(__file__).parents[2] / "studies" / "prediction"
     table = pl.read_parquet(studies / "results" / "intervals.parquet")
     kept = table.filter(pl.col("scenario") == "density=0.1")
@@ -285,5 +352,5 @@ def test_the_committed_study_repeats(tmp_path):
     key = ["method", "replication"]
     both = again.join(kept, on=key, suffix="_kept")
     assert len(both) == 2
-    assert both["coverage"].to_list() == pytest.approx(both["coverage_kept"].to_list(), abs=1e-6)
-    assert both["interval_width"].to_list() == pytest.approx(both["interval_width_kept"].to_list(), rel=1e-6)
+    assert both["coverage"].to_list() == pytest.approx(both["coverage_kept"].to_list(), abs=1e-4)
+    assert both["interval_width"].to_list() == pytest.approx(both["interval_width_kept"].to_list(), rel=1e-5)

@@ -120,6 +120,7 @@ def test_selection_prints_what_can_be_had(model):
     shares = [row["probability"] for row in rows]
     assert shares == sorted(shares, reverse=True)
     assert rows[0]["q0"] < 1.0
+    assert rows[0]["judged_by"].endswith(" cells")
     assert rows[0]["q1"] > 0.5
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from prediction_worlds import model_of, planted
 
 from qoslab.core.errors import BadInput
+from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.deploy.commands import export
 from qoslab.domains.prediction.deploy.edge import (
     export_model,
@@ -14,9 +16,12 @@ from qoslab.domains.prediction.deploy.edge import (
     predict,
 )
 from qoslab.domains.prediction.deploy.kept import save_model
+from qoslab.domains.prediction.deploy.live import Live
 
 pytest.importorskip("onnx", reason="needs the extra 'edge'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'edge'")
+
+ALL = [str(s) for s in range(120)]
 
 
 def everywhere(session, users=60, services=120):
@@ -34,12 +39,56 @@ def by_model(model):
 
 def test_all_factors_give_the_table_and_its_intervals(world):
     """Float32 throughout: 1e-4, but where a prediction stands at the edge of a step of the spread."""
-    model = world[2]
+    model, known = world[2], np.repeat(np.arange(60) > 5, 120)
     found = everywhere(open_graph(graph(factored(model, 10_000), int8=False)))
     for part, expected in zip(found, by_model(model), strict=True):
-        close = np.abs(np.log(part / expected)) < 1e-4
+        close = np.abs(np.log(part / expected)[:, known]) < 1e-4
         assert close.mean() > 0.999
-    assert np.abs(np.log(found[0] / by_model(model)[0])).max() < 1e-4
+    assert np.abs(np.log(found[0] / by_model(model)[0])[:, known]).max() < 1e-4
+
+
+def test_listed_strangers_get_what_the_server_answers():
+    """Users 0 to 5 and services 0 to 9 measured nothing: the same values, and intervals that hold about as many cells.
+
+    A stranger's intervals are wider by one factor, the mean of the server's; a known one's miss a tenth more.
+    """
+    truth, known = planted(seed=3, hidden=range(6))
+    known.values[:, :, :10] = np.nan
+    model = model_of(known)
+    live, graph_ = Live(model), open_graph(graph(factored(model, 10_000), int8=False))
+    value, lower, upper = (part.reshape(2, 60, 120) for part in everywhere(graph_))
+    answers = [live.answer(str(user), ALL) for user in range(60)]
+    served = [
+        np.stack([getattr(one, part) for one in answers], axis=1) for part in ("values", "lower", "upper")
+    ]
+    cold = np.zeros((60, 120), bool)
+    cold[:6], cold[:, :10] = True, True
+    assert np.abs(np.log(value / served[0]))[:, cold].max() < 1e-3
+    inside = [(low <= truth) & (truth <= high) for low, high in (served[1:], (lower, upper))]
+    usual = by_model(model)
+    narrow = (usual[1].reshape(truth.shape) <= truth) & (truth <= usual[2].reshape(truth.shape))
+    for part in (np.s_[:, :6, 10:], np.s_[:, 6:, :10]):
+        assert inside[1][part].mean() == pytest.approx(inside[0][part].mean(), abs=0.05)
+        assert narrow[part].mean() < inside[1][part].mean() - 0.1
+
+
+def test_no_number_but_those_of_ids_is_answered(world):
+    """ONNX counts negative numbers from the end: -1 was once the last user."""
+    session = open_graph(graph(factored(world[2], 4), int8=True))
+    for user, service in ((-1, 0), (0, -1), (60, 0), (0, 120)):
+        with pytest.raises(Exception, match="out of data bounds"):
+            predict(session, np.array([user]), np.array([service]))
+
+
+def test_ends_of_the_range_are_inside_in_float32(world):
+    """0.9 as float32 is less than 0.9: an upper end at the largest value holds it all the same."""
+    truth = np.minimum(world[0], 0.9)
+    known = Known(("rt", "tp"), np.where(np.isnan(world[1].values), np.nan, truth))
+    session = open_graph(graph(factored(model_of(known), 10_000), int8=False))
+    value, _, upper = everywhere(session)
+    there = np.isclose(value, 0.9, rtol=1e-5)
+    assert there.mean() > 0.1
+    assert (upper[there] >= 0.9).all()
 
 
 def test_fewer_factors_lose_what_numpy_says(world):

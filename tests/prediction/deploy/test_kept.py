@@ -28,6 +28,14 @@ def test_what_is_kept_comes_back(world, folder):
     assert sorted(file.name for file in folder.iterdir()) == ["model.json", "model.safetensors"]
 
 
+def test_ends_of_the_range_are_kept_whole(world, tmp_path):
+    """Of 0.9 and 0.1 float32 keeps 0.89999998 and 0.10000000149: cells that measured them would lie outside."""
+    path = changed(world, tmp_path, highest=np.array([0.9, 7.1]), lowest=np.array([0.1, 1e-3]))
+    arrays = load_model(path).arrays
+    assert arrays["highest"].tolist() == [0.9, 7.1]
+    assert arrays["lowest"].tolist() == [0.1, 1e-3]
+
+
 def test_a_model_is_never_overwritten(world, folder):
     with pytest.raises(BadInput, match="exists already"):
         save_model(folder, world[2])

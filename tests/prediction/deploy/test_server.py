@@ -18,6 +18,8 @@ import pytest
 from prediction_worlds import USERS
 
 from qoslab.core.errors import BadInput
+from qoslab.core.journal import read
+from qoslab.domains.prediction import online
 from qoslab.domains.prediction.deploy.commands import select, serve
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
@@ -74,8 +76,10 @@ def test_a_batch_is_its_single_answers(client):
 
 def test_the_best_services(world, client):
     asked = {"user": "9", "limits": {"rt": {"at_most": 1.0}, "tp": {"at_least": 1.0}}, "k": 4}
-    found = client.post("/best", json=asked).json()["services"]
+    answer = client.post("/best", json=asked).json()
+    found = answer["services"]
     assert len(found) == 4
+    assert answer["judged_by"] == f"{len(world[2].arrays['scores'])} cells"
     shares = [one["probability"] for one in found]
     assert shares == sorted(shares, reverse=True)
     assert found[0]["parameters"]["rt"]["value"] < 1.0
@@ -205,6 +209,34 @@ def test_measurements_change_answers_and_survive(world, client, tmp_path):
     assert after > 1.2 * before
     again = Desk(world[2], tmp_path / "kept")
     assert again.live.answer("9", ["3"]).values[0, 0] == pytest.approx(after, rel=1e-12)
+
+
+def test_a_large_delivery_lets_questions_through(world, tmp_path, monkeypatch):
+    """Tables are copied while nobody waits, and the lock is given back every few measurements."""
+    desk, held, portions = Desk(world[2], tmp_path / "kept"), [], []
+    grow, absorb = online.with_places, desk.live.absorb
+    monkeypatch.setattr(online, "with_places", lambda *g: held.append(desk._lock.locked()) or grow(*g))
+    monkeypatch.setattr(desk.live, "absorb", lambda some: portions.append(len(some)) or absorb(some))
+    one = {"values": {"rt": 1.0}}
+    many = [one | {"user": f"u{i}", "service": f"s{i}"} for i in range(100)]
+    answer = Client(make_app(desk, 1000.0, 20_000)).post("/measurements", json={"measurements": many})
+    assert answer.json() == {"taken": 100, "duplicate": False}
+    assert held == [False]
+    assert sum(portions) == 100
+    assert max(portions) <= 32
+    desk.close()
+
+
+def test_too_many_newcomers_are_refused_before_anything_is_kept(client, tmp_path, monkeypatch):
+    monkeypatch.setattr("qoslab.domains.prediction.deploy.live._MOST_VALUES", 1)
+    one = {"service": "3", "values": {"rt": 1.0}}
+    many = {"measurements": [one | {"user": f"u{i}"} for i in range(181)], "id": "a"}
+    refused = client.post("/measurements", json=many)
+    assert refused.status_code == 507
+    assert refused.json()["errors"][0]["field"] == "measurements"
+    assert "more than the model has room for" in refused.json()["errors"][0]["message"]
+    assert client.get("/model").json()["users"] == USERS
+    assert not list(read(tmp_path / "kept"))
 
 
 def test_large_bodies_are_not_read(client):

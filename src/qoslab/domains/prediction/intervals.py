@@ -30,6 +30,10 @@ _BINS = 12
 _PRIOR_CELLS = 8.0
 """Weight of "as everywhere" in a user's or service's own factor of the spread, in cells."""
 
+_ROUNDING = 1e-6
+"""Share of a value by which ends of intervals are rounded outwards: arrays of kept models are float32, and a value that
+many cells share (a timeout, a full availability) shall not lie outside for the rounding of its logarithm."""
+
 _LEAST_SPREAD = 1e-3
 _MOST_SCORES = 20_000
 
@@ -94,7 +98,9 @@ class Intervals:
     """Calibrated intervals for every cell.
 
     Attributes:
-        floor: Smallest positive known value of each parameter, shape (P,); smaller ones count as this one.
+        floor: Least of what logarithms are taken of, shape (P,), positive: the smallest positive known value.
+        offset: Added to values before their logarithm is taken, shape (P,): zero, or where zeros are known the smallest
+            positive value, so that zeros and what lies between them and that value are told apart.
         lowest: Smallest known value of each parameter, shape (P,).
         highest: Largest known value of each parameter, shape (P,): no interval reaches further. A new cell is
             larger than n known ones with the probability 1 / (n + 1), which is what this costs in coverage.
@@ -104,6 +110,7 @@ class Intervals:
     """
 
     floor: FloatArray
+    offset: FloatArray
     lowest: FloatArray
     highest: FloatArray
     spread: Spread
@@ -146,10 +153,22 @@ class Intervals:
         Returns:
             Two arrays of shape (P, n), in raw units.
         """
-        logs = np.log(np.maximum(values, self.floor[:, None]))
+        logs = self.logs(values)
         spread = self.spread.at(users, services, logs)
-        low, high = (logs + q[:, None] * spread for q in self.quantiles(level))
-        return self.raw(low), self.raw(high)
+        return self.ends(logs, spread, self.quantiles(level))
+
+    def ends(
+        self, logs: FloatArray, spread: FloatArray, quantiles: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper ends, shape (P, n), in raw units.
+
+        Args:
+            logs: Logarithms of predictions, shape (P, n).
+            spread: The size of a residual that is to be expected, same shape.
+            quantiles: Scores of the two ends, each shape (P,).
+        """
+        low, high = (logs + q[:, None] * spread for q in quantiles)
+        return self.raw(low - _ROUNDING), self.raw(high + _ROUNDING)
 
     def reaching(self, values: FloatArray) -> Intervals:
         """The same, also for new measurements outside what was seen.
@@ -160,14 +179,22 @@ class Intervals:
         if not ((values < self.lowest) | (values > self.highest) | (values < self.floor)).any():
             return self
         floor = np.where(values > 0, np.fmin(self.floor, values), self.floor)
+        # A first zero shall not count as the smallest positive value, which may be what most cells measure.
+        first = (values == 0) & (self.lowest > 0) & (self.offset == 0)
         ends = np.fmin(self.lowest, values), np.fmax(self.highest, values)
-        return replace(self, floor=floor, lowest=ends[0], highest=ends[1])
+        return replace(self, floor=np.where(first, floor / 2, floor), lowest=ends[0], highest=ends[1])
+
+    def logs(self, values: FloatArray) -> FloatArray:
+        """Raw units, shape (P, ...), to logarithms; what is less than the floor counts as the floor."""
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        return _logs(values, self.floor.reshape(shape), self.offset.reshape(shape))
 
     def raw(self, logs: FloatArray) -> FloatArray:
-        """Logarithms, shape (P, n), to raw units within what was seen; the floor stands for the smallest value."""
-        floor = np.log(self.floor)[:, None]
-        values = np.exp(np.clip(logs, floor, np.log(np.maximum(self.highest, self.floor))[:, None]))
-        return np.asarray(np.where(logs <= floor, self.lowest[:, None], values))
+        """Logarithms, shape (P, n), to raw units within what was seen, whose ends are met exactly."""
+        lowest, highest = self.lowest[:, None], self.highest[:, None]
+        low, high = self.logs(lowest), self.logs(highest)
+        values = np.clip(np.exp(np.clip(logs, low, high)) - self.offset[:, None], lowest, highest)
+        return np.asarray(np.where(logs <= low, lowest, np.where(logs >= high, highest, values)))
 
 
 def out_of_fold(
@@ -192,7 +219,8 @@ def out_of_fold(
         raise BadInput(Problem(message=message, field="folds"))
     rng = np.random.default_rng(child(seed, rounds))
     fold = rng.permutation(len(users)) % folds
-    logs = np.log(np.maximum(known.values[:, users, services], _floor(known)[:, None]))
+    floor, offset = (part[:, None] for part in _floor(known))
+    logs = _logs(known.values[:, users, services], floor, offset)
     predicted = np.full(logs.shape, np.nan)
     for turn in range(rounds):
         context.check_time()
@@ -201,7 +229,7 @@ def out_of_fold(
         rest.values[:, users[hidden], services[hidden]] = np.nan
         _must_speak(rest)
         found = complete(rest, child(seed, turn))[:, users[hidden], services[hidden]]
-        predicted[:, hidden] = np.log(np.maximum(found, _floor(known)[:, None]))
+        predicted[:, hidden] = _logs(found, floor, offset)
     used = fold < rounds
     part = fold[used] if rounds > 1 else rng.permutation(int(used.sum())) % 2
     predicted = predicted[:, used]
@@ -228,8 +256,7 @@ def calibrate(residuals: Residuals, known: Known, seed: np.random.SeedSequence) 
         kept = kept[np.random.default_rng(seed).choice(len(kept), _MOST_SCORES, replace=False)]
     whole = fit_spread(residuals, np.ones(len(residuals.users), bool), shape)
     lowest, highest = (end(known.values, axis=(1, 2)) for end in (np.nanmin, np.nanmax))
-    floor = _floor(known)
-    return Intervals(floor, np.minimum(lowest, floor), highest, whole, np.ascontiguousarray(kept))
+    return Intervals(*_floor(known), lowest, highest, whole, np.ascontiguousarray(kept))
 
 
 def fit_spread(residuals: Residuals, use: NDArray[np.bool_], shape: tuple[int, int]) -> Spread:
@@ -283,8 +310,14 @@ def _of(factors: FloatArray, codes: Codes) -> FloatArray:
     return np.where(codes < 0, 1.0, factors[codes])
 
 
-def _floor(known: Known) -> FloatArray:
-    return scale_of(known.values).floor[:, 0, 0]
+def _floor(known: Known) -> tuple[FloatArray, FloatArray]:
+    """Floor and offset of the logarithms of each parameter, shape (P,)."""
+    floor = scale_of(known.values).floor[:, 0, 0]
+    return floor, np.where(np.nanmin(known.values, axis=(1, 2)) < floor, floor, 0.0)
+
+
+def _logs(values: FloatArray, floor: FloatArray, offset: FloatArray) -> FloatArray:
+    return np.asarray(np.log(np.maximum(values + offset, floor)))
 
 
 def _must_speak(known: Known) -> None:

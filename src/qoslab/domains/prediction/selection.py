@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.domains.prediction.data import Codes, FloatArray
 
-__all__ = ["Limit", "best", "joint_scores", "probabilities", "thresholds"]
+__all__ = ["Joint", "Limit", "best", "joint_scores", "probabilities", "thresholds"]
 
 _CHUNK = 64
+
+_LEAST_TOGETHER = 200
+"""Cells measured in all limited parameters from which a probability is counted among them alone."""
+
+_PRIOR_CELLS = 20.0
+"""Weight of "independent" in the correlation of fewer cells, in cells."""
+
+_DRAWN = 4000
+"""Joint scores that are drawn where fewer cells were measured together."""
+
+_ROUNDING = 1e-6
+"""Share of a limit by which it may be missed: predictions of kept models are float32."""
 
 
 @dataclass(frozen=True)
@@ -30,33 +43,86 @@ class Limit:
     at_most: bool
 
 
-def joint_scores(scores: FloatArray) -> FloatArray:
-    """The scores of cells where all parameters were measured, shape (n, P); what was missed there was missed together.
+@dataclass(frozen=True)
+class Joint:
+    """What is missed in several parameters together.
 
-    Where no such cell was hidden, each column is sorted into a quantile of its own and parameters count as independent:
-    the columns are dealt by a fixed permutation.
+    Attributes:
+        scores: Shape (n, P), finite in the limited parameters.
+        together: Hidden cells that were measured in all limited parameters.
+        drawn: Whether these were too few to count among, so that the scores are drawn.
     """
-    whole = scores[np.isfinite(scores).all(axis=1)]
-    if len(whole):
-        return whole
-    columns = [column[np.isfinite(column)] for column in scores.T]
-    count = min(len(column) for column in columns)
-    rng = np.random.default_rng(0)
-    return np.stack([rng.permutation(column)[:count] for column in columns], axis=1)
+
+    scores: FloatArray
+    together: int
+    drawn: bool
+
+    @property
+    def basis(self) -> str:
+        """What a probability rests on, in words."""
+        return f"a copula of {self.together} cells" if self.drawn else f"{self.together} cells"
 
 
-def thresholds(logs: FloatArray, spread: FloatArray, limits: Sequence[Limit]) -> FloatArray:
+def joint_scores(scores: FloatArray, parameters: Sequence[int]) -> Joint:
+    """The scores of cells where all limited parameters were measured: what was missed there was missed together.
+
+    For one parameter these are all its scores. Where fewer than 200 cells were measured in all of several, scores are
+    drawn that have each parameter's own distribution and a normal copula (Nelsen, An Introduction to Copulas, 2006,
+    section 2.3), with the correlation of the normal scores of the cells that there are, drawn towards none by the
+    weight of 20 cells.
+
+    Args:
+        scores: Shape (n, P), NaN where a parameter was not measured.
+        parameters: Places of the limited parameters.
+    """
+    limited = sorted(set(parameters))
+    part = scores[:, limited]
+    whole = np.isfinite(part).all(axis=1)
+    together = int(whole.sum())
+    if len(limited) == 1 or together >= _LEAST_TOGETHER:
+        return Joint(scores[whole], together, drawn=False)
+    columns = [np.sort(column[np.isfinite(column)]) for column in part.T]
+    normal = np.random.default_rng(0).standard_normal((_DRAWN, len(limited)))
+    places = _ranks(normal @ np.linalg.cholesky(_correlation(part[whole])).T)
+    found = np.full((_DRAWN, scores.shape[1]), np.nan)
+    for p, column, place in zip(limited, columns, places.T, strict=True):
+        found[:, p] = column[(place * len(column)) // _DRAWN]
+    return Joint(found, together, drawn=True)
+
+
+def _correlation(scores: FloatArray) -> FloatArray:
+    """The correlation of normal scores of n rows, drawn towards the unit matrix."""
+    count, size = scores.shape
+    unit = np.eye(size)
+    if count < 3:
+        return unit
+    normal = NormalDist()
+    place = np.vectorize(lambda rank: normal.inv_cdf((rank + 0.5) / count))(_ranks(scores))
+    return np.asarray((count * np.corrcoef(place.T) + _PRIOR_CELLS * unit) / (count + _PRIOR_CELLS))
+
+
+def _ranks(table: FloatArray) -> Codes:
+    """The rank of each value in its column, from 0; equal ones in their order."""
+    return np.asarray(np.argsort(np.argsort(table, axis=0, kind="stable"), axis=0, kind="stable"), np.int64)
+
+
+def thresholds(
+    logs: FloatArray, spread: FloatArray, limits: Sequence[Limit], offset: FloatArray | None = None
+) -> FloatArray:
     """The score at which each service meets each limit just so, shape (limits, services).
 
     Args:
-        logs: Logarithms of predictions, shape (P, services).
+        logs: Logarithms of predictions plus the offset, shape (P, services).
         spread: The size of a miss that is to be expected, same shape.
-        limits: The bounds; one that is not positive is met by all or by none.
+        limits: The bounds; one that is not positive with the offset is met by all or by none.
+        offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
     """
     found = np.empty((len(limits), logs.shape[1]))
     for row, limit in zip(found, limits, strict=True):
-        bound = np.log(limit.value) if limit.value > 0 else -np.inf
-        row[:] = (bound - logs[limit.parameter]) / spread[limit.parameter]
+        value = limit.value + (0.0 if offset is None else offset[limit.parameter])
+        bound = np.log(value) if value > 0 else -np.inf
+        eased = bound + (_ROUNDING if limit.at_most else -_ROUNDING)
+        row[:] = (eased - logs[limit.parameter]) / spread[limit.parameter]
     return found
 
 
@@ -65,7 +131,7 @@ def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -
 
     Args:
         at: `thresholds` of the services.
-        scores: Joint scores, shape (n, P).
+        scores: Joint scores of the limited parameters, shape (n, P).
         limits: The bounds.
     """
     met: NDArray[np.bool_] = np.ones((at.shape[1], len(scores)), bool)
@@ -76,7 +142,12 @@ def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -
 
 
 def best(
-    logs: FloatArray, spread: FloatArray, scores: FloatArray, limits: Sequence[Limit], count: int
+    logs: FloatArray,
+    spread: FloatArray,
+    scores: FloatArray,
+    limits: Sequence[Limit],
+    count: int,
+    offset: FloatArray | None = None,
 ) -> tuple[Codes, FloatArray]:
     """The services that most probably meet all limits.
 
@@ -86,14 +157,15 @@ def best(
     Args:
         logs: Logarithms of predictions, shape (P, services).
         spread: The size of a miss that is to be expected, same shape.
-        scores: Joint scores, shape (n, P).
+        scores: Joint scores of the limited parameters, shape (n, P).
         limits: At least one.
         count: Number of services wanted.
+        offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
 
     Returns:
         Places of the services, the most probable first and equal ones in their order, and their probabilities.
     """
-    at = thresholds(logs, spread, limits)
+    at = thresholds(logs, spread, limits, offset)
     bound = np.ones(logs.shape[1])
     for row, limit in zip(at, limits, strict=True):
         column = np.sort(scores[:, limit.parameter])

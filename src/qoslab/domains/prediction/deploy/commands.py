@@ -143,7 +143,8 @@ def select(
 ) -> Rows:
     """The k services that most probably meet all limits for a user, with that probability and the predictions.
 
-    Measurements that the model's server took in count, as they do there.
+    Measurements that the model's server took in count, as they do there. `judged_by` names the hidden cells among which
+    the probability is counted, or the copula where they are few.
 
     Args:
         model: The model's folder.
@@ -170,7 +171,7 @@ def select(
         hint = did_you_mean(user, live.users) or f"the model knows {len(live.users)} users"
         raise BadInput(Problem(message=str(error), field="user", hint=hint)) from None
     return [
-        {"service": name, "probability": round(probability, 4)}
+        {"service": name, "probability": round(probability, 4), "judged_by": live.joint(limits).basis}
         | {p: float(f"{answer.values[i, n]:.4g}") for i, p in enumerate(names)}
         | {
             f"{p} {100 * live.about.level:.6g}%": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
@@ -300,7 +301,7 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     """How often limits are met, by the probability that was said, and for those chosen first."""
     said = np.stack([live.chances(user, limits) for user in live.users])
-    asked = np.asarray(task.test.all(axis=0))
+    asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))
     met = np.ones(asked.shape, bool)
     for limit in limits:
         values = task.truth[limit.parameter]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ __all__ = ["Desk", "Refused"]
 _EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 """Upper ends of the histogram of answer times, s."""
 
+
+_AT_A_TIME = 32
+"""Measurements that are taken in before questions get their turn."""
 
 _NOWHERE = -1
 """Code of a word that training did not meet: no group has it."""
@@ -60,14 +64,15 @@ class Desk:
         self._number = {
             kind: {word: code for code, word in enumerate(words)} for kind, words in model.about.words.items()
         }
-        self._lock, self._writing = Lock(), Lock()
+        self._lock, self._writing, self._counting = Lock(), Lock(), Lock()
         self._journal = Journal(folder)
         self._seen: set[str] = set()
         self.requests: Counter[tuple[str, int]] = Counter()
         self._times = [0] * (len(_EDGES_S) + 1)
         self._time_s = 0.0
         for record in read(folder):
-            self._take(Measurements.model_validate(record))
+            question = Measurements.model_validate(record)
+            self._take(question, self._measured(question))
 
     def predict(self, question: Question) -> dict[str, Any]:
         """One prediction with its intervals."""
@@ -92,7 +97,8 @@ class Desk:
         services = [
             {"service": name, "probability": p} | self._words(answer, n) for n, (name, p) in enumerate(found)
         ]
-        return {"user": question.user, "level": self.live.about.level, "services": services}
+        about = {"user": question.user, "level": self.live.about.level}
+        return about | {"judged_by": self.live.joint(limits).basis, "services": services}
 
     def take(self, question: Measurements) -> dict[str, Any]:
         """Keep measurements on the disk, then take them in; when this returns, they survive anything."""
@@ -106,9 +112,13 @@ class Desk:
         with self._writing:  # answers go on while the disk is waited for
             if question.id is not None and question.id in self._seen:
                 return {"taken": 0, "duplicate": True}
+            measured = self._measured(question)
+            try:
+                self.live.make_room(measured)  # without the lock: it leaves what is there as it is
+            except BadInput as error:
+                raise Refused.one(507, "measurements", str(error).removeprefix("measurements: ")) from None
             self._journal.append([question.model_dump(exclude_none=True)])
-            with self._lock:
-                self._take(question)
+            self._take(question, measured)
         return {"taken": len(question.measurements), "duplicate": False}
 
     def about(self) -> dict[str, Any]:
@@ -127,7 +137,7 @@ class Desk:
 
     def note(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        with self._lock:
+        with self._counting:
             self.requests[path, status] += 1
             self._time_s += seconds
             place = sum(seconds > edge for edge in _EDGES_S)
@@ -135,7 +145,7 @@ class Desk:
 
     def exposition(self) -> str:
         """Counters and gauges in Prometheus' text format."""
-        with self._lock:
+        with self._counting:
             return "\n".join(self._lines()) + "\n"
 
     def close(self) -> None:
@@ -225,21 +235,26 @@ class Desk:
         hint = f"send {error.side}_context for an answer from its context, or {{}} for that of the population"
         return Refused.one(404, f"{at}{error.side}", f"{error}; {hint}")
 
-    def _take(self, question: Measurements) -> None:
+    def _measured(self, question: Measurements) -> list[Measurement]:
+        return [
+            Measurement(
+                one.user,
+                one.service,
+                [one.values.get(name, math.nan) for name in self._names],
+                self._codes(one.user_context, "user", ""),
+                self._codes(one.service_context, "service", ""),
+            )
+            for one in question.measurements
+        ]
+
+    def _take(self, question: Measurements, measured: Sequence[Measurement]) -> None:
         if question.id is not None:
             self._seen.add(question.id)
-        self.live.absorb(
-            [
-                Measurement(
-                    one.user,
-                    one.service,
-                    [one.values.get(name, math.nan) for name in self._names],
-                    self._codes(one.user_context, "user", ""),
-                    self._codes(one.service_context, "service", ""),
-                )
-                for one in question.measurements
-            ]
-        )
+        self.live.make_room(measured)
+        for start in range(0, len(measured), _AT_A_TIME):
+            with self._lock:
+                self.live.absorb(measured[start : start + _AT_A_TIME])
+            time.sleep(0)  # a lock that is taken again at once is never seen free by those who wait
 
 
 def problems(error: ValidationError) -> list[dict[str, str]]:

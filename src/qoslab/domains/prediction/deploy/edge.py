@@ -16,11 +16,15 @@ from qoslab.core.errors import BadInput, MissingExtra, Problem
 from qoslab.core.files import write_whole
 from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
-from qoslab.domains.prediction.intervals import Intervals, Spread
+from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.intervals import Intervals
 
 __all__ = ["Factored", "export_model", "factored", "graph", "latency_us", "open_graph", "predict"]
 
 _WHAT = "exporting predictions"
+_ROUNDING = 1e-5
+"""Share of a value by which ends of intervals are rounded outwards: sums in float32 err by about as much."""
+
 _OPSET = 17
 _IR = 8
 """Versions that ONNX Runtime of 2022 and later reads."""
@@ -34,6 +38,9 @@ class Factored:
         left: Shape (users, P, rank).
         right: Shape (services, rank).
         mean: Mean logarithm of each user and parameter, shape (users, P).
+        strange_user: How much more variance the intervals of a user without measurements have, as a share of a known
+            one's, that of the mean width over services, shape (users, P); zero for users with measurements.
+        strange_service: The same for services, over users, shape (services, P).
         intervals: Spread, ends and scores of the model.
         level: Probability that intervals promise.
     """
@@ -41,6 +48,8 @@ class Factored:
     left: FloatArray
     right: FloatArray
     mean: FloatArray
+    strange_user: FloatArray
+    strange_service: FloatArray
     intervals: Intervals
     level: float
 
@@ -64,17 +73,38 @@ def factored(model: KeptModel, rank: int) -> Factored:
     if rank < 1:
         raise BadInput(Problem(message="must be at least 1", field="rank"))
     arrays = model.arrays
-    logs = np.log(np.maximum(arrays["values"], arrays["floor"][:, None, None]))
+    live = Live(model)
+    intervals = live.intervals
+    logs, strange = _with_strangers(live, intervals.logs(arrays["values"]))
     tasks, users, services = logs.shape
     mean = logs.mean(axis=2)
     table = (logs - mean[:, :, None]).reshape(tasks * users, services)
     u, s, v = np.linalg.svd(table, full_matrices=False)
     root = np.sqrt(s[:rank])
     left = (u[:, :rank] * root).reshape(tasks, users, -1).transpose(1, 0, 2)
-    spread = Spread(*(arrays[f"spread/{part}"] for part in ("edges", "steps", "user", "service", "most")))
-    ends = arrays["floor"], arrays["lowest"], arrays["highest"]
-    intervals = Intervals(*ends, spread, arrays["scores"])
-    return Factored(left, (v[:rank].T * root), mean.T, intervals, model.about.level)
+    return Factored(left, (v[:rank].T * root), mean.T, *strange, intervals, model.about.level)
+
+
+def _with_strangers(live: Live, logs: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """The table with the model's answers about users and services that nobody measured, and their added variance."""
+    known = live.known
+    logs, names = logs.copy(), (list(live.users), list(live.services))
+    added = [np.zeros((len(side), len(logs))) for side in names]
+    for user in np.flatnonzero(~known[0]):
+        logs[:, user], more = live.expected(names[0][user], names[1])
+        added[0][user] = _usual(more[:, known[1]]) if known[1].any() else 0.0
+    new = np.flatnonzero(~known[1])
+    users = np.flatnonzero(known[0])
+    if len(new) and len(users):
+        found = [live.expected(names[0][user], [names[1][place] for place in new]) for user in users]
+        logs[:, users[:, None], new] = np.stack([one for one, _ in found], axis=1)
+        added[1][new] = _usual(np.stack([more for _, more in found], axis=-1)).T
+    return logs, (added[0], added[1])
+
+
+def _usual(added: FloatArray) -> FloatArray:
+    """The added variance that gives the mean of several widths, over the last axis."""
+    return np.asarray(np.sqrt(1 + added).mean(axis=-1) ** 2 - 1)
 
 
 def graph(model: Factored, *, int8: bool) -> bytes:
@@ -89,10 +119,11 @@ def graph(model: Factored, *, int8: bool) -> bytes:
     """
     onnx = _onnx()
     book = _Book(onnx)
-    left = book.rows("left", model.left, "user", int8=int8)
-    right = book.rows("right", model.right[:, None], "service", int8=int8)
+    user, service = book.number("user", len(model.left)), book.number("service", len(model.right))
+    left = book.rows("left", model.left, user, int8=int8)
+    right = book.rows("right", model.right[:, None], service, int8=int8)
     product = book.node("ReduceSum", book.node("Mul", left, right), book.whole("last", [2]), keepdims=0)
-    logs = book.node("Add", product, book.rows("mean", model.mean, "user", int8=False))
+    logs = book.node("Add", product, book.rows("mean", model.mean, user, int8=False))
     intervals, spread = model.intervals, model.intervals.spread
     above = book.node(
         "Cast",
@@ -109,14 +140,25 @@ def graph(model: Factored, *, int8: bool) -> bytes:
         book.node("ReduceSum", rises, book.whole("last", [2]), keepdims=0),
         book.table("first", spread.steps[:, 0]),
     )
-    for side, factors in (("user", spread.user), ("service", spread.service)):
-        step = book.node("Mul", step, book.rows(f"spread_{side}", factors.T, side, int8=False))
+    sides = (("user", user, spread.user), ("service", service, spread.service))
+    for side, by, factors in sides:
+        step = book.node("Mul", step, book.rows(f"spread_{side}", factors.T, by, int8=False))
     step = book.node("Min", step, book.table("most", spread.most))
+    if model.strange_user.any() or model.strange_service.any():
+        added = book.node(
+            "Add",
+            book.rows("strange_user", model.strange_user, user, int8=False),
+            book.rows("strange_service", model.strange_service, service, int8=False),
+        )
+        wider = book.node("Sqrt", book.node("Add", added, book.table("one", np.ones(1))))
+        step = book.node("Mul", step, wider)
     scores = intervals.quantiles(model.level)
     outputs = {"value": logs}
-    for name, score in zip(("lower", "upper"), scores, strict=True):
-        outputs[name] = book.node("Add", logs, book.node("Mul", step, book.table(f"{name}_score", score)))
-    ends = {name: book.raw(at, intervals) for name, at in outputs.items()}
+    for name, score, outwards in zip(("lower", "upper"), scores, (-_ROUNDING, _ROUNDING), strict=True):
+        missed = book.node("Mul", step, book.table(f"{name}_score", score))
+        missed = book.node("Add", missed, book.table(f"{name}_rounding", np.full(1, outwards)))
+        outputs[name] = book.node("Add", logs, missed)
+    ends = {name: book.raw(at, intervals, name) for name, at in outputs.items()}
     book.node("Min", ends["lower"], ends["value"], out="lower")
     book.node("Max", ends["upper"], ends["value"], out="upper")
     book.node("Identity", ends["value"], out="value")
@@ -145,8 +187,13 @@ class _Book:
     def whole(self, name: str, values: list[int]) -> str:
         return self.table(name, np.array(values, np.int64))
 
+    def number(self, side: str, count: int) -> str:
+        """An input's numbers, negative ones beyond the tables' ends: ONNX would count them from the end."""
+        negative = self.node("Less", side, self.whole(f"{side}_first", [0]))
+        return self.node("Where", negative, self.whole(f"{side}_count", [count]), side)
+
     def rows(self, name: str, values: FloatArray, by: str, *, int8: bool) -> str:
-        """The rows of a table that `user` or `service` names, as float32."""
+        """The rows of a table that the numbers `by` name, as float32."""
         if not int8:
             return self.node("Gather", self.table(name, values), by)
         scale = np.maximum(np.abs(values).max(axis=-1, keepdims=True), 1e-12) / 127
@@ -155,13 +202,27 @@ class _Book:
         real = self.node("Cast", chosen, to=self._onnx.TensorProto.FLOAT)
         return self.node("Mul", real, self.node("Gather", self.table(f"{name}_scale", scale), by))
 
-    def raw(self, logs: str, intervals: Intervals) -> str:
-        """Logarithms to values within what was seen; the floor stands for the smallest value."""
-        floor = self.table("floor", np.log(intervals.floor))
-        highest = self.table("highest", np.log(np.maximum(intervals.highest, intervals.floor)))
-        bounded = self.node("Min", self.node("Max", logs, floor), highest)
-        seen = self.node("Greater", logs, floor)
-        return self.node("Where", seen, self.node("Exp", bounded), self.table("lowest", intervals.lowest))
+    def raw(self, logs: str, intervals: Intervals, output: str) -> str:
+        """Logarithms to values within what was seen, whose ends are met exactly, in intervals not from inside."""
+        ends = [end.astype(np.float32) for end in (intervals.lowest, intervals.highest)]
+        for end, real, away in zip(
+            ends, (intervals.lowest, intervals.highest), (-np.inf, np.inf), strict=True
+        ):
+            inside = (end - real) * np.sign(away) < 0
+            if output != "value":
+                end[inside] = np.nextafter(end[inside], np.float32(away))
+        lowest, highest = (
+            self.table(f"{output}_{name}", end) for name, end in zip(("lowest", "highest"), ends, strict=True)
+        )
+        low, high = (
+            self.table(name, intervals.logs(end))
+            for name, end in (("low", intervals.lowest), ("high", intervals.highest))
+        )
+        bounded = self.node("Exp", self.node("Min", self.node("Max", logs, low), high))
+        raised = self.node("Sub", bounded, self.table("offset", intervals.offset))
+        values = self.node("Min", self.node("Max", raised, lowest), highest)
+        below = self.node("Where", self.node("Greater", logs, low), values, lowest)
+        return self.node("Where", self.node("GreaterOrEqual", logs, high), highest, below)
 
     def whole_model(self, tasks: int) -> bytes:
         helper, kinds = self._onnx.helper, self._onnx.TensorProto

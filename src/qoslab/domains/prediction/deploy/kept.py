@@ -36,6 +36,7 @@ Arrays = dict[str, NDArray[Any]]
 ARRAYS = {
     "values": "PUS",
     "floor": "P",
+    "offset": "P",
     "lowest": "P",
     "highest": "P",
     "spread/edges": "Pe",
@@ -57,6 +58,9 @@ ARRAYS = {
 }
 """Arrays of a model and their axes: P parameters, U users, S services; axes of one letter have one length."""
 
+_EXACT = {"floor", "offset", "lowest", "highest"}
+"""Arrays kept in float64: cells that measured an end of the range must not lie beyond it by rounding."""
+
 _MAY_BE_NAN = {"scores", "known/values"}
 
 
@@ -66,7 +70,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["qoslab prediction model"] = "qoslab prediction model"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     method: str = Field(max_length=200)
     method_parameters: dict[str, Any]
     parameters: tuple[str, ...] = Field(min_length=1, max_length=64)
@@ -124,7 +128,7 @@ def save_model(folder: Path, model: KeptModel) -> None:
         raise BadInput(
             Problem(message=f"{str(folder)!r} exists already", field="to", hint="name a new folder")
         )
-    small = {name: _small(array) for name, array in model.arrays.items()}
+    small = {name: _small(name, array) for name, array in model.arrays.items()}
     weights = dump_weights(small, {"of": "qoslab prediction model", "about": model.about.digest()})
     about = model.about.model_copy(update={"sha256": hashlib.sha256(weights).hexdigest()})
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
@@ -212,5 +216,7 @@ def _wrong(tensors: Arrays, about: About) -> list[str]:
     return []
 
 
-def _small(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(np.int32 if array.dtype.kind in "iu" else np.float32)
+def _small(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind in "iu":
+        return array.astype(np.int32)
+    return array.astype(np.float64 if name in _EXACT else np.float32)

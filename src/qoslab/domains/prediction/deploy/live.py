@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.priors import Basis, Priors
 from qoslab.domains.prediction.intervals import Intervals, Spread
-from qoslab.domains.prediction.selection import Limit, best, joint_scores, probabilities, thresholds
+from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
 
-_ROOM = 64
-"""Places for new users or services that are made at a time."""
+_MOST_VALUES = 1 << 22
+_MOST_TIMES = 4
+"""A table may grow to so many values, or to so many times the trained one's, whichever is more; a newcomer costs a row
+or column of it, at 24 bytes a value."""
 
 _CELLS_PER_USER = 60
 """Known cells of each user that strangers' intervals are calibrated on, at most."""
+
+_STRANGERS: tuple[Basis, ...] = ("context", "population")
+_LEAST_WIDER, _MOST_WIDER = 0.05, 20.0
+"""Bounds of the factor on a stranger's interval."""
+
+_LEAST_CELLS = 20
+"""Cells that such a factor rests on, at least; with fewer the context's is the population's, and that one is 1."""
 
 _MOST_LEVELS = 64
 """Levels whose quantiles are remembered."""
@@ -109,13 +119,12 @@ class Live:
         self.trained = len(self.users), len(self.services)
         self.absorbed = 0
         spread = Spread(*(arrays[f"spread/{part}"] for part in ("edges", "steps", "user", "service", "most")))
-        self.intervals = Intervals(
-            arrays["floor"], arrays["lowest"], arrays["highest"], spread, arrays["scores"]
-        )
+        floor, offset, lowest, highest = (arrays[part] for part in ("floor", "offset", "lowest", "highest"))
+        self.intervals = Intervals(floor, offset, lowest, highest, spread, arrays["scores"])
         self._quantiles: dict[float, tuple[FloatArray, FloatArray]] = {}
-        self._joint = joint_scores(arrays["scores"])
+        self._joint: dict[tuple[int, ...], Joint] = {}
         self._mean, self._std = arrays["scale/mean"][:, None], arrays["scale/std"][:, None]
-        self._state = _state(model, self.memory)
+        self._state = _state(model, self.memory, self.intervals)
         self._first = self._state.row_covariances.copy(), self._state.point_covariances.copy()
         self._priors = {
             "user": Priors(
@@ -128,7 +137,7 @@ class Live:
             ),
         }
         self._strangers = self._forget_strangers()
-        self._wider = {side: np.ones((len(about.parameters), 1)) for side in ("user", "service")}
+        self._wider: dict[tuple[str, Basis], FloatArray] = {}
         self._wider = self._calibrated(arrays)
 
     def answer(
@@ -155,7 +164,7 @@ class Live:
         who = self._user(user, user_context)
         what = self._services(services, service_context)
         logs, spread = self._logs(who, what)
-        ends = [self.intervals.raw(logs + q[:, None] * spread) for q in self._at(level or self.about.level)]
+        ends = self.intervals.ends(logs, spread, self._at(level or self.about.level))
         values = self.intervals.raw(logs)
         basis = [_weaker(who.basis[0], other) for other in what.basis]
         return Answer(values, np.minimum(ends[0], values), np.maximum(ends[1], values), basis)
@@ -175,7 +184,8 @@ class Live:
         names = list(self.services)
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
-        places, found = best(logs, spread, self._joint, limits, min(count, len(names)))
+        scores, offset = self.joint(limits).scores, self.intervals.offset
+        places, found = best(logs, spread, scores, limits, min(count, len(names)), offset)
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True)]
 
     def chances(self, user: str, limits: Sequence[Limit]) -> FloatArray:
@@ -185,10 +195,72 @@ class Live:
             Unknown: The user is.
         """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
-        return probabilities(thresholds(logs, spread, limits), self._joint, limits)
+        at = thresholds(logs, spread, limits, self.intervals.offset)
+        return probabilities(at, self.joint(limits).scores, limits)
+
+    def joint(self, limits: Sequence[Limit]) -> Joint:
+        """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
+        limited = tuple(sorted({limit.parameter for limit in limits}))
+        if limited not in self._joint:
+            if len(self._joint) >= _MOST_LEVELS:
+                self._joint.pop(next(iter(self._joint)))
+            self._joint[limited] = joint_scores(self.intervals.scores, limited)
+        return self._joint[limited]
+
+    @property
+    def known(self) -> tuple[BoolArray, BoolArray]:
+        """Which users, and which services, of the training had any measurement."""
+        return self._priors["user"].present, self._priors["service"].present
+
+    def expected(self, user: str, services: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Logarithms of predictions, and the share by which strangers' intervals have more variance than known ones'.
+
+        Args:
+            user: Id.
+            services: Ids.
+
+        Returns:
+            Two arrays of shape (P, n).
+
+        Raises:
+            Unknown: A user or service is.
+        """
+        who, what = self._user(user, None), self._services(services, None)
+        logs, spread = self._logs(who, what)
+        usual = self.intervals.spread.at(*self._in_spread(who, what), logs)
+        return logs, (spread / usual) ** 2 - 1
+
+    def make_room(self, measurements: Sequence[Measurement]) -> None:
+        """Grow once for all new users and services of a delivery; what is believed of others does not change.
+
+        Raises:
+            BadInput: There would be too many; nothing has changed.
+        """
+        names = ({one.user for one in measurements}, {one.service for one in measurements})
+        need = [
+            len(known.keys() | new) for known, new in zip((self.users, self.services), names, strict=True)
+        ]
+        most = self._most_values()
+        if len(self._mean) * need[0] * need[1] > most:
+            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
+            hint = f"train it again with them; it grows to {most:,} values at most"
+            raise BadInput(Problem(message=message, field="measurements", hint=hint))
+        room = self._state.rows.shape[1], len(self._state.points)
+        if need[0] <= room[0] and need[1] <= room[1]:
+            return
+        # A quarter more than there was: few copies however many deliveries there are.
+        wide = [has if n <= has else max(n, has + has // 4) for n, has in zip(need, room, strict=True)]
+        if len(self._mean) * wide[0] * wide[1] > most:
+            wide = [max(pair) for pair in zip(need, room, strict=True)]
+        self._state = online.with_places(self._state, wide[0], wide[1], self.memory)
 
     def absorb(self, measurements: Sequence[Measurement]) -> None:
-        """Take in measurements in their order; new users and services begin as their context says."""
+        """Take in measurements in their order; new users and services begin as their context says.
+
+        Raises:
+            BadInput: There are too many new ones; nothing has been taken in.
+        """
+        self.make_room(measurements)
         for one in measurements:
             user = self._place("user", one.user, one.user_context)
             service = self._place("service", one.service, one.service_context)
@@ -197,8 +269,7 @@ class Live:
             if np.isfinite(values).any():
                 self._strangers["user"].pop(user, None)
                 self._strangers["service"].pop(service, None)
-            floored = np.log(np.maximum(values, self.intervals.floor))
-            scaled = (floored - self._mean[:, 0]) / self._std[:, 0]
+            scaled = (self.intervals.logs(values) - self._mean[:, 0]) / self._std[:, 0]
             online.learn(self._state, np.array([user]), np.array([service]), scaled[None], self.memory)
         self.absorbed += len(measurements)
 
@@ -234,14 +305,20 @@ class Live:
             at = np.where(trained, places, 0)
             before = _uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
             first = np.where(trained, before, 0.0)
-        raw = np.log(self.intervals.raw(logs * self._std + self._mean).clip(self.intervals.floor[:, None]))
-        in_spread = self._in_spread(who, what)
-        widened = np.sqrt((fresh + now) / (fresh + first))
-        strange = np.array([basis != "model" for basis in what.basis])
-        wider = np.where(strange, self._wider["service"], 1.0)
-        if who.basis[0] != "model":
-            wider = np.maximum(wider, self._wider["user"])
-        return raw, self.intervals.spread.at(*in_spread, raw) * widened * wider
+        raw = self.intervals.logs(self.intervals.raw(logs * self._std + self._mean))
+        widened = self._for_strangers(np.sqrt((fresh + now) / (fresh + first)), who.basis[0], what.basis)
+        return raw, self.intervals.spread.at(*self._in_spread(who, what), raw) * widened
+
+    def _for_strangers(self, widened: FloatArray, user: Basis, services: Sequence[Basis]) -> FloatArray:
+        """Factors on intervals, shape (P, n), with those that calibration gave where user or service is a stranger."""
+        kinds, found = np.array(services), widened
+        for basis in set(services) if self._wider else ():
+            side, weakest = _strangeness(user, basis)
+            if side is not None:
+                # Nobody is predicted better for being unknown: no stranger's interval is narrower than a known one's.
+                wider = np.maximum(widened * self._wider[side, weakest], 1.0)
+                found = np.where(kinds == basis, wider, found)
+        return found
 
     def _forget_strangers(self) -> dict[str, dict[int, Basis]]:
         """Let those whom nobody measured begin as their context says; what their answers rest on."""
@@ -259,37 +336,43 @@ class Live:
                     self._state.offset[:, :, place] = 0.0
         return found
 
-    def _calibrated(self, arrays: Mapping[str, Any]) -> dict[str, FloatArray]:
-        """Factors that let intervals hold `level` of the known cells, had each been a stranger's."""
+    def _calibrated(self, arrays: Mapping[str, Any]) -> dict[tuple[str, Basis], FloatArray]:
+        """Factors that let intervals hold `level` of the known cells, had each been a stranger's; shape (P, 1) each."""
         lower, upper = (q[:, None] for q in self._at(self.about.level))
-        ratios: dict[str, list[FloatArray]] = {"user": [], "service": []}
+        ratios: dict[tuple[str, Basis], list[FloatArray]] = {}
         names = np.array(list(self.services))
         for user in np.flatnonzero(self._priors["user"].present):
             cells = np.flatnonzero(arrays["known/users"] == user)[:_CELLS_PER_USER]
             places = arrays["known/services"][cells]
-            real = np.log(np.maximum(arrays["known/values"][cells].T, self.intervals.floor[:, None]))
-            what, who = self._services(list(names[places]), None), self._user(self.about.users[user], None)
-            rows, covariance = self._priors["user"].without(np.array([user]))
-            strange: Basis = "population"
-            nobody = _Side(np.array([-1]), rows[:, 0], covariance, [strange])
-            points, spread = self._priors["service"].without(places)
-            nothing = _Side(
-                np.full(len(places), -1),
-                points[0],
-                np.repeat(spread, len(places), 0),
-                [strange] * len(places),
-            )
-            for side, pair in (("user", (nobody, what)), ("service", (who, nothing))):
-                logs, size = self._logs(*pair)
-                miss = (real - logs) / size
-                ratios[side].append(
-                    np.where(miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9))
-                )
-        share = self.about.level
-        return {
-            side: np.nanquantile(np.concatenate(found, axis=1), share, axis=1, keepdims=True).clip(1.0, 20.0)
-            for side, found in ratios.items()
-        }
+            real = self.intervals.logs(arrays["known/values"][cells].T)
+            for basis in _STRANGERS:
+                for side, who, what, asked in self._as_strangers(int(user), places, names, basis):
+                    logs, size = self._logs(who, what)
+                    miss = (real - logs) / size
+                    ratio = np.where(
+                        miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9)
+                    )
+                    ratios.setdefault((side, basis), []).append(ratio[:, asked])
+        factors: dict[tuple[str, Basis], FloatArray] = {}
+        for side in ("user", "service", "both"):
+            factor = np.ones((len(self._mean), 1))
+            for basis in ("population", "context"):
+                every = np.concatenate([factor[:, :0], *ratios.get((side, basis), [])], axis=1)
+                factor = _quantile(every, self.about.level, factor)
+                factors[side, basis] = factor
+        return factors
+
+    def _as_strangers(
+        self, user: int, places: Codes, names: Any, basis: Basis
+    ) -> Iterator[tuple[str, _Side, _Side, BoolArray]]:
+        """A user's cells taken as a stranger's, as strange services', as both; and which of them can be."""
+        rows, covariance, someone = self._priors["user"].without(np.array([user]), basis)
+        nobody = _Side(np.array([-1]), rows[:, 0], covariance[:, 0], [basis])
+        points, spread, something = self._priors["service"].without(places, basis)
+        nothing = _Side(np.full(len(places), -1), points[0], spread[0], [basis] * len(places))
+        yield "user", nobody, self._services(list(names[places]), None), np.repeat(someone, len(places))
+        yield "service", self._user(self.about.users[user], None), nothing, something
+        yield "both", nobody, nothing, someone & something
 
     def _in_spread(self, who: _Side, what: _Side) -> tuple[Codes, Codes]:
         user = np.where(who.places < self.trained[0], who.places, -1)
@@ -326,12 +409,11 @@ class Live:
         if name in names:
             return names[name]
         place = names[name] = len(names)
-        room = self._state.rows.shape[1], len(self._state.points)
-        if place >= room[side == "service"]:
-            more = [room[0] + _ROOM * (side == "user"), room[1] + _ROOM * (side == "service")]
-            self._state = online.with_places(self._state, more[0], more[1], self.memory)
         self._put(side, place, *self._priors[side].of(context or {})[:2])
         return place
+
+    def _most_values(self) -> int:
+        return max(_MOST_VALUES, _MOST_TIMES * len(self._mean) * self.trained[0] * self.trained[1])
 
     def _put(self, side: str, place: int, mean: FloatArray, covariance: FloatArray) -> None:
         if side == "user":
@@ -343,6 +425,23 @@ class Live:
 def _present(places: Codes, count: int) -> BoolArray:
     found = np.zeros(count, bool)
     found[places] = True
+    return found
+
+
+def _strangeness(user: Basis, service: Basis) -> tuple[str | None, Basis]:
+    """Which side is a stranger, None for neither, and the weakest of what is known of it."""
+    if service == "model":
+        return (None if user == "model" else "user"), user
+    return ("service", service) if user == "model" else ("both", _weaker(user, service))
+
+
+def _quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
+    """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
+    found = otherwise.copy()
+    for p, row in enumerate(ratios):
+        known = row[np.isfinite(row)]
+        if len(known) >= _LEAST_CELLS:
+            found[p] = np.clip(np.quantile(known, level), _LEAST_WIDER, _MOST_WIDER)
     return found
 
 
@@ -359,14 +458,14 @@ def _weaker(a: Basis, b: Basis) -> Basis:
     return min(a, b, key=order.index)
 
 
-def _state(model: KeptModel, memory: online.Memory) -> online.State:
+def _state(model: KeptModel, memory: online.Memory, intervals: Intervals) -> online.State:
     """The online factors, with an offset that makes every trained prediction that of the method."""
     arrays = model.arrays
     mean, std = (arrays[f"scale/{part}"][:, None, None] for part in ("mean", "std"))
-    logs = (np.log(np.maximum(arrays["values"], arrays["floor"][:, None, None])) - mean) / std
+    logs = (intervals.logs(arrays["values"]) - mean) / std
     rows, points, noise = arrays["factors/rows"], arrays["factors/points"], arrays["factors/noise"]
     factors = rows[:, :, :-1] @ points.T + rows[:, :, -1:]
-    known = np.log(np.maximum(arrays["known/values"].T, arrays["floor"][:, None]))
+    known = intervals.logs(arrays["known/values"].T)
     users, services = arrays["known/users"], arrays["known/services"]
     missed = (known - mean[:, 0]) / std[:, 0] - logs[:, users, services]
     cell = np.zeros(logs.shape)

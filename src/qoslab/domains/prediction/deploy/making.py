@@ -14,7 +14,7 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.deploy.kept import About, KeptModel
-from qoslab.domains.prediction.factor_analysis import factorise, scale_of
+from qoslab.domains.prediction.factor_analysis import factorise
 from qoslab.domains.prediction.intervals import calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
 from qoslab.domains.prediction.scenario import LARGER, larger_of
@@ -75,8 +75,10 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
     intervals = calibrate(residuals, known, child(root, 1))
     intervals.quantiles(making.level)
     values = complete(known, child(root, 2))
-    scale = scale_of(known.values)
-    logs = scale.forward(known.values)
+    raw = intervals.logs(known.values)
+    mean, std = (moment(raw, axis=(1, 2), keepdims=True) for moment in (np.nanmean, np.nanstd))
+    std = np.where(std > 0, std, 1.0)
+    logs = (raw - mean) / std
     rng = np.random.default_rng(child(root, 3))
     table = logs.reshape(-1, known.services)
     fit = factorise(table, min(making.rank, *table.shape), making.sweeps, rng, context)
@@ -86,6 +88,7 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
     arrays = {
         "values": values,
         "floor": intervals.floor,
+        "offset": intervals.offset,
         "lowest": intervals.lowest,
         "highest": intervals.highest,
         "spread/edges": spread.edges,
@@ -94,8 +97,8 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         "spread/service": spread.service,
         "spread/most": spread.most,
         "scores": intervals.scores,
-        "scale/mean": scale.mean[:, 0, 0],
-        "scale/std": scale.std[:, 0, 0],
+        "scale/mean": mean[:, 0, 0],
+        "scale/std": std[:, 0, 0],
         "factors/rows": state.rows,
         "factors/row_covariances": state.row_covariances,
         "factors/points": state.points,

@@ -29,7 +29,7 @@ _REFUSALS = {
     "413": "the body is too large",
     "422": "a field is wrong; each is named",
     "429": "too many requests from one address",
-    "507": "the disk is full; nothing was taken in",
+    "507": "the disk is full, or there is no room for so many new users and services; nothing was taken in",
 }
 
 
@@ -88,7 +88,10 @@ def _answers() -> dict[str, Any]:
         "Prediction": prediction,
         "Predictions": _object(predictions=_list(prediction)),
         "Best": _object(
-            user=text, level=number, services=_list(_object(service=text, probability=number, **shared))
+            user=text,
+            level=number,
+            judged_by=text,
+            services=_list(_object(service=text, probability=number, **shared)),
         ),
         "Taken": _object(taken={"type": "integer"}, duplicate={"type": "boolean"}),
         "Refusal": _object(errors=_list(_object(field=text, message=text))),

@@ -42,29 +42,44 @@ class Priors:
             self._add(kind, means, codes)
 
     def of(self, context: Mapping[str, int]) -> tuple[FloatArray, FloatArray, Basis]:
-        """Mean and covariance of the smallest group that the context names; else of all."""
-        for kind, code in reversed(list(context.items())):
-            if (kind, code) in self._groups:
-                return *self._groups[kind, code], "context"
-        return self._mean, self._covariance, "population"
+        """Mean and covariance of the group with the fewest members that the context names; else of all."""
+        key = self._smallest(context, 1)
+        if key is None:
+            return self._mean, self._covariance, "population"
+        return *self._groups[key], "context"
 
-    def without(self, places: Codes) -> tuple[FloatArray, FloatArray]:
-        """What would be believed of each of these had nobody measured it: means (tables, n, width), and one covariance.
+    def without(self, places: Codes, basis: Basis) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """What would be believed of each of these had nobody measured it, of its context or of the population alone.
 
-        Covariances are those of the smallest groups that exist, or of all.
+        Args:
+            places: Shape (n,).
+            basis: `context` or `population`.
+
+        Returns:
+            Means, shape (tables, n, width), covariances, shape (tables, n, width, width), and of which places there
+            is such a belief, shape (n,): all, or those with others of their context.
         """
         count = int(self.present.sum())
         own = self._means[:, places]
         mean = (self._mean[:, None] * count - own) / max(count - 1, 1)
-        covariance = self._covariance
-        for kind, codes in self._codes.items():
-            for at, place in enumerate(places):
-                key = (kind, int(codes[place]))
-                if key in self._groups and self._members[key] > 1:
-                    centre, covariance = self._groups[key]
-                    weight = self._members[key] + _PRIOR_MEMBERS
-                    mean[:, at] = (centre * weight - own[:, at]) / (weight - 1)
-        return mean, covariance
+        covariance = np.repeat(self._covariance[:, None], len(places), axis=1)
+        if basis == "population":
+            return mean, covariance, np.ones(len(places), bool)
+        found = np.zeros(len(places), bool)
+        for at, place in enumerate(places):
+            key = self._smallest({kind: int(codes[place]) for kind, codes in self._codes.items()}, 2)
+            if key is not None:
+                found[at] = True
+                centre, covariance[:, at] = self._groups[key]
+                weight = self._members[key] + _PRIOR_MEMBERS
+                mean[:, at] = (centre * weight - own[:, at]) / (weight - 1)
+        return mean, covariance, found
+
+    def _smallest(self, context: Mapping[str, int], least: int) -> tuple[str, int] | None:
+        """The group with the fewest members, but at least so many, that a context names; the last of equal ones."""
+        keys = [(kind, context[kind]) for kind in reversed(self._codes) if kind in context]
+        there = [key for key in keys if self._members.get(key, 0) >= least]
+        return min(there, key=self._members.__getitem__, default=None)
 
     def _add(self, kind: str, means: FloatArray, codes: Codes) -> None:
         groups = {int(c): np.flatnonzero((codes == c) & self.present) for c in np.unique(codes) if c >= 0}
