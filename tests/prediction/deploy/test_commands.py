@@ -187,6 +187,7 @@ def test_a_grid_is_no_world(world, tmp_path):
         ({"at_most": []}, "there is no limit"),
         ({"k": 0}, "at least 1"),
         ({"user": "99"}, "user '99' is unknown"),
+        ({"at_most": ["q0=1"], "at_least": ["q0=2"]}, "no service meets these limits for user '3'"),
     ],
 )
 def test_wrong_questions_are_named(model, changes, message):

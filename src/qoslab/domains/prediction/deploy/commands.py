@@ -163,6 +163,9 @@ def select(
         raise BadInput(Problem(message="must be at least 1", field="k"))
     try:
         found = live.best(user, limits, k)
+        if not any(probability > 0 for _, probability in found):
+            message = f"no service meets these limits for user {user!r}: each has probability 0"
+            raise BadInput(Problem(message=message, field="at_most" if at_most else "at_least"))
         answer = live.answer(user, [name for name, _ in found])
     except Unknown as error:
         hint = did_you_mean(user, live.users) or f"the model knows {len(live.users)} users"

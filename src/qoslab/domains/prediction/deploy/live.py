@@ -306,18 +306,19 @@ class Live:
             before = _uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
             first = np.where(trained, before, 0.0)
         raw = self.intervals.logs(self.intervals.raw(logs * self._std + self._mean))
-        in_spread = self._in_spread(who, what)
-        widened = np.sqrt((fresh + now) / (fresh + first))
-        if not self._wider:
-            return raw, self.intervals.spread.at(*in_spread, raw) * widened
-        kinds = np.array(what.basis)
-        for basis in set(what.basis):
-            side, weakest = _strangeness(who.basis[0], basis)
+        widened = self._for_strangers(np.sqrt((fresh + now) / (fresh + first)), who.basis[0], what.basis)
+        return raw, self.intervals.spread.at(*self._in_spread(who, what), raw) * widened
+
+    def _for_strangers(self, widened: FloatArray, user: Basis, services: Sequence[Basis]) -> FloatArray:
+        """Factors on intervals, shape (P, n), with those that calibration gave where user or service is a stranger."""
+        kinds, found = np.array(services), widened
+        for basis in set(services) if self._wider else ():
+            side, weakest = _strangeness(user, basis)
             if side is not None:
                 # Nobody is predicted better for being unknown: no stranger's interval is narrower than a known one's.
                 wider = np.maximum(widened * self._wider[side, weakest], 1.0)
-                widened = np.where(kinds == basis, wider, widened)
-        return raw, self.intervals.spread.at(*in_spread, raw) * widened
+                found = np.where(kinds == basis, wider, found)
+        return found
 
     def _forget_strangers(self) -> dict[str, dict[int, Basis]]:
         """Let those whom nobody measured begin as their context says; what their answers rest on."""

@@ -25,6 +25,7 @@ from qoslab.core.files import DiskFull
 from qoslab.domains.prediction.deploy.desk import Desk, Refused, problems
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.openapi import describe
+from qoslab.domains.prediction.deploy.patience import impatient
 from qoslab.domains.prediction.deploy.questions import Batch, Measurements, Question, Wanted
 from qoslab.domains.prediction.deploy.rate import Rates
 from qoslab.domains.prediction.deploy.taken import claim, damaged, open_desk
@@ -33,6 +34,10 @@ __all__ = ["make_app", "run_server"]
 
 _WAIT_S = 10.0
 """How long a body may take to arrive."""
+
+
+_SILENCE_S = 30.0
+"""How long a connection may go without a request."""
 
 
 def make_app(desk: Desk, rate_per_s: float, max_body: int) -> Starlette:
@@ -77,7 +82,12 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
         desk.live.warm()  # else the first delivery waits for the compiler, and everybody else for it
         app = make_app(desk, rate_per_s, max_body)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, limit_concurrency=256, timeout_keep_alive=30
+            app,
+            http=impatient(_SILENCE_S),
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=256,
+            timeout_keep_alive=30,
         )
         shown = f"[{host}]" if ":" in host else host
         taken = f", {desk.live.absorbed} measurements taken in again" if desk.live.absorbed else ""
