@@ -73,14 +73,7 @@ def streaming() -> list[Group]:
 TABLES: dict[str, list[Group]] = {
     "serving": serving(),
     "streaming": streaming(),
-    "tuning-three": tuning(
-        "tuning-three",
-        (*FACTORS, *NETWORKS, *OTHERS),
-        ("gradient_boosting",),
-        ("robust_factorisation",),
-        ("neumf",),
-        ("boosted_factors",),
-    ),
+    "tuning-three": tuning("tuning-three", (*FACTORS, *NETWORKS, *OTHERS)),
     "tuning-part": tuning("tuning-part", *([method] for method in (*FACTORS, *PART))),
 }
 

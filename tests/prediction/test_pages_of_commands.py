@@ -115,3 +115,19 @@ def test_the_page_has_the_coverage_and_widths_of_the_committed_table():
         widths = [f"{cross[f'interval_width[{p}]']:.2f}".removeprefix("0") for p in ("rt", "tp")]
         cells = [short(cross["coverage"], 3), short(one["coverage"], 3), *widths]
         assert f"| {100 * density:.0f} % | " + " | ".join(cells) + " |" in section
+
+
+def test_the_page_says_who_followed_the_stream_best():
+    text = page("streaming", "Against training again")
+    found = {row["method"]: row for row in rows("streaming")}
+    keys = ("mae_s", "other_slots_mae_s", "forecast_mae_s", "newcomers_mae_s")
+    for method, name, best in (
+        ("online factors", "online factors", "**"),
+        ("AMF, cells replayed", "[AMF](amf.md), a slot's cells replayed 50 times", ""),
+    ):
+        cells = [name, "3", *(f"{best}{found[method][key]:.3f}{best}" for key in keys)]
+        assert "| " + " | ".join(cells) + " |" in text
+    amf = found["AMF, cells replayed"]
+    assert amf["low"] > 0
+    interval = f"{100 * amf['low']:.1f} to {100 * amf['high']:.1f} %"
+    assert f"AMF errs {100 * amf['more']:.1f} % more, paired by seed (95 % interval {interval})" in text

@@ -25,14 +25,14 @@ def short(value, digits=3):
     return f"{value:.{digits}f}".removeprefix("0")
 
 
-@pytest.mark.parametrize("name", ["tuning-part"])
+@pytest.mark.parametrize("name", ["tuning-part", "tuning-three"])
 def test_every_method_had_twenty_trials_or_thirty_minutes(name):
     for row in found(name).values():
         assert row["trials"] == 20 or row["cpu_s"] >= 1800
         assert row["hidden_nmae_tuned"] <= row["hidden_nmae"]
 
 
-@pytest.mark.parametrize("name", ["tuning-part"])
+@pytest.mark.parametrize("name", ["tuning-part", "tuning-three"])
 def test_the_page_has_every_line_of_the_table(name):
     text = page()
     for method, row in found(name).items():
