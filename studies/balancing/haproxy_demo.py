@@ -6,7 +6,7 @@ slow as the others afterwards, and response times are measured again.
 The repeats are interleaved, so that a noisy minute of the machine strikes all rows alike. With `--out` each run is a
 line of a file, and the same command goes on where it was stopped:
 
-    python studies/balancing/haproxy_demo.py --repeats 10 --slowed --out haproxy.jsonl
+    python studies/balancing/haproxy_demo.py --repeats 30 --slowed --out haproxy.jsonl
 """
 
 from __future__ import annotations
