@@ -50,6 +50,7 @@ SMALL_CASES = {
     "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "rlb-table-a-20": {"scenario.load": "{ grid = [0.7] }"},
+    "rlb-table-a-published": {},
     "twitter-rates": {"scenario.load": "{ grid = [0.3] }"},
     "marllb-7": {},
     "marllb-24": {},
