@@ -24,10 +24,13 @@ def test_every_study_is_valid(file):
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_a_committed_table_is_small_whole_and_belongs_to_its_study(table):
+    """It has the methods of its study and of NAME-learned.toml, which train for longer on the same splits."""
     study = Study.from_file(table.parents[1] / f"{table.stem}.toml")
+    learned = table.parents[1] / f"{table.stem}-learned.toml"
+    methods = [*study.methods, *(Study.from_file(learned).methods if learned.exists() else ())]
     rows = pl.read_parquet(table)
     assert table.stat().st_size < 1_000_000
-    assert set(rows["method"]) == {method.label for method in study.methods}
+    assert set(rows["method"]) == {method.label for method in methods}
     assert set(rows["scenario"]) == {case.label for case in study.scenarios}
     assert (rows["status"] == "done").all()
     assert rows["versions"].null_count() == 0
