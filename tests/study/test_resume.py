@@ -183,7 +183,7 @@ def test_a_reader_may_look_while_a_run_writes(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_once_finishes_and_saves(tmp_path: Path, whole: str) -> None:
-    process = start(tmp_path, seconds=0.2)  # so long that a busy machine still sends the signal in mid-run
+    process = start(tmp_path, seconds=0.5)  # so long that a busy machine still sends the signal in mid-run
     until = time.monotonic() + 200
     while len(told(tmp_path)) < 8 and time.monotonic() < until:
         time.sleep(0.01)
