@@ -21,7 +21,10 @@ def table():
     cells = [(d, m, r) for d in (0.05, 0.1) for m in ("a", "b") for r in range(3)]
     nmae = [d + (m == "b") + 0.01 * r for d, m, r in cells]
     density, method, replication = zip(*cells, strict=True)
-    return pl.DataFrame({"density": density, "method": method, "replication": replication, "nmae": nmae})
+    rows = pl.DataFrame({"density": density, "method": method, "replication": replication, "nmae": nmae})
+    return rows.with_columns(
+        (pl.col("nmae") - 0.04).alias("nmae[rt]"), (pl.col("nmae") + 0.04).alias("nmae[tp]")
+    )
 
 
 def test_intervals_of_errors_are_students():
@@ -29,22 +32,35 @@ def test_intervals_of_errors_are_students():
     row = data.row(0, named=True)
     half = t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
     numbers = [value for value in row.values() if isinstance(value, float)]
-    for expected in (0.05, 0.06, 0.06 - half, 0.06 + half):
+    for expected in (0.05, 0.02, 0.02 - half, 0.02 + half):
         assert any(number == pytest.approx(expected) for number in numbers), (row, expected)
-    assert len(data) == 4
+    assert len(data) == 8, "two methods, two parameters, two densities"
+
+
+def test_a_method_has_one_colour_and_a_parameter_one_dash():
+    lines = {line.get_label(): line for line in error_by_density(table(), {}).axes[0].get_lines()}
+    assert lines["a rt"].get_color() == lines["a tp"].get_color() != lines["b rt"].get_color()
+    assert lines["a rt"].get_linestyle() == lines["b rt"].get_linestyle() != lines["a tp"].get_linestyle()
 
 
 def test_only_the_best_methods_are_drawn():
+    error = [float(i) for i in range(12) for _ in range(2)]
     rows = pl.DataFrame(
         {
             "density": [0.1, 0.2] * 12,
             "method": [f"m{i:02}" for i in range(12) for _ in range(2)],
-            "nmae": [float(i) for i in range(12) for _ in range(2)],
+            "nmae": error,
+            "nmae[rt]": error,
+            "nmae[tp]": error,
         }
     )
     text = str(attached(error_by_density(rows, {})).to_dicts())
-    assert "m07" in text
-    assert "m08" not in text
+    assert "m03" in text
+    assert "m04" not in text
+
+
+def test_one_parameter_has_the_error_of_the_table():
+    assert error_by_density(table().drop("nmae[tp]"), {}) is None
 
 
 def test_one_density_is_no_line():
@@ -66,7 +82,7 @@ def test_coverage_by_method_and_parameter():
 def of_two_sizes():
     """A study over densities and numbers of parameters, of which the second errs three more."""
     small = table().insert_column(0, pl.lit(2).alias("data.parameters"))
-    large = small.with_columns(pl.lit(16).alias("data.parameters"), pl.col("nmae") + 3)
+    large = small.with_columns(pl.lit(16).alias("data.parameters"), pl.col("^nmae.*$") + 3)
     return pl.concat([small.cast(large.schema), large]).with_columns(
         (0.9 + pl.col("replication") / 100 - (pl.col("nmae") > 3) / 2).alias("coverage[rt]")
     )
@@ -96,7 +112,9 @@ def colours(figure):
 def test_a_method_has_one_colour_in_all_figures():
     """The study's order counts: b comes first, errs more, has no intervals, and keeps the first colour to itself."""
     rows = pl.concat([table().filter(pl.col("method") == m) for m in ("b", "a")])
-    assert colours(error_by_density(rows, {})) == [COLOURS[1], COLOURS[0]]  # a errs less and is drawn first
+    assert (
+        colours(error_by_density(rows, {})) == [COLOURS[1]] * 2 + [COLOURS[0]] * 2
+    )  # a errs less and is drawn first
     told = rows.with_columns(pl.when(pl.col("method") == "a").then(0.9).alias("coverage[rt]"))
     assert set(colours(coverage(told, {}))) == {COLOURS[1]}
     one = pl.DataFrame({"scenario": "", "method": ["b", "a"], "replication": 0, "parameter": "q0"})

@@ -21,7 +21,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 Dash = str | tuple[int, tuple[float, ...]]
-_DASHES: tuple[Dash, ...] = (
+DASHES: tuple[Dash, ...] = (
     "-",
     (0, (5.0, 1.5)),
     (0, (1.5, 1.2)),
@@ -57,6 +57,6 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
         if label not in found:
             i = len(found)
             found[label] = Look(
-                COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)], _DASHES[i % len(_DASHES)]
+                COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)], DASHES[i % len(DASHES)]
             )
     return found

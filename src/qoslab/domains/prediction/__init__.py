@@ -37,7 +37,9 @@ registry.add_domain(
             Command("serve", _COMMANDS + "serve", "answer over HTTP, and take in measurements"),
         ),
         figures=(
-            FigureEntry("error_by_density", _HERE + "figures:error_by_density", "NMAE over density"),
+            FigureEntry(
+                "error_by_density", _HERE + "figures:error_by_density", "NMAE of each parameter over density"
+            ),
             FigureEntry("coverage", _HERE + "figures:coverage", "share of values inside their intervals"),
             FigureEntry(
                 "paired_by_user",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_losses", "task_weights"]
 
 _LINES = 8
-"""Methods in a figure; those of least error are shown."""
+"""Lines in a figure, one for a method and a parameter; the methods of least error are shown."""
 
 _USUAL_LEVEL = 0.9
 """Where the line stands beside which coverage is drawn: the level that intervals promise unless told otherwise."""
@@ -29,30 +29,36 @@ Columns = Mapping[str, "pl.DataFrame"]
 
 
 def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Mean NMAE over density with its 95 % interval over replications, the best methods of the study.
+    """NMAE of each parameter over density with its 95 % interval over replications, the best methods of the study.
 
-    Of everything else that varies the first value, which the axis names.
+    Of everything else that varies the first value, which the axis names. None with one parameter, whose error is that
+    of the table.
     """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
+    from qoslab.draw.palette import DASHES
     from qoslab.draw.slices import hold_others
 
-    if "density" not in rows.columns or rows["density"].n_unique() < 2:
+    columns = [name for name in rows.columns if name.startswith("nmae[")]
+    if "density" not in rows.columns or rows["density"].n_unique() < 2 or len(columns) < 2:
         return None
     held, where = hold_others(rows, "density")
     done = held.filter(pl.col("nmae").is_not_null())
     grid = done["density"].unique().sort().to_numpy()
-    means = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae")["method"].to_list()
-    bands = {}
-    for method in means[:_LINES]:
-        part = done.filter(pl.col("method") == method)
-        ends = [_interval(part.filter(pl.col("density") == x)["nmae"].to_numpy()) for x in grid]
-        bands[method] = Band(*np.array(ends).T)
     if len(grid) < 2:
         return None
+    best = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae", "method")["method"].to_list()
+    looks, bands, styles = _looks(rows), {}, {}
+    for method in best[: max(1, _LINES // len(columns))]:
+        part = done.filter(pl.col("method") == method)
+        for place, column in enumerate(columns):
+            label = f"{method} {column.removeprefix('nmae')[1:-1]}"
+            ends = [_interval(part.filter(pl.col("density") == x)[column].to_numpy()) for x in grid]
+            bands[label] = Band(*np.array(ends).T)
+            styles[label] = looks[method]._replace(dash=DASHES[place % len(DASHES)])
     label = "share of the table that is known" + (f" ({where})" if where else "")
-    return lines(grid, bands, xlabel=label, ylabel="NMAE", styles=_looks(rows))
+    return lines(grid, bands, xlabel=label, ylabel="NMAE", styles=styles)
 
 
 def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
