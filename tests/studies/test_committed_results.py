@@ -50,6 +50,7 @@ SMALL_CASES = {
     "rlb-poster": {"scenario.load": "{ grid = [0.8] }"},
     "rlb-table-b": {"scenario.servers.count": "{ grid = [4] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-b-trainings": {},
+    "rlb-table-b-trainings-20": {},
     "rlb-poster-b": {"scenario.servers.count": "{ grid = [8] }", "scenario.balancers": "{ grid = [1] }"},
     "rlb-table-a": {"scenario.load": "{ grid = [0.8] }"},
     "rlb-table-a-20": {"scenario.load": "{ grid = [0.7] }"},
