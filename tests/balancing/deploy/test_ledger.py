@@ -113,9 +113,9 @@ def test_any_bytes_leave_counters_finite_and_growing(datagrams):
 
 
 @given(st.lists(st.tuples(st.integers(-900, 0), st.integers(0, 400)), min_size=1, max_size=40))
-def test_the_union_agrees_with_brute_force(intervals):
+def test_the_union_agrees_with_brute_force_in_any_order(intervals):
     ledger, cells = Ledger("work", ["a", "b"]), np.zeros(2000, bool)
-    for end, length in sorted(intervals):
+    for end, length in intervals:
         ledger.take(line("a", end / 100, 10 * length), NOW)
         cells[1500 + end - length : 1500 + end] = True
     assert counters(ledger).busy_s[0] == pytest.approx(cells.sum() / 100, abs=0.05)

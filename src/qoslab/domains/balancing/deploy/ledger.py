@@ -113,13 +113,17 @@ class Ledger:
 
     def _cover(self, k: int, start: float, end: float) -> float:
         """Add an interval to a server's union; by how much its length grows, s."""
-        segments, known = self._covered[k], 0.0
+        segments, known, later = self._covered[k], 0.0, []
         # Lines come nearly in the order of their ends, so what overlaps stands at the end of the list.
         while segments and segments[-1][1] >= start:
             low, high = segments.pop()
-            known += high - low
-            start, end = min(start, low), max(end, high)
+            if low > end:
+                later.append((low, high))
+            else:
+                known += high - low
+                start, end = min(start, low), max(end, high)
         segments.append((start, end))
+        segments.extend(reversed(later))
         if len(segments) > _SEGMENTS:
             del segments[0]
         return end - start - known
