@@ -11,8 +11,10 @@ import numpy as np
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
+from qoslab.domains.prediction.deploy.belief import first_state, uncertain
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.priors import Basis, Priors
+from qoslab.domains.prediction.deploy.strangers import STRANGERS, factors, strangeness, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
 from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
@@ -25,13 +27,6 @@ or column of it, at 24 bytes a value."""
 
 _CELLS_PER_USER = 60
 """Known cells of each user that strangers' intervals are calibrated on, at most."""
-
-_STRANGERS: tuple[Basis, ...] = ("context", "population")
-_LEAST_WIDER, _MOST_WIDER = 0.05, 20.0
-"""Bounds of the factor on a stranger's interval."""
-
-_LEAST_CELLS = 20
-"""Cells that such a factor rests on, at least; with fewer the context's is the population's, and that one is 1."""
 
 _MOST_LEVELS = 64
 """Levels whose quantiles are remembered."""
@@ -124,7 +119,7 @@ class Live:
         self._quantiles: dict[float, tuple[FloatArray, FloatArray]] = {}
         self._joint: dict[tuple[int, ...], Joint] = {}
         self._mean, self._std = arrays["scale/mean"][:, None], arrays["scale/std"][:, None]
-        self._state = _state(model, self.memory, self.intervals)
+        self._state = first_state(model, self.memory, self.intervals)
         self._first = self._state.row_covariances.copy(), self._state.point_covariances.copy()
         self._priors = {
             "user": Priors(
@@ -166,7 +161,7 @@ class Live:
         logs, spread = self._logs(who, what)
         ends = self.intervals.ends(logs, spread, self._at(level or self.about.level))
         values = self.intervals.raw(logs)
-        basis = [_weaker(who.basis[0], other) for other in what.basis]
+        basis = [weaker(who.basis[0], other) for other in what.basis]
         return Answer(values, np.minimum(ends[0], values), np.maximum(ends[1], values), basis)
 
     def best(
@@ -297,13 +292,13 @@ class Live:
             logs = logs + np.where(known, state.offset[:, user, at] + state.cell[:, user, at], 0.0)
         noise = state.noise[:, user] if user >= 0 else state.noise.mean(axis=1)
         fresh = noise[:, None] * np.ones(len(places))
-        now = _uncertain(x, who.covariance, who.mean, what.covariance)
+        now = uncertain(x, who.covariance, who.mean, what.covariance)
         first = np.zeros(now.shape)
         if 0 <= user < self.trained[0] and self._priors["user"].present[user]:
             trained = known & (places < self.trained[1])
             trained[trained] = self._priors["service"].present[places[trained]]
             at = np.where(trained, places, 0)
-            before = _uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
+            before = uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
             first = np.where(trained, before, 0.0)
         raw = self.intervals.logs(self.intervals.raw(logs * self._std + self._mean))
         widened = self._for_strangers(np.sqrt((fresh + now) / (fresh + first)), who.basis[0], what.basis)
@@ -313,7 +308,7 @@ class Live:
         """Factors on intervals, shape (P, n), with those that calibration gave where user or service is a stranger."""
         kinds, found = np.array(services), widened
         for basis in set(services) if self._wider else ():
-            side, weakest = _strangeness(user, basis)
+            side, weakest = strangeness(user, basis)
             if side is not None:
                 # Nobody is predicted better for being unknown: no stranger's interval is narrower than a known one's.
                 wider = np.maximum(widened * self._wider[side, weakest], 1.0)
@@ -345,7 +340,7 @@ class Live:
             cells = np.flatnonzero(arrays["known/users"] == user)[:_CELLS_PER_USER]
             places = arrays["known/services"][cells]
             real = self.intervals.logs(arrays["known/values"][cells].T)
-            for basis in _STRANGERS:
+            for basis in STRANGERS:
                 for side, who, what, asked in self._as_strangers(int(user), places, names, basis):
                     logs, size = self._logs(who, what)
                     miss = (real - logs) / size
@@ -353,14 +348,7 @@ class Live:
                         miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9)
                     )
                     ratios.setdefault((side, basis), []).append(ratio[:, asked])
-        factors: dict[tuple[str, Basis], FloatArray] = {}
-        for side in ("user", "service", "both"):
-            factor = np.ones((len(self._mean), 1))
-            for basis in ("population", "context"):
-                every = np.concatenate([factor[:, :0], *ratios.get((side, basis), [])], axis=1)
-                factor = _quantile(every, self.about.level, factor)
-                factors[side, basis] = factor
-        return factors
+        return factors(ratios, len(self._mean), self.about.level)
 
     def _as_strangers(
         self, user: int, places: Codes, names: Any, basis: Basis
@@ -426,62 +414,3 @@ def _present(places: Codes, count: int) -> BoolArray:
     found = np.zeros(count, bool)
     found[places] = True
     return found
-
-
-def _strangeness(user: Basis, service: Basis) -> tuple[str | None, Basis]:
-    """Which side is a stranger, None for neither, and the weakest of what is known of it."""
-    if service == "model":
-        return (None if user == "model" else "user"), user
-    return ("service", service) if user == "model" else ("both", _weaker(user, service))
-
-
-def _quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
-    """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
-    found = otherwise.copy()
-    for p, row in enumerate(ratios):
-        known = row[np.isfinite(row)]
-        if len(known) >= _LEAST_CELLS:
-            found[p] = np.clip(np.quantile(known, level), _LEAST_WIDER, _MOST_WIDER)
-    return found
-
-
-def _uncertain(x: FloatArray, rows: FloatArray, row: FloatArray, points: FloatArray) -> FloatArray:
-    """Variance of a prediction from its row and its point, shape (P, n)."""
-    by_row = np.stack([((x @ c) * x).sum(axis=1) for c in rows])
-    w = row[:, :-1]
-    by_point = np.stack([((points @ one) * one).sum(axis=1) for one in w])
-    return np.asarray(np.maximum(by_row + by_point, 0.0))
-
-
-def _weaker(a: Basis, b: Basis) -> Basis:
-    order: tuple[Basis, ...] = ("population", "context", "model")
-    return min(a, b, key=order.index)
-
-
-def _state(model: KeptModel, memory: online.Memory, intervals: Intervals) -> online.State:
-    """The online factors, with an offset that makes every trained prediction that of the method."""
-    arrays = model.arrays
-    mean, std = (arrays[f"scale/{part}"][:, None, None] for part in ("mean", "std"))
-    logs = (intervals.logs(arrays["values"]) - mean) / std
-    rows, points, noise = arrays["factors/rows"], arrays["factors/points"], arrays["factors/noise"]
-    factors = rows[:, :, :-1] @ points.T + rows[:, :, -1:]
-    known = intervals.logs(arrays["known/values"].T)
-    users, services = arrays["known/users"], arrays["known/services"]
-    missed = (known - mean[:, 0]) / std[:, 0] - logs[:, users, services]
-    cell = np.zeros(logs.shape)
-    cell[:, users, services] = memory.persistent * np.where(np.isfinite(missed), missed, 0.0)
-    variance = memory.persistent * np.repeat(noise[:, :, None], logs.shape[2], axis=2)
-    variance[:, users, services] *= np.where(np.isfinite(missed), 1 - memory.persistent, 1.0)
-    population = [np.cov(table.T) if len(table) > 1 else np.eye(table.shape[1]) for table in rows]
-    return online.State(
-        rows.copy(),
-        arrays["factors/row_covariances"].copy(),
-        points.copy(),
-        arrays["factors/point_covariances"].copy(),
-        noise.copy(),
-        logs - factors,
-        cell,
-        variance,
-        np.array([np.trace(np.atleast_2d(c)) for c in population]),
-        np.array([float(points.shape[1])]),
-    )

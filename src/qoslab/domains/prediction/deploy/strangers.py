@@ -1,0 +1,67 @@
+"""How much wider the intervals of strangers are: users and services of whom the context, or nothing, is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from qoslab.domains.prediction.data import FloatArray
+from qoslab.domains.prediction.deploy.priors import Basis
+
+__all__ = ["STRANGERS", "factors", "strangeness", "weaker"]
+
+STRANGERS: tuple[Basis, ...] = ("context", "population")
+"""What an answer about somebody whom nobody measured can rest on."""
+
+_LEAST_WIDER, _MOST_WIDER = 0.05, 20.0
+"""Bounds of the factor on a stranger's interval."""
+
+_LEAST_CELLS = 20
+"""Cells that such a factor rests on, at least; with fewer the context's is the population's, and that one is 1."""
+
+
+def factors(
+    ratios: Mapping[tuple[str, Basis], Sequence[FloatArray]], parameters: int, level: float
+) -> dict[tuple[str, Basis], FloatArray]:
+    """Factors that let intervals hold a share of the known cells, had each been a stranger's.
+
+    Args:
+        ratios: By side (`user`, `service` or `both`) and basis, errors over the half of the interval that they lie
+            in, arrays of shape (P, n).
+        parameters: P.
+        level: The share.
+
+    Returns:
+        By side and basis, shape (P, 1).
+    """
+    found: dict[tuple[str, Basis], FloatArray] = {}
+    for side in ("user", "service", "both"):
+        factor = np.ones((parameters, 1))
+        for basis in reversed(STRANGERS):
+            every = np.concatenate([factor[:, :0], *ratios.get((side, basis), [])], axis=1)
+            factor = found[side, basis] = _quantile(every, level, factor)
+    return found
+
+
+def strangeness(user: Basis, service: Basis) -> tuple[str | None, Basis]:
+    """Which side is a stranger, None for neither, and the weakest of what is known of it."""
+    if service == "model":
+        return (None if user == "model" else "user"), user
+    return ("service", service) if user == "model" else ("both", weaker(user, service))
+
+
+def weaker(a: Basis, b: Basis) -> Basis:
+    """The one of two that says less."""
+    order: tuple[Basis, ...] = ("population", "context", "model")
+    return min(a, b, key=order.index)
+
+
+def _quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
+    """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
+    found = otherwise.copy()
+    for p, row in enumerate(ratios):
+        known = row[np.isfinite(row)]
+        if len(known) >= _LEAST_CELLS:
+            found[p] = np.clip(np.quantile(known, level), _LEAST_WIDER, _MOST_WIDER)
+    return found
