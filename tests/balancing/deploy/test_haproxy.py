@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager, suppress
 from threading import Thread
 
 import pytest
+from tests.waiting import eventually
 
 from qoslab.core.errors import BadInput
 from qoslab.domains.balancing.deploy.loopback import Loopback, SleepingServer, find_haproxy, free_port
@@ -78,15 +78,6 @@ def wanted(port):
     """How much more weight the second server is to have."""
     slow, fast = (metric(port, rf'wanted_weight\{{backend="work",server="s{k}"\}}') for k in (0, 1))
     return fast / max(slow, 1)
-
-
-def eventually(condition, patience_s=60.0):
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @contextmanager

@@ -3,19 +3,10 @@
 import fcntl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-
-
-def eventually(condition, patience_s=90.0):
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
+from tests.waiting import eventually
 
 
 def is_free(path):
