@@ -8,17 +8,17 @@ import pytest
 from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 from qoslab.domains.balancing import verification_learned
-from qoslab.domains.balancing.verification_learned import LESSONS, SITES, learned, ratio_of_means
+from qoslab.domains.balancing.verification_learned import LESSONS, SITES, learned, linearised_ratio
 
 
 def test_a_ratio_of_proportional_figures_has_no_width():
     theirs = np.array([1.0, 2.0, 4.0])
-    assert ratio_of_means(1.5 * theirs, theirs) == (pytest.approx(1.5), pytest.approx(0.0, abs=1e-12))
+    assert linearised_ratio(1.5 * theirs, theirs) == (pytest.approx(1.5), pytest.approx(0.0, abs=1e-12))
 
 
 def test_the_interval_of_a_ratio_worked_out_by_hand():
     """Ratio 1; what is left is -1 and 1, with a deviation of sqrt(2); Student's quantile with one degree is 12.706."""
-    ratio, half = ratio_of_means(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
+    ratio, half = linearised_ratio(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     assert ratio == 1.0
     assert half == pytest.approx(12.7062 * 2**0.5 / 2**0.5 / 2.0, rel=1e-5)
 
@@ -29,7 +29,7 @@ def test_the_interval_covers_the_ratio_as_often_as_it_says():
     covered = 0
     for _ in range(400):
         common = rng.normal(10.0, 1.0, 20)
-        ratio, half = ratio_of_means(1.1 * common + rng.normal(0.0, 0.5, 20), common)
+        ratio, half = linearised_ratio(1.1 * common + rng.normal(0.0, 0.5, 20), common)
         covered += abs(ratio - 1.1) <= half
     assert abs(covered / 400 - 0.95) <= 4 * (0.95 * 0.05 / 400) ** 0.5
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from qoslab.core.registry import registry
-from qoslab.domains.balancing.verification_learned import BLIND, ratio_of_means
+from qoslab.domains.balancing.verification_learned import BLIND
+from qoslab.report.stats import ratio_of_means
 
 RESULTS = Path(__file__).parents[2] / "studies" / "balancing" / "results"
 METRICS = ("response_time_mean_s", "response_time_p99_s")
@@ -25,8 +26,8 @@ def ends(rows, rival, metric):
         rows.filter(pl.col("method_id") == f"balancing/{name}")[metric].to_numpy()
         for name in ("blind_sed", rival)
     )
-    ratio, half = ratio_of_means(ours, theirs)
-    return ratio - half, ratio + half
+    interval = ratio_of_means(ours, theirs)
+    return interval.low, interval.high
 
 
 @pytest.mark.parametrize("name", ["blind-1x8", "blind-1x8-fresh", "blind-2x64", "blind-4x128"])

@@ -46,7 +46,7 @@ from qoslab.domains.balancing.methods.lsq import Lsq
 from qoslab.domains.balancing.methods.sed_oracle import SedOracle
 from qoslab.domains.balancing.model import Simulation, run
 from qoslab.domains.balancing.scenario import BalancingScenario
-from qoslab.domains.balancing.verification_learned import SITES, ratio_of_means
+from qoslab.domains.balancing.verification_learned import SITES, linearised_ratio
 from qoslab.domains.balancing.view import WEIGHT
 from qoslab.engine.kernel import compiled, interpreted
 
@@ -381,6 +381,6 @@ def test_a_wrong_number_of_balancers_changes_little():
         np.array([each.metrics["response_time_mean_s"] for each in run(site, method, seeds, Context())])
         for method in (BlindSed(), Misinformed())
     )
-    ratio, half = ratio_of_means(wrong, right)
+    ratio, half = linearised_ratio(wrong, right)
     assert (wrong != right).any()
     assert abs(ratio - 1.0) + half <= 0.02

@@ -22,7 +22,7 @@ from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.published import two_servers
 from qoslab.domains.balancing.scenario import BalancingScenario
 
-__all__ = ["learned", "ratio_of_means"]
+__all__ = ["learned", "linearised_ratio"]
 
 FloatArray = NDArray[np.float64]
 
@@ -139,8 +139,11 @@ def learned(context: Context, *, quick: bool) -> Iterator[Check]:
         yield _lesson(lesson, context)
 
 
-def ratio_of_means(ours: FloatArray, theirs: FloatArray) -> tuple[float, float]:
-    """The ratio of two paired means and half of its 95 % interval.
+def linearised_ratio(ours: FloatArray, theirs: FloatArray) -> tuple[float, float]:
+    """The ratio of two paired means and half of its 95 % interval, to first order in their deviations.
+
+    One half-width serves a row; reports and pages have Fieller's interval, whose sides differ. With the seeds and
+    spreads of these rows the two agree to a thousandth.
 
     Args:
         ours: One number for each seed, shape (k,).
@@ -164,7 +167,7 @@ def _capacities(site: Site, context: Context, *, quick: bool) -> Iterator[Check]
         yield _judged(
             f"capacities unknown, {site.name}: {what} of blind_sed over that of sed_oracle",
             "within 2 % of shortest expected delay with true capacities; upper end of the 95 % interval",
-            ratio_of_means(blind[name], known[name]),
+            linearised_ratio(blind[name], known[name]),
             most=BLIND,
             seeds=seeds,
         )
@@ -180,7 +183,7 @@ def _lesson(lesson: Lesson, context: Context) -> Check:
     except MissingExtra as missing:
         return Check.not_run(name, source, expected=None, note=str(missing))
     theirs = _figures(lesson.name, lesson.scenario, "lsq", {}, lesson.seeds, context)
-    ratio = ratio_of_means(ours[lesson.metric], theirs[lesson.metric])
+    ratio = linearised_ratio(ours[lesson.metric], theirs[lesson.metric])
     return _judged(name, source, ratio, most=1.0, seeds=lesson.seeds)
 
 
