@@ -52,7 +52,9 @@ class Ledger:
         self._clock = Clock()
         self._done, self._busy, self._area = np.zeros(n), np.zeros(n), np.zeros(n)
         self._covered: list[list[tuple[float, float]]] = [[] for _ in servers]
-        self._held_since = np.full(n, np.nan)
+        self._ended, self._held_since = np.full(n, -np.inf), np.full(n, np.nan)
+        self._open_s, self._open_area_s = np.zeros(n), np.zeros(n)
+        self._answers, self._active, self._now_s = np.zeros(n), np.zeros(n), np.nan
         self._usual_s = 0.0
         self._ahead_s = np.nan
         self.clock_step_s = 0.0
@@ -100,6 +102,7 @@ class Ledger:
 
     def _count(self, k: int, end: float, length: float, *, good: bool) -> None:
         self.lines += 1
+        self._ended[k] = max(self._ended[k], end)
         if good:
             self._done[k] += 1.0
             self._usual_s += _NEW * (length - self._usual_s)
@@ -147,20 +150,33 @@ class Ledger:
             complete: Whether all lines since the observation before have come.
         """
         self._watch_clock(wall_s, now_s)
-        held = active > 0
-        self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
-        self._held_since[~held] = np.nan
-        last = np.array([segments[-1][1] if segments else -np.inf for segments in self._covered])
-        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, last), 0.0), 0.0)
+        self._hold(wall_s, now_s, active)
         return Observation(
             time_s=now_s,
             active=active,
             done=self._done.copy(),
-            busy_s=self._busy + open_s,
-            area_s=self._area + open_s * active,
+            busy_s=self._busy + self._open_s,
+            area_s=self._area + self._open_area_s,
             up=up,
             complete=complete and not self.clock_step_s,
         )
+
+    def _hold(self, wall_s: float, now_s: float, active: NDArray[np.float64]) -> None:
+        """Time of requests still in flight since the last line of each server; the line of each will tell its own."""
+        answers, held = self._done + self.failures, active > 0
+        silent = answers == self._answers
+        # What a server held and gave up without a line, as where it was sent on to another one, stays counted.
+        gone = silent & ~held
+        self._busy[gone] += self._open_s[gone]
+        self._area[gone] += self._open_area_s[gone]
+        self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
+        self._held_since[~held] = np.nan
+        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, self._ended), 0.0), 0.0)
+        # A request that came late in a long silence was not in flight for all of it.
+        longer_s = np.minimum(self._active, active) * np.nan_to_num(now_s - self._now_s)
+        self._open_area_s = np.where(held & silent, self._open_area_s + longer_s, open_s * active)
+        self._open_s = open_s
+        self._answers, self._active, self._now_s = answers, active, now_s
 
     def _watch_clock(self, wall_s: float, now_s: float) -> None:
         """Begin the unions anew where the wall clock, whose time lines carry, was set.
@@ -173,7 +189,8 @@ class Ledger:
         self.clock_step_s = step_s if abs(step_s) > _STEP_S else 0.0
         if self.clock_step_s:
             self._covered = [[(wall_s - 2 * _LATE_S, wall_s)] for _ in self._covered]
-            self._held_since[:] = np.nan
+            self._held_since[:], self._ended[:] = np.nan, wall_s
+            self._open_s, self._open_area_s, self._active = (np.zeros_like(self._busy) for _ in range(3))
 
 
 def _in_utc(time_s: float, wall_s: float) -> float:
