@@ -136,6 +136,28 @@ def test_the_life_of_a_steered_proxy(folder):
         assert not list(folder.glob("*.json"))
 
 
+def test_a_weight_that_a_person_set_is_gone_after_a_reload(folder):
+    port = free_port(1)
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        with steering(site, folder, "--metrics-port", str(port)) as process:
+            assert eventually(lambda: favours_the_second(site))
+            Runtime(site.socket).ask("set server work/s1 weight 20")
+            assert eventually(lambda: metric(port, r'left_alone\{backend="work"\}') == 1)
+            assert weights(site)[1] == 20
+            assert weights(site)[0] > 1
+            before = worker(site)
+            site.reload()
+            assert eventually(lambda: worker(site) not in (None, before))
+            assert eventually(lambda: favours_the_second(site) and min(weights(site)) > 1)
+            assert metric(port, r'left_alone\{backend="work"\}') == 0
+            assert max(weights(site)) <= 16 * min(weights(site))
+            process.terminate()
+            output = process.communicate(timeout=90)[0].decode()
+            assert process.returncode == 0, output
+        assert "somebody else set the weight of s1: it is left alone" in output
+        assert weights(site) == [1, 1]
+
+
 def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
     with (
         Loopback(folder, [SleepingServer(0.08, weight=3), SleepingServer(0.02, weight=5)]) as site,
