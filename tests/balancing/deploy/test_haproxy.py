@@ -270,3 +270,23 @@ def test_a_real_agent_check_is_seen_until_it_is_disabled(folder):
             assert [server.agent for server in asked(site)[1]] == [True, False]
             Runtime(site.socket).ask("disable agent work/s0")
             assert eventually(lambda: not any(server.agent for server in asked(site)[1]))
+
+
+def test_a_real_agent_check_that_is_enabled_while_weights_are_ours_finds_the_original_ones(folder):
+    with agent(b"50%\n") as port:
+        asks = f"agent-check agent-port {port} agent-inter 100ms"
+        servers = [SleepingServer(0.08, weight=10, options=asks), SleepingServer(0.02, weight=10)]
+        with Loopback(folder, servers) as site, busy(site):
+            assert eventually(lambda: weights(site) == [5, 10])
+            Runtime(site.socket).ask("disable agent work/s0")
+            assert eventually(lambda: not any(server.agent for server in asked(site)[1]))
+            Runtime(site.socket).ask("set server work/s0 weight 10")
+            with steering(site, folder) as process:
+                assert eventually(lambda: weights(site)[1] > 100)
+                Runtime(site.socket).ask("enable agent work/s0")
+                assert eventually(lambda: weights(site) == [5, 10])
+                process.terminate()
+                output = process.communicate(timeout=90)[0].decode()
+            assert process.returncode == 0, output
+            assert "the original weights are back" in output
+            assert weights(site) == [5, 10]

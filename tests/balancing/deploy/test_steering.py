@@ -76,15 +76,33 @@ def test_agent_checks_are_not_fought(start, proxy):
     assert "disable agent work/a" in steering.notes[0]
 
 
-def test_an_agent_check_that_comes_later_ends_the_steering(start, proxy):
+@pytest.mark.parametrize("reports", [1, None])
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_agent_check_that_comes_later_ends_the_steering_on_the_original_scale(start, proxy, reports, lost):
+    """It reports a share of its configured weight at once, or nothing yet."""
+    proxy.weights = proxy.configuration = {"a": 2, "b": 6, "c": 4}
     steering = start(policy="two_memories")
     pass_time(steering, proxy, 0, 30)
-    held = dict(proxy.weights)
-    assert held != {"a": 1, "b": 3}
-    proxy.agent, proxy.weights["a"] = True, 200
-    pass_time(steering, proxy, 30, 60)
-    assert proxy.weights == held | {"a": 200}
-    assert sum("agent-checks" in note for note in steering.notes) == 1
+    assert min(proxy.weights.values()) > 6
+    proxy.agent = "a"
+    if reports:
+        proxy.weights["a"] = reports
+    if lost:
+        set_weights, proxy.set_weights = proxy.set_weights, never
+        pass_time(steering, proxy, 30, 32)
+        assert "not back yet" in steering.notes[-1]
+        proxy.set_weights = set_weights
+    pass_time(steering, proxy, 32, 33)
+    assert proxy.weights == {"a": reports or 2, "b": 6, "c": 4}
+    proxy.weights["a"] = 1
+    pass_time(steering, proxy, 33, 60)
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 6, "c": 4}
+    assert not any("somebody else" in note for note in steering.notes)
+
+
+def never(backend, weights):
+    raise ProxyGone("no answer")
 
 
 def test_without_log_lines_the_operators_weights_stay(start, proxy):

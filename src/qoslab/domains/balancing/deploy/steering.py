@@ -204,6 +204,9 @@ class Steering:
             self._begin(servers)
             return True
         self._look_for_agents(servers)
+        if self._agents and self._kept:
+            # What an agent sets is on the original scale: nothing of ours may stay beside it.
+            self.restore()
         self._look_for_others(servers)
         if anew:
             self._scaled = False
