@@ -1,5 +1,7 @@
 """What becomes of weights that other people set while a backend is steered: no server is left on another scale."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,3 +159,81 @@ def test_a_weight_that_is_carried_over_is_a_weight_and_keeps_its_ratio_where_it_
         assert got == pytest.approx(weight * scale, abs=0.5 + 1e-9)
     if original == in_force:
         assert got == weight
+
+
+@pytest.mark.parametrize(
+    ("theirs", "then"),
+    [
+        ({"a": 10}, {"a": 10, "b": 10, "c": 10}),  # the original weight
+        ({"a": 12}, {"a": 12, "b": 10, "c": 10}),  # nearer to that than to ours of about 33
+        ({"a": 12, "b": 8}, {"a": 12, "b": 8, "c": 10}),
+        ({"a": 50}, {"a": 5, "b": 10, "c": 10}),  # nearer to ours: 50 beside 127 and 61 is 5 beside 10 and 10
+        ({"a": 0}, {"a": 0, "b": 10, "c": 10}),
+        ({"a": 90, "b": 50, "c": 70}, {"a": 90, "b": 50, "c": 70}),  # nothing of ours is in force
+    ],
+)
+def test_a_weight_that_is_set_after_a_crash_is_not_overwritten(begin, theirs, then):
+    proxy = Played(a=10, b=10, c=10)
+    pass_time(begin(proxy), proxy, 0, 60)  # and then it is killed
+    assert 25 < proxy.weights["a"] < 40
+    proxy.weights |= theirs
+    steering = begin(proxy)
+    assert proxy.weights == then
+    told = [note for note in steering.notes if "since an earlier run ended" in note]
+    assert len(told) == len(theirs)
+    assert steering.original == then
+
+
+def test_a_crash_between_the_record_and_the_proxys_answer_leaves_nothing_of_ours(begin):
+    """The record is written first, so that either weight may be in force."""
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 6)
+    held, set_weights = dict(proxy.weights), proxy.set_weights
+
+    def killed(backend, weights):
+        set_weights(backend, {"a": weights["a"]})
+        raise KeyboardInterrupt
+
+    proxy.set_weights = killed
+    with pytest.raises(KeyboardInterrupt):
+        pass_time(steering, proxy, 6, 20)
+    assert proxy.weights != held
+    proxy.set_weights = set_weights
+    assert not any("somebody else" in note for note in begin(proxy).notes)
+    assert proxy.weights == {"a": 10, "b": 10, "c": 10}
+
+
+def test_a_record_of_an_earlier_form_is_put_back_whole(begin, tmp_path):
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 60)
+    path = steering._keepsake.path
+    record = json.loads(path.read_text())
+    assert record.pop("in_force")["b"][-1] == proxy.weights["b"]
+    path.write_text(json.dumps(record))
+    proxy.weights["a"] = 50
+    begin(proxy)
+    assert proxy.weights == {"a": 10, "b": 10, "c": 10}
+
+
+def test_where_the_record_cannot_be_written_nothing_is_set(begin, tmp_path, monkeypatch):
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steering._keepsake, "write", full)
+        pass_time(steering, proxy, 0, 20)
+        assert proxy.weights == {"a": 10, "b": 10, "c": 10}
+        assert "cannot be written, nothing is set: No space left" in steering.notes[-1]
+    pass_time(steering, proxy, 20, 60)
+    held = dict(proxy.weights)
+    assert held["b"] > 100
+    monkeypatch.setattr(steering._keepsake, "write", full)
+    proxy.weights["c"] = 90
+    pass_time(steering, proxy, 60, 62)
+    assert steering.restore()
+    assert (proxy.weights["a"], proxy.weights["b"]) == (10, 10)

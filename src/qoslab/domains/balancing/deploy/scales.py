@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_integers", "carried_over", "stepwise"]
+__all__ = ["as_integers", "carried_over", "is_nearer", "stepwise"]
 
 _MIDDLE, _MOST = 64.0, 256
 
@@ -44,3 +44,8 @@ def carried_over(
         return weight
     scale = sum(original[name] for name in both) / sum(in_force[name] for name in both)
     return min(max(round(weight * scale), 1), _MOST)
+
+
+def is_nearer(weight: int, one: int, other: int) -> bool:
+    """Whether the ratio of a weight to one weight is nearer to 1 than that to another one; all positive."""
+    return abs(math.log(weight / max(one, 1))) < abs(math.log(weight / max(other, 1)))

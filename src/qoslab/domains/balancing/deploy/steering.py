@@ -14,7 +14,7 @@ from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
-from qoslab.domains.balancing.deploy.scales import as_integers, carried_over, stepwise
+from qoslab.domains.balancing.deploy.scales import as_integers, carried_over, is_nearer, stepwise
 
 __all__ = ["Steering"]
 
@@ -79,7 +79,7 @@ class Steering:
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                changed = self._put_back(self._still_changed(left, servers), servers)
+                changed = self._put_back(self._left(left, servers), servers)
                 self._keepsake.forget()
                 if changed:
                     self.note("put back the weights that an earlier run had left changed")
@@ -92,12 +92,27 @@ class Steering:
         self._expected = _weights(servers)
         self._begin(servers)
 
-    def _still_changed(self, left: Kept, servers: list[Server]) -> dict[str, int]:
-        """What an earlier run left, without the weights that the proxy has read from its configuration since."""
-        if left.process in (None, self._process):
-            return left.weights
-        fresh = {server.name for server in servers if server.weight == self._configured.get(server.name)}
-        return {name: weight for name, weight in left.weights.items() if name not in fresh}
+    def _left(self, left: Kept, servers: list[Server]) -> dict[str, int]:
+        """What to put back of an earlier run's weights: not what was set since, or read from a file."""
+        weights, present = dict(left.weights), _weights(servers)
+        if left.process not in (None, self._process):
+            fresh = {name for name in weights if present.get(name) == self._configured.get(name)}
+            weights = {name: weight for name, weight in weights.items() if name not in fresh}
+        theirs = {
+            s.name
+            for s in servers
+            if s.name in weights and s.weight not in left.in_force.get(s.name, [s.weight])
+        }
+        ours = weights.keys() - theirs
+        agents = {server.name for server in servers if server.agent}
+        back = {name: weights[name] for name in ours}
+        for name in sorted(theirs - agents):
+            weight, before = present[name], left.in_force[name][-1]
+            if ours and weight and is_nearer(weight, before, weights[name]):
+                back[name] = carried_over(weight, weights, present, ours)
+            stays = "stays" if back.get(name, weight) == weight else f"is carried over to {back[name]}"
+            self.note(f"somebody else set the weight of {name} since an earlier run ended: it {stays}")
+        return back
 
     def _ask(self) -> list[Server]:
         """The servers as they are; where another process answers, its configured weights are the original ones."""
@@ -124,9 +139,25 @@ class Steering:
         # A file of the servers' state may have carried the old weight over, or it was set while the proxy changed.
         return self.original.get(server.name, server.weight)
 
-    def _keep(self) -> None:
-        self._keepsake.write(self.original, self._process)
+    def _keep(self, change: Mapping[str, int] | None = None) -> bool:
+        """Write down what to put back, and what is in force before and after a change; whether that was done."""
+        after = self._expected | dict(change or {})
+        in_force = {k: [self._expected.get(k, w), w] for k, w in after.items() if k in self.original}
+        weights = {} if self._all_are_theirs() else self.original
+        try:
+            # What is in force matters only while the proxy runs, and so no longer than the machine does.
+            self._keepsake.write(weights, self._process, in_force, durable=change is None or not self._kept)
+        except OSError as error:
+            self.note(
+                f"the record of the original weights cannot be written, nothing is set: {error.strerror}"
+            )
+            return False
         self._kept = True
+        return True
+
+    def _all_are_theirs(self) -> bool:
+        """Whether a person has set every weight in force."""
+        return self.hands_off >= {name for name in self.original if self._expected.get(name)}
 
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
@@ -291,8 +322,8 @@ class Steering:
         if not change or self.dry_run or self._agents or self.refused:
             return
         try:
-            if not self._kept:
-                self._keep()
+            if not self._keep(change):
+                return
             self._expected |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
@@ -331,9 +362,9 @@ class Steering:
         return True
 
     def _to_put_back(self, servers: list[Server]) -> dict[str, int]:
-        """The original weights; nothing where a person or an agent has set every weight in force."""
+        """The original weights; nothing where a person has set every weight in force."""
         theirs = {s.name for s in servers if s.agent and s.weight != self._expected.get(s.name)}
-        if all(s.name in self.hands_off | theirs for s in servers if s.weight):
+        if self._all_are_theirs():
             return {}
         return {name: weight for name, weight in self.original.items() if name not in theirs}
 
