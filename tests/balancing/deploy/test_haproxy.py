@@ -136,6 +136,28 @@ def test_the_life_of_a_steered_proxy(folder):
         assert not list(folder.glob("*.json"))
 
 
+def test_a_weight_that_a_person_set_is_gone_after_a_reload(folder):
+    port = free_port(1)
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        with steering(site, folder, "--metrics-port", str(port)) as process:
+            assert eventually(lambda: favours_the_second(site))
+            Runtime(site.socket).ask("set server work/s1 weight 20")
+            assert eventually(lambda: metric(port, r'left_alone\{backend="work"\}') == 1)
+            assert weights(site)[1] == 20
+            assert weights(site)[0] > 1
+            before = worker(site)
+            site.reload()
+            assert eventually(lambda: worker(site) not in (None, before))
+            assert eventually(lambda: favours_the_second(site) and min(weights(site)) > 1)
+            assert metric(port, r'left_alone\{backend="work"\}') == 0
+            assert max(weights(site)) <= 16 * min(weights(site))
+            process.terminate()
+            output = process.communicate(timeout=90)[0].decode()
+            assert process.returncode == 0, output
+        assert "somebody else set the weight of s1: it is left alone" in output
+        assert weights(site) == [1, 1]
+
+
 def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
     with (
         Loopback(folder, [SleepingServer(0.08, weight=3), SleepingServer(0.02, weight=5)]) as site,
@@ -248,3 +270,23 @@ def test_a_real_agent_check_is_seen_until_it_is_disabled(folder):
             assert [server.agent for server in asked(site)[1]] == [True, False]
             Runtime(site.socket).ask("disable agent work/s0")
             assert eventually(lambda: not any(server.agent for server in asked(site)[1]))
+
+
+def test_a_real_agent_check_that_is_enabled_while_weights_are_ours_finds_the_original_ones(folder):
+    with agent(b"50%\n") as port:
+        asks = f"agent-check agent-port {port} agent-inter 100ms"
+        servers = [SleepingServer(0.08, weight=10, options=asks), SleepingServer(0.02, weight=10)]
+        with Loopback(folder, servers) as site, busy(site):
+            assert eventually(lambda: weights(site) == [5, 10])
+            Runtime(site.socket).ask("disable agent work/s0")
+            assert eventually(lambda: not any(server.agent for server in asked(site)[1]))
+            Runtime(site.socket).ask("set server work/s0 weight 10")
+            with steering(site, folder) as process:
+                assert eventually(lambda: weights(site)[1] > 100)
+                Runtime(site.socket).ask("enable agent work/s0")
+                assert eventually(lambda: weights(site) == [5, 10])
+                process.terminate()
+                output = process.communicate(timeout=90)[0].decode()
+            assert process.returncode == 0, output
+            assert "the original weights are back" in output
+            assert weights(site) == [5, 10]

@@ -45,7 +45,7 @@ def test_time_in_the_proxys_queue_is_not_the_servers():
     assert counters(ledger).busy_s == pytest.approx([0.1, 0.0], abs=0.003)
 
 
-@pytest.mark.parametrize("status", [500, 503, -1])
+@pytest.mark.parametrize("status", [500, 503, -1, 408, 429])
 def test_a_failure_counts_as_time_and_not_as_work(status):
     ledger = Ledger("work", ["a", "b"])
     for _ in range(400):

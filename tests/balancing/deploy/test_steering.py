@@ -11,53 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.balancing.deploy.played import Played, pass_time
 
 from qoslab.core.errors import BadInput
 from qoslab.domains.balancing.deploy import locks
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.loopback import free_port
-from qoslab.domains.balancing.deploy.observation import Observation
-from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
+from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime
+from qoslab.domains.balancing.deploy.scales import as_integers, stepwise
 from qoslab.domains.balancing.deploy.steer import steer
-from qoslab.domains.balancing.deploy.steering import Steering, as_integers, stepwise
-
-
-class Played:
-    """A proxy with two servers of 10 and 40 answers per second."""
-
-    def __init__(self):
-        self.process, self.weights, self.gone, self.refuses, self.agent = (
-            "1",
-            {"a": 1, "b": 3},
-            False,
-            "",
-            False,
-        )
-        self.total = 0
-        self.configuration = dict(self.weights)
-
-    def reload(self, **configuration):
-        """Another process with its configured weights."""
-        self.process, self.total = self.process + "1", 0
-        self.configuration = configuration or self.configuration
-        self.weights = dict(self.configuration)
-
-    def configured(self, backend):
-        return dict(self.configuration)
-
-    def servers(self, backend):
-        if self.gone:
-            raise ProxyGone("nobody listens")
-        rows = [Server(k, 1, self.total // 2, w, w > 0, self.agent) for k, w in self.weights.items()]
-        return self.process, rows
-
-    def set_weights(self, backend, weights):
-        if self.gone:
-            raise ProxyGone("nobody listens")
-        if self.refuses and weights:
-            raise ProxyRefused(self.refuses)
-        self.weights |= weights
+from qoslab.domains.balancing.deploy.steering import Steering
 
 
 @pytest.fixture
@@ -71,22 +35,6 @@ def start(proxy, tmp_path):
         return Steering(proxy, "work", Keepsake(tmp_path / "s", "work", tmp_path), **options)
 
     return begin
-
-
-def pass_time(steering, proxy, begin, end, heard=True):
-    """Half-seconds in which the servers are always busy."""
-
-    def seen(wall_s, now_s, active, up, *, complete):
-        each = np.full(len(up), now_s)
-        return Observation(now_s, active, each * np.array([10.0, 40.0])[: len(up)], each, each, up, complete)
-
-    for k in range(begin, end):
-        proxy.total += 26
-        if heard:
-            steering.ledger.lines += 25
-            steering.ledger.failures[0] += 25  # stands for 25 lines in the count of answers
-        steering.ledger.observe = seen
-        steering.tick(1e9 + 0.5 * k, 0.5 * k)
 
 
 def test_weights_go_to_the_faster_server_and_come_back(start, proxy, tmp_path):
@@ -128,15 +76,33 @@ def test_agent_checks_are_not_fought(start, proxy):
     assert "disable agent work/a" in steering.notes[0]
 
 
-def test_an_agent_check_that_comes_later_ends_the_steering(start, proxy):
+@pytest.mark.parametrize("reports", [1, None])
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_agent_check_that_comes_later_ends_the_steering_on_the_original_scale(start, proxy, reports, lost):
+    """It reports a share of its configured weight at once, or nothing yet."""
+    proxy.weights = proxy.configuration = {"a": 2, "b": 6, "c": 4}
     steering = start(policy="two_memories")
     pass_time(steering, proxy, 0, 30)
-    held = dict(proxy.weights)
-    assert held != {"a": 1, "b": 3}
-    proxy.agent, proxy.weights["a"] = True, 200
-    pass_time(steering, proxy, 30, 60)
-    assert proxy.weights == held | {"a": 200}
-    assert sum("agent-checks" in note for note in steering.notes) == 1
+    assert min(proxy.weights.values()) > 6
+    proxy.agent = "a"
+    if reports:
+        proxy.weights["a"] = reports
+    if lost:
+        set_weights, proxy.set_weights = proxy.set_weights, never
+        pass_time(steering, proxy, 30, 32)
+        assert "not back yet" in steering.notes[-1]
+        proxy.set_weights = set_weights
+    pass_time(steering, proxy, 32, 33)
+    assert proxy.weights == {"a": reports or 2, "b": 6, "c": 4}
+    proxy.weights["a"] = 1
+    pass_time(steering, proxy, 33, 60)
+    assert steering.restore()
+    assert proxy.weights == {"a": 1, "b": 6, "c": 4}
+    assert not any("somebody else" in note for note in steering.notes)
+
+
+def never(backend, weights):
+    raise ProxyGone("no answer")
 
 
 def test_without_log_lines_the_operators_weights_stay(start, proxy):
@@ -166,24 +132,6 @@ def test_a_weight_that_somebody_else_sets_is_left_alone_to_the_end(start, proxy)
     assert proxy.weights == {"a": 0, "b": 3}
 
 
-@pytest.mark.parametrize("killed", [False, True])
-@pytest.mark.parametrize("ticks", [0, 3])
-def test_a_weight_that_somebody_else_sets_before_our_first_change_is_left_alone(start, proxy, ticks, killed):
-    steering = start()
-    pass_time(steering, proxy, 0, ticks, heard=False)
-    proxy.weights["a"] = 40
-    pass_time(steering, proxy, ticks, ticks + 40)
-    assert proxy.weights["a"] == 40
-    assert proxy.weights["b"] > 3
-    assert steering.hands_off == {"a"}
-    assert any("somebody else set the weight of a" in note for note in steering.notes)
-    if killed:
-        start()
-    else:
-        assert steering.restore()
-    assert proxy.weights == {"a": 40, "b": 3}
-
-
 def test_weights_that_agents_set_before_ours_are_nobody_elses(start, proxy):
     proxy.agent = True
     steering = start()
@@ -207,19 +155,6 @@ def test_a_reload_and_a_lost_socket_are_survived(start, proxy):
     assert not steering.hands_off
     assert steering.restore()
     assert proxy.weights == {"a": 1, "b": 3}
-
-
-@pytest.mark.parametrize("theirs", [7, 0])
-def test_a_weight_that_was_left_alone_is_so_after_a_crash_too(start, proxy, theirs):
-    steering = start()
-    pass_time(steering, proxy, 0, 40)
-    proxy.weights["a"] = theirs
-    pass_time(steering, proxy, 40, 42)  # and then it is killed
-    again = start()
-    assert proxy.weights == {"a": theirs, "b": 3}
-    pass_time(again, proxy, 0, 40)
-    assert again.restore()
-    assert proxy.weights == {"a": theirs, "b": 3}
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 20])

@@ -81,6 +81,7 @@ class Controller:
         self.uncertain = True
         self._wanted: Reals | None = None
         self._before: Observation | None = None
+        self._counted: tuple[Reals, Reals] | None = None
         self._seen_at = -np.inf
 
     @property
@@ -96,6 +97,7 @@ class Controller:
             configured: The operator's weights, positive, shape (n,).
         """
         self.weights = _centred(np.asarray(in_force, np.float64))
+        self._counted = None
         if self._told:
             self._estimator = Configured(configured)
 
@@ -110,17 +112,33 @@ class Controller:
             The weights to set, geometric mean 1, shape (n,).
         """
         before, self._before = self._before, seen
+        if not seen.complete or (before is not None and not _goes_on(before, seen)):
+            self._counted = None
         if before is None:
             self._seen_at = seen.time_s
             return self.weights
         if seen.complete and _goes_on(before, seen):
             self._seen_at = seen.time_s
-            self._wanted = self._estimator.update(_between(before, seen))
+            self._wanted = self._estimator.update(self._window(before, seen))
         elif seen.time_s - self._seen_at > self._limits.blind_s and not self._told:
             self._wanted = None
         elif self._wanted is None:
             return self.weights
         return self._move()
+
+    def _window(self, before: Observation, seen: Observation) -> Window:
+        """What happened since the observation before."""
+        # Time of requests in flight is provisional: it falls when their lines come. What was counted once counts as
+        # such until the counter is beyond it, so that windows add up to what the counters say in the end.
+        busy, area = self._counted or (before.busy_s, before.area_s)
+        self._counted = np.maximum(busy, seen.busy_s), np.maximum(area, seen.area_s)
+        return Window(
+            length_s=seen.time_s - before.time_s,
+            done=seen.done - before.done,
+            busy_s=self._counted[0] - busy,
+            area_s=self._counted[1] - area,
+            up=seen.up & before.up,
+        )
 
     def _move(self) -> Reals:
         """Go towards the wanted weights as far as the limits allow."""
@@ -137,17 +155,6 @@ class Controller:
 
 def _goes_on(before: Observation, seen: Observation) -> bool:
     return seen.time_s > before.time_s and bool((seen.done >= before.done).all())
-
-
-def _between(before: Observation, seen: Observation) -> Window:
-    # Busy time of requests still in flight is provisional and may be taken back a little.
-    return Window(
-        length_s=seen.time_s - before.time_s,
-        done=seen.done - before.done,
-        busy_s=np.maximum(seen.busy_s - before.busy_s, 0.0),
-        area_s=np.maximum(seen.area_s - before.area_s, 0.0),
-        up=seen.up & before.up,
-    )
 
 
 def _centred(weights: Reals) -> Reals:

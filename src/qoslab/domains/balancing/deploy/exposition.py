@@ -8,7 +8,8 @@ from threading import Thread
 from typing import Any
 
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.balancing.deploy.steering import Steering, as_integers
+from qoslab.domains.balancing.deploy.scales import as_integers
+from qoslab.domains.balancing.deploy.steering import Steering
 
 __all__ = ["exposition", "serve", "view"]
 
@@ -44,6 +45,12 @@ def exposition(steering: Steering, backend: str) -> str:
             "counter",
             "servers found to have changed",
             steering.controller.changes_found,
+        ),
+        (
+            "left_alone",
+            "gauge",
+            "servers left alone because somebody else set their weight",
+            len(steering.hands_off),
         ),
         ("uncertain", "gauge", "1 while equal weights are aimed at", int(steering.controller.uncertain)),
         ("dry_run", "gauge", "1 while nothing is set", int(steering.dry_run)),

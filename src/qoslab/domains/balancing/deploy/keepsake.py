@@ -24,6 +24,7 @@ class Kept(BaseModel):
         backend: The backend's name.
         weights: Weights to put back, by server.
         process: The proxy's process that they were changed in; None where that was not kept.
+        in_force: The weights in force, by server: before the last change, and after it; empty where they were not kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class Kept(BaseModel):
     backend: str
     weights: dict[str, int] = Field(max_length=10_000)
     process: str | None = None
+    in_force: dict[str, list[int]] = Field(default={}, max_length=10_000)
 
 
 class Keepsake:
@@ -80,16 +82,40 @@ class Keepsake:
             hint = "put the weights right by hand, then delete the file"
             raise BadInput(Problem(message=message, path=self.path, hint=hint)) from None
 
-    def write(self, weights: Mapping[str, int], process: str) -> None:
-        """Keep the weights of a process of the proxy; the file is there whole or not at all."""
-        kept = Kept(socket=self._socket, backend=self._backend, weights=dict(weights), process=process)
+    def write(
+        self,
+        weights: Mapping[str, int],
+        process: str,
+        in_force: Mapping[str, list[int]] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Keep the weights of a process of the proxy; the file is there whole or not at all.
+
+        Args:
+            weights: Weights to put back, by server.
+            process: The proxy's process.
+            in_force: The weights in force, by server: before the change that is to follow, and after it.
+            durable: Wait until they would outlive the machine's loss of power, too.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        kept = Kept(
+            socket=self._socket,
+            backend=self._backend,
+            weights=dict(weights),
+            process=process,
+            in_force=dict(in_force or {}),
+        )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
             with temporary.open("w", encoding="utf-8") as file:
                 file.write(kept.model_dump_json(indent=1))
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             os.replace(temporary, self.path)
         finally:
             temporary.unlink(missing_ok=True)

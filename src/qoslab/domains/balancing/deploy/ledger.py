@@ -25,14 +25,36 @@ _LATE_S, _EARLY_S = 60.0, 2.0
 _SEGMENTS = 64
 _STEP_S = 1.0
 _NEW = 0.02
+_OVERLOADED = (408, 429)
+
+
+class _Usual:
+    """The mean of what comes, of all at first and later with a memory of some fifty.
+
+    Attributes:
+        mean: The mean; 0 before anything came.
+        count: How many came.
+    """
+
+    def __init__(self) -> None:
+        self.mean, self.count = 0.0, 0
+
+    def take(self, value: float) -> None:
+        """Take one value in."""
+        self.count += 1
+        self.mean += max(_NEW, 1.0 / self.count) * (value - self.mean)
 
 
 class Ledger:
     """Counts answers, busy time and request-seconds of one backend's servers from HAProxy's HTTP log.
 
     A request occupied its server from `end - (Ta - TR - Tw)` to `end`, `end` being the logged time plus `Ta`. Busy
-    time is the length of the union of these intervals. An answer of class 5xx, or none, is no completion, and counts
-    as busy for no less time than a good answer takes: a server that fails at once must not look fast.
+    time is the length of the union of these intervals.
+
+    A server that fails at once must not look fast. An answer of class 5xx, 408, 429, or none, is no completion, and
+    counts as busy for no less time than a good answer takes. Another one of class 4xx may be the client's fault: quick,
+    it counts as that part of a completion which its time is of a good answer's, of the same server, or of all servers
+    while it has given none. So it leaves completions per time as they are.
 
     Args:
         backend: The backend's name.
@@ -41,7 +63,7 @@ class Ledger:
     Attributes:
         lines: Lines taken in.
         odd: Datagrams that were no usable line.
-        failures: Answers of class 5xx or none, shape (n,).
+        failures: Answers of class 5xx, 408, 429, or none, shape (n,).
         clock_step_s: By how much the wall clock was set since the observation before, s; 0 as a rule.
     """
 
@@ -50,10 +72,12 @@ class Ledger:
         self._backend = backend.encode()
         self._index = {name.encode(): k for k, name in enumerate(servers)}
         self._clock = Clock()
-        self._done, self._busy, self._area = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._done, self._busy, self._area, self._answered = (np.zeros(n) for _ in range(4))
         self._covered: list[list[tuple[float, float]]] = [[] for _ in servers]
-        self._held_since = np.full(n, np.nan)
-        self._usual_s = 0.0
+        self._ended, self._held_since = np.full(n, -np.inf), np.full(n, np.nan)
+        self._open_s, self._open_area_s = np.zeros(n), np.zeros(n)
+        self._told, self._active, self._now_s = np.zeros(n), np.zeros(n), np.nan
+        self._usual, self._own = _Usual(), [_Usual() for _ in servers]
         self._ahead_s = np.nan
         self.clock_step_s = 0.0
         self.lines = 0
@@ -63,7 +87,7 @@ class Ledger:
     @property
     def answered(self) -> float:
         """Lines of answers, good and failed, of all servers."""
-        return float(self._done.sum() + self.failures.sum())
+        return float(self._answered.sum() + self.failures.sum())
 
     def take(self, datagram: bytes, wall_s: float) -> bool:
         """Take one datagram in, whatever its bytes.
@@ -95,21 +119,26 @@ class Ledger:
             self.odd += 1
             return False
         length = max(total_ms - max(request_ms, 0) - max(queue_ms, 0), 0) / 1e3
-        self._count(k, end, length, good=100 <= int(found[9]) < 500)
+        self._count(k, end, length, int(found[9]))
         return True
 
-    def _count(self, k: int, end: float, length: float, *, good: bool) -> None:
+    def _count(self, k: int, end: float, length: float, status: int) -> None:
         self.lines += 1
-        if good:
-            self._done[k] += 1.0
-            self._usual_s += _NEW * (length - self._usual_s)
-            self._area[k] += length
-            self._busy[k] += self._cover(k, end - length, end)
-        else:
+        self._ended[k] = max(self._ended[k], end)
+        if not 100 <= status < 500 or status in _OVERLOADED:
             self.failures[k] += 1.0
-            length = max(length, self._usual_s)
+            length = max(length, self._usual.mean)
             self._area[k] += length
             self._busy[k] += length
+            return
+        usual = self._own[k] if self._own[k].count else self._usual
+        self._answered[k] += 1.0
+        self._done[k] += 1.0 if status < 400 or length >= usual.mean else length / usual.mean
+        self._area[k] += length
+        self._busy[k] += self._cover(k, end - length, end)
+        if status < 400:
+            self._own[k].take(length)
+            self._usual.take(length)
 
     def _cover(self, k: int, start: float, end: float) -> float:
         """Add an interval to a server's union; by how much its length grows, s."""
@@ -147,20 +176,33 @@ class Ledger:
             complete: Whether all lines since the observation before have come.
         """
         self._watch_clock(wall_s, now_s)
-        held = active > 0
-        self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
-        self._held_since[~held] = np.nan
-        last = np.array([segments[-1][1] if segments else -np.inf for segments in self._covered])
-        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, last), 0.0), 0.0)
+        self._hold(wall_s, now_s, active)
         return Observation(
             time_s=now_s,
             active=active,
             done=self._done.copy(),
-            busy_s=self._busy + open_s,
-            area_s=self._area + open_s * active,
+            busy_s=self._busy + self._open_s,
+            area_s=self._area + self._open_area_s,
             up=up,
             complete=complete and not self.clock_step_s,
         )
+
+    def _hold(self, wall_s: float, now_s: float, active: NDArray[np.float64]) -> None:
+        """Time of requests still in flight since the last line of each server; the line of each will tell its own."""
+        answers, held = self._answered + self.failures, active > 0
+        silent = answers == self._told
+        # What a server held and gave up without a line, as where it was sent on to another one, stays counted.
+        gone = silent & ~held
+        self._busy[gone] += self._open_s[gone]
+        self._area[gone] += self._open_area_s[gone]
+        self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
+        self._held_since[~held] = np.nan
+        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, self._ended), 0.0), 0.0)
+        # A request that came late in a long silence was not in flight for all of it.
+        longer_s = np.minimum(self._active, active) * np.nan_to_num(now_s - self._now_s)
+        self._open_area_s = np.where(held & silent, self._open_area_s + longer_s, open_s * active)
+        self._open_s = open_s
+        self._told, self._active, self._now_s = answers, active, now_s
 
     def _watch_clock(self, wall_s: float, now_s: float) -> None:
         """Begin the unions anew where the wall clock, whose time lines carry, was set.
@@ -173,7 +215,8 @@ class Ledger:
         self.clock_step_s = step_s if abs(step_s) > _STEP_S else 0.0
         if self.clock_step_s:
             self._covered = [[(wall_s - 2 * _LATE_S, wall_s)] for _ in self._covered]
-            self._held_since[:] = np.nan
+            self._held_since[:], self._ended[:] = np.nan, wall_s
+            self._open_s, self._open_area_s, self._active = (np.zeros_like(self._busy) for _ in range(3))
 
 
 def _in_utc(time_s: float, wall_s: float) -> float:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,10 @@ from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
+from qoslab.domains.balancing.deploy.scales import as_integers, carried_over, is_nearer, stepwise
 
-__all__ = ["Steering", "as_integers", "stepwise"]
+__all__ = ["Steering"]
 
-_MIDDLE, _MOST = 64.0, 256
 _FEW = 20
 
 
@@ -43,7 +42,7 @@ class Steering:
         notes: The last things that a person should know.
         writes: Batches of weights set.
         lost: Times that the proxy did not answer.
-        hands_off: Servers whose weight somebody else set.
+        hands_off: Servers whose weight somebody else set while ours were in force.
         refused: Whether the proxy has refused to set weights; nothing more is set then.
     """
 
@@ -67,6 +66,7 @@ class Steering:
         self.writes = self.lost = 0
         self.hands_off: set[str] = set()
         self._expected: dict[str, int] = {}
+        self._foreign: set[str] = set()
         self._kept = self._agents = self.refused = False
         self._reach()
 
@@ -79,7 +79,7 @@ class Steering:
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                changed = self._put_back(self._still_changed(left, servers), servers)
+                changed = self._put_back(self._left(left, servers), servers)
                 self._keepsake.forget()
                 if changed:
                     self.note("put back the weights that an earlier run had left changed")
@@ -92,12 +92,27 @@ class Steering:
         self._expected = _weights(servers)
         self._begin(servers)
 
-    def _still_changed(self, left: Kept, servers: list[Server]) -> dict[str, int]:
-        """What an earlier run left, without the weights that the proxy has read from its configuration since."""
-        if left.process in (None, self._process):
-            return left.weights
-        fresh = {server.name for server in servers if server.weight == self._configured.get(server.name)}
-        return {name: weight for name, weight in left.weights.items() if name not in fresh}
+    def _left(self, left: Kept, servers: list[Server]) -> dict[str, int]:
+        """What to put back of an earlier run's weights: not what was set since, or read from a file."""
+        weights, present = dict(left.weights), _weights(servers)
+        if left.process not in (None, self._process):
+            fresh = {name for name in weights if present.get(name) == self._configured.get(name)}
+            weights = {name: weight for name, weight in weights.items() if name not in fresh}
+        theirs = {
+            s.name
+            for s in servers
+            if s.name in weights and s.weight not in left.in_force.get(s.name, [s.weight])
+        }
+        ours = weights.keys() - theirs
+        agents = {server.name for server in servers if server.agent}
+        back = {name: weights[name] for name in ours}
+        for name in sorted(theirs - agents):
+            weight, before = present[name], left.in_force[name][-1]
+            if ours and weight and is_nearer(weight, before, weights[name]):
+                back[name] = carried_over(weight, weights, present, ours)
+            stays = "stays" if back.get(name, weight) == weight else f"is carried over to {back[name]}"
+            self.note(f"somebody else set the weight of {name} since an earlier run ended: it {stays}")
+        return back
 
     def _ask(self) -> list[Server]:
         """The servers as they are; where another process answers, its configured weights are the original ones."""
@@ -106,6 +121,9 @@ class Steering:
             self._claim(process)
             configured = self._runtime.configured(self._backend)
             self.original = {s.name: self._original_of(s, configured) for s in servers}
+            # A person's weight is gone with the process that it was set in, unless a state file carried it over.
+            self.hands_off &= {s.name for s in servers if self._expected.get(s.name) == s.weight}
+            self.hands_off -= {s.name for s in servers if s.weight == configured.get(s.name)}
             self._process, self._configured = process, configured
             self._expected = _weights(servers)
             if self._kept:
@@ -118,13 +136,28 @@ class Steering:
         told = configured.get(server.name, server.weight)
         if server.weight == told or told != self._configured.get(server.name):
             return told
-        # A file of the servers' state may have carried our weight over, or it was set while the proxy changed.
+        # A file of the servers' state may have carried the old weight over, or it was set while the proxy changed.
         return self.original.get(server.name, server.weight)
 
-    def _keep(self) -> None:
-        ours = {name: weight for name, weight in self.original.items() if name not in self.hands_off}
-        self._keepsake.write(ours, self._process)
+    def _keep(self, change: Mapping[str, int] | None = None) -> bool:
+        """Write down what to put back, and what is in force before and after a change; whether that was done."""
+        after = self._expected | dict(change or {})
+        in_force = {k: [self._expected.get(k, w), w] for k, w in after.items() if k in self.original}
+        weights = {} if self._all_are_theirs() else self.original
+        try:
+            # What is in force matters only while the proxy runs, and so no longer than the machine does.
+            self._keepsake.write(weights, self._process, in_force, durable=change is None or not self._kept)
+        except OSError as error:
+            self.note(
+                f"the record of the original weights cannot be written, nothing is set: {error.strerror}"
+            )
+            return False
         self._kept = True
+        return True
+
+    def _all_are_theirs(self) -> bool:
+        """Whether a person has set every weight in force."""
+        return self.hands_off >= {name for name in self.original if self._expected.get(name)}
 
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
@@ -139,6 +172,11 @@ class Steering:
     def _told(self, servers: list[Server]) -> NDArray[np.float64]:
         """The operator's weights; a server that was drained counts as one of the least weight."""
         return np.array([max(self.original[server.name], 1) for server in servers], np.float64)
+
+    def _resume(self, servers: list[Server]) -> None:
+        """Go on from weights that were not ours."""
+        present = np.array([max(s.weight, 1) for s in servers], np.float64)
+        self.controller.resume(present, self._told(servers))
 
     def note(self, text: str) -> None:
         """Tell a person, once while it stays the last word."""
@@ -197,12 +235,13 @@ class Steering:
             self._begin(servers)
             return True
         self._look_for_agents(servers)
+        if self._agents and self._kept:
+            # What an agent sets is on the original scale: nothing of ours may stay beside it.
+            self.restore()
         self._look_for_others(servers)
         if anew:
             self._scaled = False
-            self.controller.resume(
-                np.array([max(s.weight, 1) for s in servers], np.float64), self._told(servers)
-            )
+            self._resume(servers)
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
         complete = self._log.look(_passed(servers), self.ledger.answered, now_s)
@@ -212,17 +251,45 @@ class Steering:
         return complete
 
     def _look_for_others(self, servers: list[Server]) -> None:
-        """A weight that is neither the one we found nor the one we set is left alone, after a crash, too."""
+        """A weight that is neither the one we found nor the one we set is a person's, on the scale in force."""
         if self._agents and not self._kept:
             # Agent-checks have set them, and nothing of ours is in force.
             return
-        touched = {s.name for s in servers if s.weight != self._expected.setdefault(s.name, s.weight)}
-        touched -= self.hands_off
-        for name in sorted(touched):
-            self.note(f"somebody else set the weight of {name}: it is left alone")
-        self.hands_off |= touched
-        if touched and self._kept:
+        touched = {
+            s.name: s.weight
+            for s in servers
+            if not s.agent and s.weight != self._expected.setdefault(s.name, s.weight)
+        }
+        if not touched:
+            return
+        steered = self.original.keys() - self.hands_off
+        steered = steered - touched.keys() or steered
+        for name, weight in touched.items():
+            self.note(f"somebody else set the weight of {name}: {self._heed(name, weight, steered)}")
+        self._expected |= touched
+        if not self._scaled:
+            self._resume(servers)
+        if self._kept:
             self._keep()
+
+    def _heed(self, name: str, weight: int, steered: Set[str]) -> str:
+        """Do as a person wants who set a server's weight; what that is, in words."""
+        if weight and weight == self._configured.get(name):
+            self.original[name] = weight
+            self.hands_off.discard(name)
+            self._foreign.add(name)
+            return "it is the configured one, and the server is steered"
+        if weight:
+            self.original[name] = carried_over(weight, self.original, self._expected, steered)
+            if not self._scaled:
+                return "it counts as the original one"
+        if self._scaled:
+            self.hands_off.add(name)
+        if not weight:
+            return "it is left alone"
+        return (
+            f"it is left alone, and is to be {self.original[name]} once the others have their original ones"
+        )
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
@@ -239,7 +306,11 @@ class Steering:
         """Set the weights that differ from those in force, where we may."""
         if self._scaled:
             # Rounding and a common change of scale may add up to more than the step that the controller keeps to.
-            wanted = {s.name: stepwise(s.weight, wanted[s.name], self._limits.step) for s in self.servers}
+            wanted |= {
+                s.name: stepwise(s.weight, wanted[s.name], self._limits.step)
+                for s in self.servers
+                if s.name not in self._foreign
+            }
         change = {
             server.name: wanted[server.name]
             for server in self.servers
@@ -251,12 +322,13 @@ class Steering:
         if not change or self.dry_run or self._agents or self.refused:
             return
         try:
-            if not self._kept:
-                self._keep()
+            if not self._keep(change):
+                return
             self._expected |= change
             self._runtime.set_weights(self._backend, change)
             self.writes += 1
             self._scaled = True
+            self._foreign.clear()
         except ProxyGone as error:
             self._forget_that_we_set(change)
             self.lost += 1
@@ -278,18 +350,34 @@ class Steering:
             return True
         try:
             servers = self._ask()
-            changed = self._put_back(
-                {k: w for k, w in self.original.items() if k not in self.hands_off}, servers
-            )
+            self._look_for_others(servers)
+            changed = self._put_back(self._to_put_back(servers), servers)
         except (ProxyGone, ProxyRefused, BadInput) as error:
             self.note(f"the original weights are not back yet: {error}")
             return False
         self._keepsake.forget()
-        self._kept = False
+        self._kept = self._scaled = False
         if changed:
-            others = ", ".join(sorted(self.hands_off))
-            self.note("the original weights are back" + (f", but for those of {others}" if others else ""))
+            self.note("the original weights are back" + self._but(servers))
         return True
+
+    def _to_put_back(self, servers: list[Server]) -> dict[str, int]:
+        """The original weights; nothing where a person has set every weight in force."""
+        theirs = {s.name for s in servers if s.agent and s.weight != self._expected.get(s.name)}
+        if self._all_are_theirs():
+            return {}
+        return {name: weight for name, weight in self.original.items() if name not in theirs}
+
+    def _but(self, servers: list[Server]) -> str:
+        """What a person had set, and what it was carried over to."""
+        drained = sorted(s.name for s in servers if s.name in self.hands_off and not s.weight)
+        carried = [
+            f"{s.name} from {s.weight} to {self.original[s.name]}"
+            for s in servers
+            if s.name in self.hands_off and s.weight
+        ]
+        left = f", but for those of {', '.join(drained)}" if drained else ""
+        return left + (f"; what somebody else set was carried over: {', '.join(carried)}" if carried else "")
 
     def _put_back(self, weights: Mapping[str, int], servers: list[Server]) -> bool:
         """Set the weights that are not in force; whether there were any."""
@@ -308,15 +396,3 @@ def _weights(servers: list[Server]) -> dict[str, int]:
 def _passed(servers: list[Server]) -> int:
     """Answers that the proxy has counted."""
     return sum(server.total - server.active for server in servers)
-
-
-def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Weights as HAProxy takes them: whole numbers from 1 to 256, around 64 where that is possible."""
-    scale = min(_MIDDLE, _MOST / float(weights.max()))
-    return np.clip(np.rint(scale * weights), 1, _MOST).astype(np.int64)
-
-
-def stepwise(now: int, wanted: int, step: float) -> int:
-    """The whole number nearest to `wanted` that a factor of `step`, or a difference of one, leads to from `now`."""
-    least, most = min(now - 1, math.ceil(now / step - 1e-9)), max(now + 1, math.floor(now * step + 1e-9))
-    return min(max(wanted, least), most)
