@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,15 +71,21 @@ class _Steering:
     def __init__(self, told: NDArray[np.float64], policy: str, limits: Limits) -> None:
         self._controller = Controller(told, policy, limits)
         self._step = limits.step
+        self._scaled = False
         self.weights = as_integers(self._controller.weights)
 
     def tick(self, seen: Observation) -> NDArray[np.int64]:
         """Decide; without a single answer, which a proxy would have logged, nothing is set."""
-        if seen.done.any():
-            wanted = as_integers(self._controller.decide(seen))
-            pairs = zip(self.weights, wanted, strict=True)
-            self.weights = np.array([stepwise(int(now), int(want), self._step) for now, want in pairs])
-        return self.weights
+        if not seen.done.any():
+            return self.weights
+        wanted, before = as_integers(self._controller.decide(seen)), self.weights
+        if self._scaled:
+            pairs = zip(before, wanted, strict=True)
+            wanted = np.array([stepwise(int(now), int(want), self._step) for now, want in pairs])
+        # As in a proxy, the first weights that differ are set as they come.
+        self._scaled = self._scaled or bool((wanted != before).any())
+        self.weights = wanted
+        return wanted
 
 
 def observe(board: Board, balancer: int, now: float) -> Observation:
@@ -107,6 +113,7 @@ def rehearse(
     period_s: float = 0.5,
     balance: Balance = "leastconn",
     demand: Demand | None = None,
+    watch: Callable[[int, Observation, NDArray[np.int64]], None] | None = None,
 ) -> Outcome:
     """Run the controller that steers proxies on a simulated site, one controller per balancer.
 
@@ -121,6 +128,7 @@ def rehearse(
         period_s: Time between two decisions, s.
         balance: How a request is routed by the weights in force, see `Steered`.
         demand: What the scenario's requests need, where it is known already.
+        watch: Called after each decision with the balancer, what it saw, and the weights then in force, shape (n,).
     """
     context = context or Context()
     simulation = Simulation(scenario, Steered(period_s, balance), seed, context, demand=demand)
@@ -130,7 +138,10 @@ def rehearse(
     while (reason := simulation.advance()) != state.DONE:
         if reason == state.PAUSE:
             board, lb = simulation.world.board, int(simulation.world.counts[state.DECIDER])
-            board.local[lb, WEIGHT] = steerings[lb].tick(observe(board, lb, simulation.now))
+            seen = observe(board, lb, simulation.now)
+            board.local[lb, WEIGHT] = steerings[lb].tick(seen)
+            if watch is not None:
+                watch(lb, seen, steerings[lb].weights)
     return outcome(scenario, simulation.world, keep_series=context.keep_series)
 
 
