@@ -1,6 +1,8 @@
 """The rehearsal: production's weights on the simulator, on the site of a study file."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,6 +220,19 @@ def test_a_run_too_short_to_measure_is_refused(tmp_path):
     path = study(tmp_path, "rate_per_s = 1e-6\nduration_s = 1.0")
     with pytest.raises(BadInput, match="no request was answered"):
         rehearse_command(scenario=path, seeds=1, policy="sed")
+
+
+def test_the_example_of_the_page_gives_what_it_says(tmp_path):
+    """To 5 %, as another machine's rounding may lead requests elsewhere."""
+    page = (Path(__file__).parents[3] / "docs" / "balancing" / "haproxy.md").read_text()
+    (tmp_path / "site.toml").write_text(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0])
+    rows = rehearse_command(scenario=tmp_path / "site.toml")
+    rows.insert(2, rehearse_command(scenario=tmp_path / "site.toml", spread=4.0)[1])
+    table = page.partition("| row | mean | p95 | p99 |")[2].partition("\n\n")[0]
+    said = [line.split("|")[2:5] for line in table.splitlines()[2:]]
+    assert len(said) == len(rows) == 4
+    for words, row in zip(said, rows, strict=True):
+        assert [float(word) for word in words] == pytest.approx(list(row.values())[1:], rel=0.05)
 
 
 def test_the_command_line(tmp_path, capsys):
