@@ -3,8 +3,9 @@
     python -m benchmarks.learned_speed
     python -m benchmarks.learned_speed --learning
 
-Acting: 64 servers of 2 or 4 cores, load 0.9, exponential sizes of 0.5 s on average, one decision each 0.5 s; then 16
-worlds that step together, of 8 and of 64 servers, by one compiled call and by Gymnasium's `SyncVectorEnv`. Learning:
+Acting: 64 servers of 2 or 4 cores, load 0.9, exponential sizes of 0.5 s on average, one decision each 0.5 s; the method
+`blind_sed` on 64 servers of one core, where a third of the requests come between two decisions, with all metrics; then
+16 worlds that step together, of 8 and of 64 servers, by one compiled call and by Gymnasium's `SyncVectorEnv`. Learning:
 the system of the RLB poster, servers of 4 and 2 cores, tasks of 0.1 s, load 0.8, 6,000 requests from scratch; on it the
 authors' released code, run by us, served 47 requests per CPU second with its ten updates a step, layers of 512 units.
 """
@@ -18,9 +19,11 @@ import numpy as np
 
 from benchmarks.common import cpu_s, interleaved, judge, ratio, show, spread
 from qoslab.core.context import Context
+from qoslab.core.outcome import Outcome
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
 from qoslab.domains.balancing.learned.environments import BalancerEnv, BalancerVectorEnv
+from qoslab.domains.balancing.methods.blind_sed import BlindSed
 from qoslab.domains.balancing.methods.rlb_sac import RlbSac
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.published import two_servers
@@ -50,6 +53,16 @@ def episode(env: BalancerEnv) -> float:
 
     spent = cpu_s(play)
     return float(env.session.simulation.world.counts[state.ARRIVED]) / spent
+
+
+def blindly(seed: int, duration_s: float = 2000.0) -> float:
+    """Requests per CPU second of one run of `blind_sed`."""
+    servers = {"count": 64, "weights": "equal"}
+    words = SITE | {"servers": servers, "duration_s": duration_s, "metrics": "full"}
+    site = BalancingScenario.model_validate(words)
+    outcomes: list[Outcome] = []
+    spent = cpu_s(lambda: outcomes.extend(run(site, BlindSed(), [Seed(replication=seed)], Context())))
+    return outcomes[0].counters["finished"] / spent
 
 
 def learning(hidden: int, seed: int) -> float:
@@ -100,14 +113,18 @@ def acting() -> None:
     episode(env)  # kernels are compiled
     figures = spread([episode(env) for _ in range(7)])
     judge("acting, 64 servers, a decision each 0.5 s", figures, ",.0f", "requests/s", at_least=200_000)
+    blindly(0, 10.0)  # likewise
+    figures = spread([blindly(seed) for seed in range(7)])
+    judge("blind_sed, 64 servers, a decision each 0.5 s", figures, ",.0f", "requests/s", at_least=200_000)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--learning", action="store_true", help="learn as well, which takes some minutes")
+    options = parser.parse_args()
     acting()
     stepping_together()
-    if parser.parse_args().learning:
+    if options.learning:
         site = BalancingScenario.model_validate(two_servers(0.8) | {"requests": 600, "metrics": "mean"})
         list(run(site, RlbSac(episodes=0, hidden=8), [Seed()], Context()))  # kernels are compiled
         for hidden, runs in ((64, 3), (512, 1)):

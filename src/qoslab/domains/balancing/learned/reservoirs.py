@@ -4,6 +4,12 @@
 After Yao, Ding and Clausen, Reinforced Workload Distribution Fairness (ML for Systems at NeurIPS 2021): a new sample
 overwrites one of the slots, drawn uniformly, so that ages of samples are exponentially distributed. Unlike in the
 authors' released code, slots that were never filled do not count.
+
+Durations so far of open requests are sampled at own arrivals, before the request is routed: one server is drawn, all
+alike, and one of its requests. So of n servers each gets a sample in n arrivals on average, and none while it has no
+request. A sample stays when its request has ended. Of each server 32 open requests are tracked: one that is sent while
+so many are tracked is never sampled, so that with more in flight durations come out too long. With one server no
+request is routed, and none of these samples, nor of the times between arrivals, is taken.
 """
 
 from __future__ import annotations
@@ -54,7 +60,7 @@ def _slot(count: float, stream: Stream) -> int:
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:
-    """Shortest expected delay with the weights in force; the inter-arrival time and one open request are sampled."""
+    """Shortest expected delay with the weights in force; samples the gap before and at most one open request."""
     mem, box = view.mem, view.box
     if box[LAST] >= 0.0:
         k = _slot(box[GAP_COUNT], stream)
@@ -71,7 +77,7 @@ def route(view: LocalView, stream: Stream, now: float) -> int:
 
 @kernel
 def _sample_open(view: LocalView, stream: Stream, now: float) -> None:
-    """The duration so far of one open request of one server, both drawn uniformly."""
+    """The duration so far of one tracked request of one server, both drawn uniformly; none where it has none."""
     mem = view.mem
     j = integers(stream, view.up.shape[0])
     if view.active[j] == 0:

@@ -16,10 +16,11 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.domain import load
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.core.located import read_toml, validate, with_overrides
+from qoslab.core.located import validate
 from qoslab.core.outcome import Outcome
 from qoslab.core.registry import registry
 from qoslab.core.seeds import Seed
+from qoslab.domains.balancing.study_file import overrides, read_study
 from qoslab.domains.balancing.traces.bisection import (
     UNSTEADY,
     Answer,
@@ -204,14 +205,9 @@ class _Case:
     ) -> _Case:
         from qoslab.datasets import resolver
 
-        overrides, path = _overrides(given), Path(file)
-        document = with_overrides(read_toml(path), overrides)
-        about = document.tree.get("study")
-        if not isinstance(about, Mapping) or about.get("domain") != "balancing":
-            raise BadInput(Problem(message="is no study of the domain balancing", path=path))
-        # By its path, as a plug-in would: no module of a domain imports the room that reads study files.
-        study = load("qoslab.study.study:Study").from_file(file, overrides)
-        _refuse_grids(study.scenarios, _VARIED[vary], path)
+        path = Path(file)
+        settings = overrides(given, "every size is run on seeds of this search")
+        document, study = read_study(path, settings, _VARIED[vary])
         chosen = _chosen(study.methods, wanted, path)
         method = chosen.build()
         if getattr(method, "weights", None) == "train":
@@ -294,40 +290,6 @@ def _point(size: float, values: Any, limit: float, unsteady: float) -> Point:
     low, high = mean - half, mean + half
     verdict: Verdict = "meets" if high <= limit else "misses" if low > limit else "undecided"
     return Point(size, mean, low, high, "misses" if unsteady >= UNSTEADY else verdict, unsteady)
-
-
-def _overrides(given: Sequence[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    wrong = [text for text, (name, equals, _) in zip(given, pairs, strict=True) if not (name and equals)]
-    if wrong:
-        raise BadInput([Problem(message=f"--set {text}: not of the form name=value") for text in wrong])
-    found = {name.strip(): value.strip() for name, _, value in pairs}
-    if "study.seeds" in found:
-        message, hint = (
-            "--set study.seeds: every size is run on seeds of this search",
-            "say how many: --seeds 20",
-        )
-        raise BadInput(Problem(message=message, hint=hint))
-    return found
-
-
-def _refuse_grids(scenarios: Sequence[Any], free: frozenset[str], path: Path) -> None:
-    """A search runs on one scenario: of what it does not vary itself, one value has to be chosen."""
-    values: dict[str, list[Any]] = {}
-    for case in scenarios:
-        for name, value in case.varied.items():
-            if name not in free and value not in values.setdefault(name, []):
-                values[name].append(value)
-    if values:
-        raise BadInput(
-            Problem(
-                message=f"the scenario has a grid of {name}",
-                path=path,
-                field=f"scenario.{name}",
-                hint=f"choose one value: --set scenario.{name}={each[0]}",
-            )
-            for name, each in values.items()
-        )
 
 
 def _first_of_grids(node: Any) -> Any:
