@@ -15,7 +15,8 @@ from qoslab.domains.balancing.deploy.controller import Limits
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.rehearsal import rehearse, rehearse_command
 from qoslab.domains.balancing.deploy.runtime import Server
-from qoslab.domains.balancing.deploy.steering import Steering, stepwise
+from qoslab.domains.balancing.deploy.scales import stepwise
+from qoslab.domains.balancing.deploy.steering import Steering
 from qoslab.domains.balancing.methods.haproxy_leastconn import HaproxyLeastconn
 from qoslab.domains.balancing.model import run
 from qoslab.domains.balancing.scenario import BalancingScenario

@@ -19,7 +19,7 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
 from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.observation import Observation
-from qoslab.domains.balancing.deploy.steering import as_integers, stepwise
+from qoslab.domains.balancing.deploy.scales import as_integers, stepwise
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring
 from qoslab.domains.balancing.methods.haproxy_leastconn import HaproxyLeastconn
 from qoslab.domains.balancing.methods.sed import Sed
