@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -24,25 +25,8 @@ _QUARTER_S, _ZONE_S = 900.0, 15 * 3600.0
 _LATE_S, _EARLY_S = 60.0, 2.0
 _SEGMENTS = 64
 _STEP_S = 1.0
-_NEW = 0.02
+_MEMORY = 50
 _OVERLOADED = (408, 429)
-
-
-class _Usual:
-    """The mean of what comes, of all at first and later with a memory of some fifty.
-
-    Attributes:
-        mean: The mean; 0 before anything came.
-        count: How many came.
-    """
-
-    def __init__(self) -> None:
-        self.mean, self.count = 0.0, 0
-
-    def take(self, value: float) -> None:
-        """Take one value in."""
-        self.count += 1
-        self.mean += max(_NEW, 1.0 / self.count) * (value - self.mean)
 
 
 class Ledger:
@@ -72,12 +56,14 @@ class Ledger:
         self._backend = backend.encode()
         self._index = {name.encode(): k for k, name in enumerate(servers)}
         self._clock = Clock()
-        self._done, self._busy, self._area, self._answered = (np.zeros(n) for _ in range(4))
+        # What each line adds to stands in lists, whose items cost a quarter of an array's.
+        self._done, self._busy, self._area, self._answered = ([0.0] * n for _ in range(4))
         self._covered: list[list[tuple[float, float]]] = [[] for _ in servers]
-        self._ended, self._held_since = np.full(n, -np.inf), np.full(n, np.nan)
+        self._ended, self._held_since = [-math.inf] * n, np.full(n, np.nan)
         self._open_s, self._open_area_s = np.zeros(n), np.zeros(n)
         self._told, self._active, self._now_s = np.zeros(n), np.zeros(n), np.nan
-        self._usual, self._own = _Usual(), [_Usual() for _ in servers]
+        # Means of good answers' times, of each server and last of all, and of how many answers they are.
+        self._usual_s, self._kept = [0.0] * (n + 1), [0] * (n + 1)
         self._ahead_s = np.nan
         self.clock_step_s = 0.0
         self.lines = 0
@@ -87,7 +73,7 @@ class Ledger:
     @property
     def answered(self) -> float:
         """Lines of answers, good and failed, of all servers."""
-        return float(self._answered.sum() + self.failures.sum())
+        return float(sum(self._answered) + self.failures.sum())
 
     def take(self, datagram: bytes, wall_s: float) -> bool:
         """Take one datagram in, whatever its bytes.
@@ -124,21 +110,31 @@ class Ledger:
 
     def _count(self, k: int, end: float, length: float, status: int) -> None:
         self.lines += 1
-        self._ended[k] = max(self._ended[k], end)
+        if end > self._ended[k]:
+            self._ended[k] = end
         if not 100 <= status < 500 or status in _OVERLOADED:
             self.failures[k] += 1.0
-            length = max(length, self._usual.mean)
+            length = max(length, self._usual_s[-1])
             self._area[k] += length
             self._busy[k] += length
             return
-        usual = self._own[k] if self._own[k].count else self._usual
         self._answered[k] += 1.0
-        self._done[k] += 1.0 if status < 400 or length >= usual.mean else length / usual.mean
         self._area[k] += length
         self._busy[k] += self._cover(k, end - length, end)
         if status < 400:
-            self._own[k].take(length)
-            self._usual.take(length)
+            self._done[k] += 1.0
+            self._learn(k, length)
+            self._learn(-1, length)
+        else:
+            usual_s = self._usual_s[k if self._kept[k] else -1]
+            self._done[k] += 1.0 if length >= usual_s else length / usual_s
+
+    def _learn(self, k: int, length: float) -> None:
+        """Take a good answer's time into a mean: of all answers at first, later with a memory of some fifty."""
+        kept = self._kept[k]
+        if kept < _MEMORY:
+            self._kept[k] = kept = kept + 1
+        self._usual_s[k] += (length - self._usual_s[k]) / kept
 
     def _cover(self, k: int, start: float, end: float) -> float:
         """Add an interval to a server's union; by how much its length grows, s."""
@@ -180,24 +176,24 @@ class Ledger:
         return Observation(
             time_s=now_s,
             active=active,
-            done=self._done.copy(),
-            busy_s=self._busy + self._open_s,
-            area_s=self._area + self._open_area_s,
+            done=np.array(self._done),
+            busy_s=np.array(self._busy) + self._open_s,
+            area_s=np.array(self._area) + self._open_area_s,
             up=up,
             complete=complete and not self.clock_step_s,
         )
 
     def _hold(self, wall_s: float, now_s: float, active: NDArray[np.float64]) -> None:
         """Time of requests still in flight since the last line of each server; the line of each will tell its own."""
-        answers, held = self._answered + self.failures, active > 0
+        answers, held = np.array(self._answered) + self.failures, active > 0
         silent = answers == self._told
         # What a server held and gave up without a line, as where it was sent on to another one, stays counted.
-        gone = silent & ~held
-        self._busy[gone] += self._open_s[gone]
-        self._area[gone] += self._open_area_s[gone]
+        for k in np.flatnonzero(silent & ~held & (self._open_area_s > 0)):
+            self._busy[k] += float(self._open_s[k])
+            self._area[k] += float(self._open_area_s[k])
         self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
         self._held_since[~held] = np.nan
-        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, self._ended), 0.0), 0.0)
+        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, np.array(self._ended)), 0.0), 0.0)
         # A request that came late in a long silence was not in flight for all of it.
         longer_s = np.minimum(self._active, active) * np.nan_to_num(now_s - self._now_s)
         self._open_area_s = np.where(held & silent, self._open_area_s + longer_s, open_s * active)
@@ -215,8 +211,8 @@ class Ledger:
         self.clock_step_s = step_s if abs(step_s) > _STEP_S else 0.0
         if self.clock_step_s:
             self._covered = [[(wall_s - 2 * _LATE_S, wall_s)] for _ in self._covered]
-            self._held_since[:], self._ended[:] = np.nan, wall_s
-            self._open_s, self._open_area_s, self._active = (np.zeros_like(self._busy) for _ in range(3))
+            self._held_since[:], self._ended = np.nan, [wall_s] * len(self._ended)
+            self._open_s, self._open_area_s, self._active = (np.zeros(len(self._busy)) for _ in range(3))
 
 
 def _in_utc(time_s: float, wall_s: float) -> float:
