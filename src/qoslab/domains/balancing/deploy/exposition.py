@@ -46,12 +46,10 @@ def exposition(steering: Steering, backend: str) -> str:
             "servers found to have changed",
             steering.controller.changes_found,
         ),
-        (
-            "left_alone",
-            "gauge",
-            "servers left alone because somebody else set their weight",
-            len(steering.hands_off),
-        ),
+        ("log_gap", "gauge", "1 while log lines are missing", int(steering.log_gap)),
+        ("agent_checks", "gauge", "1 once agent-checks were found: nothing is set", int(steering.agents)),
+        ("left_alone", "gauge", "servers whose weight somebody else set", len(steering.hands_off)),
+        ("refused", "gauge", "1 once the proxy refused weights: nothing is set", int(steering.refused)),
         ("uncertain", "gauge", "1 while equal weights are aimed at", int(steering.controller.uncertain)),
         ("dry_run", "gauge", "1 while nothing is set", int(steering.dry_run)),
     )
