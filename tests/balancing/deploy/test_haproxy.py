@@ -158,6 +158,27 @@ def test_a_weight_that_a_person_set_is_gone_after_a_reload(folder):
         assert weights(site) == [1, 1]
 
 
+def test_an_interrupt_of_the_short_form_puts_the_weights_back(folder):
+    words = ["steer", "haproxy", "--backend", "work", "--period-s", "0.2", "--state", str(folder)]
+    with Loopback(folder, [SleepingServer(0.08), SleepingServer(0.02)]) as site, busy(site):
+        words += ["--socket", str(site.socket), "--log-port", str(site.log_port)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qoslab.app.main", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            assert eventually(lambda: favours_the_second(site))
+            process.send_signal(signal.SIGINT)
+            output = process.communicate(timeout=90)[0].decode()
+        finally:
+            process.kill()
+            process.communicate()
+        assert process.returncode == 0, output
+        assert "the original weights are back" in output
+        assert weights(site) == [1, 1]
+
+
 def test_a_dry_run_changes_nothing_at_a_real_proxy(folder):
     with (
         Loopback(folder, [SleepingServer(0.08, weight=3), SleepingServer(0.02, weight=5)]) as site,

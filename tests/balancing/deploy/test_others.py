@@ -1,12 +1,14 @@
 """What becomes of weights that other people set while a backend is steered: no server is left on another scale."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.balancing.deploy.played import Played, pass_time
 
+from qoslab.domains.balancing.deploy.exposition import exposition
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.scales import carried_over
 from qoslab.domains.balancing.deploy.steering import Steering
@@ -237,3 +239,44 @@ def test_where_the_record_cannot_be_written_nothing_is_set(begin, tmp_path, monk
     pass_time(steering, proxy, 60, 62)
     assert steering.restore()
     assert (proxy.weights["a"], proxy.weights["b"]) == (10, 10)
+
+
+def gauge(steering, name):
+    found = re.findall(
+        rf'^qoslab_steer_{name}{{backend="work"}} (\d+)$', exposition(steering, "work"), re.MULTILINE
+    )
+    return [int(value) for value in found]
+
+
+def test_what_an_operator_is_to_be_woken_for_is_a_metric(begin):
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    names = ("log_gap", "agent_checks", "left_alone", "refused")
+
+    def state():
+        return {name: gauge(steering, name) for name in names}
+
+    pass_time(steering, proxy, 0, 20)
+    usual = {name: [0] for name in names}
+    assert state() == usual
+    pass_time(steering, proxy, 20, 24, heard=False)
+    assert state() == usual | {"log_gap": [1]}
+    pass_time(steering, proxy, 24, 30)
+    assert state() == usual
+    proxy.weights["a"] = 90
+    pass_time(steering, proxy, 30, 31)
+    assert state() == usual | {"left_alone": [1]}
+    proxy.refuses = "Permission denied"
+    steering.controller.weights = steering.controller.weights[::-1]
+    pass_time(steering, proxy, 31, 34)
+    assert state() == usual | {"left_alone": [1], "refused": [1]}
+    proxy.agent = "b"
+    pass_time(steering, proxy, 34, 35)
+    assert state() == {"log_gap": [0], "agent_checks": [1], "left_alone": [1], "refused": [1]}
+
+
+def test_a_log_that_never_came_is_a_gap(begin):
+    proxy = Played()
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 10, heard=False)
+    assert gauge(steering, "log_gap") == [1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.balancing.deploy.played import Played, pass_time
 
 from qoslab.core.errors import BadInput
-from qoslab.domains.balancing.deploy import locks
+from qoslab.domains.balancing.deploy import locks, runtime
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.loopback import free_port
@@ -528,3 +528,45 @@ def test_bad_options_are_named(field, options, tmp_path):
     with pytest.raises(BadInput, match=field):
         steer("haproxy", **given)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_state_that_is_no_folder_is_named_before_anything_is_asked(below, tmp_path):
+    state = tmp_path / "file"
+    state.write_text("mine")
+    with answering(tmp_path / "s", b"") as listener:
+        with pytest.raises(BadInput, match="state: no record of weights can be kept in ") as told:
+            steer("haproxy", socket=tmp_path / "s", backend="work", state=state / below, log_port=5141)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert "Errno" not in str(told.value)
+    assert "--state" in str(told.value)
+    assert state.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied"), "this user may not use its socket; mode, user and group"),
+        (ConnectionRefusedError(111, "Connection refused"), "nobody listens on its socket"),
+        (FileNotFoundError(2, "No such file or directory"), "its socket is not there"),
+        (TimeoutError("timed out"), "timed out"),
+    ],
+)
+def test_why_a_proxy_does_not_answer_is_said_in_words(error, words, tmp_path, monkeypatch):
+    class Fails:
+        def connect(self, path):
+            raise error
+
+        def settimeout(self, seconds):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(runtime.socket, "socket", lambda *_: Fails())
+    with pytest.raises(BadInput, match=f"socket: the proxy does not answer: {words}") as told:
+        Steering(Runtime(tmp_path / "s"), "work", Keepsake(tmp_path / "s", "work", tmp_path))
+    assert "Errno" not in str(told.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,22 +15,46 @@ from qoslab.domains.balancing.deploy.steering import Steering
 __all__ = ["exposition", "serve", "view"]
 
 
-def view(steering: Steering) -> str:
-    """The servers with their weights, and the last notes."""
-    wanted = as_integers(steering.controller.weights)
+def view(steering: Steering, size: os.terminal_size | None = None) -> str:
+    """The servers with their weights, and the last notes.
+
+    Args:
+        steering: What is shown.
+        size: The terminal that it is to fit on, the cursor's line below it included; None for no bounds.
+
+    Returns:
+        As many servers as fit, at least one, and how many more there are; all notes.
+    """
     mode = "dry run" if steering.dry_run else f"{steering.writes} changes"
     guess = "uncertain: towards equal weights" if steering.controller.uncertain else "steering"
-    lines = [f"{steering.ledger.lines} log lines   {mode}   {guess}", ""]
-    lines.append(
+    head = [f"{steering.ledger.lines} log lines   {mode}   {guess}", ""]
+    head.append(
         f"{'server':<24}{'state':>6}{'active':>8}{'weight':>8}{'wanted':>8}{'original':>10}{'failed':>8}"
     )
+    rows, foot = _rows(steering), ["", *steering.notes] if steering.notes else []
+    if size is not None:
+        rest = size.lines - 1 - _height(head, size.columns) - _height(foot, size.columns)
+        if len(rows) > 1 and _height(rows, size.columns) > rest:
+            shown = max((rest - 1) // _height(rows[:1], size.columns), 1)
+            rows = [*rows[:shown], f"... and {len(rows) - shown} more servers"]
+    return "\n".join([*head, *rows, *foot])
+
+
+def _rows(steering: Steering) -> list[str]:
+    wanted = as_integers(steering.controller.weights)
+    rows = []
     for server, weight, failed in zip(steering.servers, wanted, steering.ledger.failures, strict=True):
         state = "up" if server.up else "down"
-        lines.append(
+        rows.append(
             f"{server.name[:23]:<24}{state:>6}{server.active:>8}{server.weight:>8}{weight:>8}"
             f"{steering.original[server.name]:>10}{int(failed):>8}"
         )
-    return "\n".join([*lines, *(["", *steering.notes] if steering.notes else [])])
+    return rows
+
+
+def _height(lines: list[str], columns: int) -> int:
+    """How many lines of a terminal these take, which breaks what is too long."""
+    return sum(max(-(-len(line) // max(columns, 1)), 1) for line in lines)
 
 
 def exposition(steering: Steering, backend: str) -> str:
@@ -46,12 +71,10 @@ def exposition(steering: Steering, backend: str) -> str:
             "servers found to have changed",
             steering.controller.changes_found,
         ),
-        (
-            "left_alone",
-            "gauge",
-            "servers left alone because somebody else set their weight",
-            len(steering.hands_off),
-        ),
+        ("log_gap", "gauge", "1 while log lines are missing", int(steering.log_gap)),
+        ("agent_checks", "gauge", "1 once agent-checks were found: nothing is set", int(steering.agents)),
+        ("left_alone", "gauge", "servers whose weight somebody else set", len(steering.hands_off)),
+        ("refused", "gauge", "1 once the proxy refused weights: nothing is set", int(steering.refused)),
         ("uncertain", "gauge", "1 while equal weights are aimed at", int(steering.controller.uncertain)),
         ("dry_run", "gauge", "1 while nothing is set", int(steering.dry_run)),
     )

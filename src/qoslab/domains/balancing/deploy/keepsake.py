@@ -58,10 +58,17 @@ class Keepsake:
         """Make sure that nobody else steers this backend; the lock ends with the process.
 
         Raises:
-            BadInput: Somebody does.
+            BadInput: Somebody does, or the folder cannot be had.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.take()
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.take()
+        except OSError as error:
+            why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+            message = f"no record of weights can be kept in {str(folder)!r}: {why}"
+            hint = "name a folder with --state that you may write to, or that can be made"
+            raise BadInput(Problem(message=message, field="state", hint=hint)) from None
 
     def unlock(self) -> None:
         """Let others steer; the lock's file goes, too."""
@@ -75,7 +82,7 @@ class Keepsake:
         """
         try:
             return Kept.model_validate_json(self.path.read_bytes(), strict=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValidationError) as error:
             message = f"no readable record of weights: {str(error).splitlines()[0]}"

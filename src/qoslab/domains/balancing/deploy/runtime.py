@@ -70,7 +70,7 @@ class Runtime:
                 line.sendall(command.encode() + b"\n")
                 return _all_of(line).decode("utf-8", "replace")
         except OSError as error:
-            raise ProxyGone(str(error)) from error
+            raise ProxyGone(_in_words(error)) from error
 
     def servers(self, backend: str) -> tuple[str, list[Server]]:
         """Which process of the proxy answers, by its number and start, and the servers of a backend.
@@ -144,6 +144,16 @@ def check_name(name: str, field: str) -> str:
         hint = "letters, digits and _ . : - only"
         raise BadInput(Problem(message=f"{name!r} is no name of HAProxy's", field=field, hint=hint))
     return name
+
+
+def _in_words(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "this user may not use its socket; mode, user and group of the `stats socket` line say who may"
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens on its socket"
+    if isinstance(error, FileNotFoundError):
+        return "its socket is not there"
+    return error.strerror or str(error)
 
 
 def _unexpected(answer: str, backend: str) -> BadInput | ProxyGone:

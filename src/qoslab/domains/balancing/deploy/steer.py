@@ -203,8 +203,15 @@ def _say(note: str) -> None:
 
 
 def _show(steering: Steering) -> None:
-    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-    _write(f"{clear}{view(steering)}", sys.stdout)
+    if not sys.stdout.isatty():
+        _write(view(steering), sys.stdout)
+        return
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        size = os.terminal_size((80, 24))
+    # A terminal that does not know its size says 0.
+    _write(f"\x1b[H\x1b[2J{view(steering, size if min(size) > 0 else None)}", sys.stdout)
 
 
 def _write(text: str, stream: TextIO) -> None:

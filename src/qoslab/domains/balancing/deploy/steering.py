@@ -44,6 +44,7 @@ class Steering:
         lost: Times that the proxy did not answer.
         hands_off: Servers whose weight somebody else set while ours were in force.
         refused: Whether the proxy has refused to set weights; nothing more is set then.
+        agents: Whether agent-checks were found; nothing more is set then.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Steering:
         self.hands_off: set[str] = set()
         self._expected: dict[str, int] = {}
         self._foreign: set[str] = set()
-        self._kept = self._agents = self.refused = False
+        self._kept = self.agents = self.refused = False
         self._reach()
 
     def _reach(self) -> None:
@@ -164,7 +165,7 @@ class Steering:
         self.servers = servers
         self.ledger = Ledger(self._backend, [server.name for server in servers])
         self.controller = Controller(self._told(servers), self._policy, self._limits)
-        self._agents = self._scaled = False
+        self.agents = self._scaled = False
         self._look_for_agents(servers)
         self._passed_at_start = _passed(servers)
         self._log = Completeness(self._passed_at_start, 0.0)
@@ -172,6 +173,11 @@ class Steering:
     def _told(self, servers: list[Server]) -> NDArray[np.float64]:
         """The operator's weights; a server that was drained counts as one of the least weight."""
         return np.array([max(self.original[server.name], 1) for server in servers], np.float64)
+
+    @property
+    def log_gap(self) -> bool:
+        """Whether log lines are missing now, or none has ever come although requests pass."""
+        return self._log.missing
 
     def _resume(self, servers: list[Server]) -> None:
         """Go on from weights that were not ours."""
@@ -235,7 +241,7 @@ class Steering:
             self._begin(servers)
             return True
         self._look_for_agents(servers)
-        if self._agents and self._kept:
+        if self.agents and self._kept:
             # What an agent sets is on the original scale: nothing of ours may stay beside it.
             self.restore()
         self._look_for_others(servers)
@@ -252,7 +258,7 @@ class Steering:
 
     def _look_for_others(self, servers: list[Server]) -> None:
         """A weight that is neither the one we found nor the one we set is a person's, on the scale in force."""
-        if self._agents and not self._kept:
+        if self.agents and not self._kept:
             # Agent-checks have set them, and nothing of ours is in force.
             return
         touched = {
@@ -293,9 +299,9 @@ class Steering:
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
-        if self._agents or not any(server.agent for server in servers):
+        if self.agents or not any(server.agent for server in servers):
             return
-        self._agents = True
+        self.agents = True
         one = next(server.name for server in servers if server.agent)
         self.note(
             f"agent-checks set weights of this backend, that of {one} for one: it is watched and not steered. "
@@ -319,7 +325,7 @@ class Steering:
             and self.original[server.name] > 0
             and server.name not in self.hands_off
         }
-        if not change or self.dry_run or self._agents or self.refused:
+        if not change or self.dry_run or self.agents or self.refused:
             return
         try:
             if not self._keep(change):
