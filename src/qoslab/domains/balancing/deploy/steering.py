@@ -363,6 +363,7 @@ class Steering:
             return False
         self._keepsake.forget()
         self._kept = self._scaled = False
+        self._expected.clear()  # what is put back now is not a person's
         if changed:
             self.note("the original weights are back" + self._but(servers))
         return True
