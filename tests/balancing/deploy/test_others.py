@@ -280,3 +280,12 @@ def test_a_log_that_never_came_is_a_gap(begin):
     steering = begin(proxy)
     pass_time(steering, proxy, 0, 10, heard=False)
     assert gauge(steering, "log_gap") == [1]
+
+
+def test_what_an_agent_has_set_since_a_crash_stays(begin):
+    proxy = Played(a=10, b=10, c=10)
+    pass_time(begin(proxy), proxy, 0, 60)  # and then it is killed
+    proxy.agent, proxy.weights["a"] = "a", 30
+    steering = begin(proxy)
+    assert proxy.weights == {"a": 30, "b": 10, "c": 10}
+    assert not any("somebody else" in note for note in steering.notes)

@@ -323,6 +323,7 @@ def test_what_was_set_of_a_refused_batch_is_put_back_at_once(start, proxy, tmp_p
     assert steering.refused
     assert proxy.weights == {"a": 1, "b": 3}
     assert not steering.hands_off
+    assert not any("somebody else" in note for note in steering.notes)
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -425,7 +426,14 @@ def test_a_process_is_claimed_before_anything_is_set_in_it(start, proxy):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"weights": 3}', '{"socket":"s","backend":"b","weights":{"a":"x"}}']
+    "text",
+    [
+        "",
+        "{",
+        '{"weights": 3}',
+        '{"socket":"s","backend":"b","weights":{"a":"x"}}',
+        '{"socket":"s","backend":"b","weights":{"a":1},"in_force":{"a":[]}}',
+    ],
 )
 def test_a_broken_record_is_named_and_left(text, tmp_path):
     keepsake = Keepsake(tmp_path / "s", "work", tmp_path)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,7 +34,7 @@ class Kept(BaseModel):
     backend: str
     weights: dict[str, int] = Field(max_length=10_000)
     process: str | None = None
-    in_force: dict[str, list[int]] = Field(default={}, max_length=10_000)
+    in_force: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(default={}, max_length=10_000)
 
 
 class Keepsake:

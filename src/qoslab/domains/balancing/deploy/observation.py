@@ -19,7 +19,7 @@ class Observation:
     Attributes:
         time_s: When it was taken, s on a clock that does not go back.
         active: Own requests in flight, float64, shape (n,).
-        done: Own requests answered, float64, shape (n,).
+        done: Own requests answered, a quick refusal in part, float64, shape (n,).
         busy_s: Time with own requests in flight, s, float64, shape (n,).
         area_s: Time that own requests spent in flight, summed over requests, s, float64, shape (n,).
         up: Whether a server takes requests, bool, shape (n,).

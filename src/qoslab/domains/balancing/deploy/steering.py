@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qoslab.core.errors import BadInput, Problem
+from qoslab.domains.balancing.deploy.aftermath import to_put_back
 from qoslab.domains.balancing.deploy.completeness import Completeness
 from qoslab.domains.balancing.deploy.controller import Controller, Limits
-from qoslab.domains.balancing.deploy.keepsake import Keepsake, Kept
+from qoslab.domains.balancing.deploy.keepsake import Keepsake
 from qoslab.domains.balancing.deploy.ledger import Ledger
 from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Runtime, Server
-from qoslab.domains.balancing.deploy.scales import as_integers, carried_over, is_nearer, stepwise
+from qoslab.domains.balancing.deploy.scales import as_integers, carried_over, stepwise
 
 __all__ = ["Steering"]
 
@@ -80,7 +81,8 @@ class Steering:
             if left is not None and self.dry_run:
                 self.note("an earlier run left weights that a run without --dry-run would put back")
             elif left is not None:
-                changed = self._put_back(self._left(left, servers), servers)
+                back = to_put_back(left, servers, self._process, self._configured, self.note)
+                changed = self._put_back(back, servers)
                 self._keepsake.forget()
                 if changed:
                     self.note("put back the weights that an earlier run had left changed")
@@ -92,28 +94,6 @@ class Steering:
         self.original = _weights(servers)
         self._expected = _weights(servers)
         self._begin(servers)
-
-    def _left(self, left: Kept, servers: list[Server]) -> dict[str, int]:
-        """What to put back of an earlier run's weights: not what was set since, or read from a file."""
-        weights, present = dict(left.weights), _weights(servers)
-        if left.process not in (None, self._process):
-            fresh = {name for name in weights if present.get(name) == self._configured.get(name)}
-            weights = {name: weight for name, weight in weights.items() if name not in fresh}
-        theirs = {
-            s.name
-            for s in servers
-            if s.name in weights and s.weight not in left.in_force.get(s.name, [s.weight])
-        }
-        ours = weights.keys() - theirs
-        agents = {server.name for server in servers if server.agent}
-        back = {name: weights[name] for name in ours}
-        for name in sorted(theirs - agents):
-            weight, before = present[name], left.in_force[name][-1]
-            if ours and weight and is_nearer(weight, before, weights[name]):
-                back[name] = carried_over(weight, weights, present, ours)
-            stays = "stays" if back.get(name, weight) == weight else f"is carried over to {back[name]}"
-            self.note(f"somebody else set the weight of {name} since an earlier run ended: it {stays}")
-        return back
 
     def _ask(self) -> list[Server]:
         """The servers as they are; where another process answers, its configured weights are the original ones."""
@@ -363,6 +343,7 @@ class Steering:
             return False
         self._keepsake.forget()
         self._kept = self._scaled = False
+        self._expected.clear()  # what is put back now is not a person's
         if changed:
             self.note("the original weights are back" + self._but(servers))
         return True
