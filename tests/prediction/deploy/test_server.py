@@ -85,6 +85,23 @@ def test_the_best_services(world, client):
     assert found[0]["parameters"]["rt"]["value"] < 1.0
 
 
+def test_services_that_cannot_meet_the_limits_are_left_out(world, client):
+    """None below 0 s; some at a tight limit, and the answer counts the others; all k at a loose one."""
+    total = len(Live(world[2]).services)
+    for limit, k in ((-5.0, 3), (0.05, total), (1e9, 4)):
+        asked = {"user": "9", "limits": {"rt": {"at_most": limit}}, "k": k}
+        response = client.post("/best", json=asked)
+        assert response.status_code == 200
+        found = response.json()
+        assert all(one["probability"] > 0 for one in found["services"])
+        assert found["left_out"] == (0 if limit > 1 else total - len(found["services"]))
+        assert (len(found["services"]) == 0) == (limit < 0)
+    both = {"user": "9", "limits": {"rt": {"at_most": 1.0, "at_least": 2.0}}}
+    message = client.post("/best", json=both).json()["errors"][0]["message"]
+    assert "at_least 2" in message
+    assert "at_most 1" in message
+
+
 def test_strangers_are_answered_from_context_or_not_at_all(client):
     asked = {"user": "x", "service": "3"}
     refused = client.post("/predict", json=asked)
@@ -167,6 +184,7 @@ def test_a_model_that_knows_codes_alone_says_so(world, tmp_path):
         ("/predict/batch", {"pairs": [{"user": "9"}]}, "pairs.0.service"),
         ("/best", {"user": "9", "limits": {"speed": {"at_most": 1}}}, "limits.speed"),
         ("/best", {"user": "9", "limits": {"rt": {}}}, "limits.rt"),
+        ("/best", {"user": "9", "limits": {"rt": {"at_least": 2, "at_most": 1}}}, "limits.rt"),
         ("/best", {"user": "9", "limits": {"rt": {"at_most": 1}}, "k": 0}, "k"),
         (
             "/measurements",

@@ -80,6 +80,9 @@ class Bounds(_Part):
         if self.at_most is None and self.at_least is None:
             message = "at_most or at_least is needed"
             raise ValueError(message)
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            message = f"nothing is at_least {self.at_least:g} and at_most {self.at_most:g}"
+            raise ValueError(message)
         return self
 
 
