@@ -9,6 +9,7 @@ import pytest
 
 from qoslab import Study
 from qoslab.domains.prediction.by_user import user_differences
+from qoslab.domains.prediction.theory import BAR
 
 needs_data = pytest.mark.skipif(
     "QOSLAB_DATA" not in os.environ, reason="needs the data folder: set QOSLAB_DATA"
@@ -254,3 +255,29 @@ def test_the_page_has_the_figures_of_the_committed_table(name, title, metric, di
         rows = table.filter(pl.col("method") == method)
         means = rows.group_by("scenario", maintain_order=True).agg(pl.col(metric).mean())[metric]
         assert f"| {method} | " + " | ".join(f"{mean:.{digits}f}" for mean in means) + " |" in section
+
+
+def test_the_page_has_the_errors_of_more_parameters():
+    table = pl.read_parquet(FOLDER / "results" / "scaling.parquet")
+    methods = ("pmf", "factor_analysis", "robust_factorisation")
+    for count in (2, 4, 8, 16):
+        here = table.filter(pl.col("data.parameters") == count)
+        means = [here.filter(pl.col("method") == method)["nmae"].mean() for method in methods]
+        assert f"| {count} | " + " | ".join(short(mean, 3) for mean in means) + " |" in page("index")
+
+
+def test_the_page_of_the_best_predictor_has_its_committed_errors_below_the_bar():
+    table = pl.read_parquet(FOLDER / "results" / "densities.parquet").filter(pl.col("replication") == 0)
+    for density, bar in BAR.items():
+        ours = table.filter((pl.col("method") == "boosted_factors") & (pl.col("density") == density))
+        found = [
+            (short(ours[key].item(), places), short(bar[key], places))
+            for key, places in (("mae[rt]", 3), ("mae[tp]", 2), ("rmse[rt]", 2), ("rmse[tp]", 1))
+        ]
+        assert all(ours[key].item() < figure for key, figure in bar.items())
+        cells = " | ".join(f"{one}, {other}" for one, other in found)
+        assert f"| {density:.0%} | {cells} |".replace("%", " %") in page("boosted_factors")
+
+
+def short(value, places):
+    return f"{value:.{places}f}".removeprefix("0")

@@ -1,4 +1,4 @@
-"""Training of SHARP-QoS: all cells at each step, a tenth held out, the best weights kept."""
+"""Training of SHARP-QoS: all cells at each step, the best weights kept by held-out cells where there are any."""
 
 from __future__ import annotations
 
