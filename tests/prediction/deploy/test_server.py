@@ -333,8 +333,11 @@ def test_counters_in_prometheus_format(client):
 def test_health_and_the_model(client):
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/model").json()["users"] == USERS
-    assert client.get("/predict").status_code == 405
-    assert client.get("/nothing").status_code == 404
+    for path, status in (("/predict", 405), ("/nothing", 404)):
+        refused = client.get(path)
+        assert refused.status_code == status
+        assert path in refused.json()["errors"][0]["message"]
+    assert client.get("/predict").headers["allow"] == "POST"
 
 
 def test_the_description_knows_every_path_and_form(client):
