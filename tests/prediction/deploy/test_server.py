@@ -193,6 +193,11 @@ def test_a_model_that_knows_codes_alone_says_so(world, tmp_path):
         ),
         (
             "/measurements",
+            {"measurements": [{"user": "9", "service": "3", "values": {"rt": 1e308}}]},
+            "measurements.0.values",
+        ),
+        (
+            "/measurements",
             {"measurements": [{"user": "9", "service": "3", "values": {"x": 1}}]},
             "measurements.0.values.x",
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from pydantic import (
@@ -15,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from qoslab.domains.prediction.data import LARGEST, MEASUREMENT
 from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS
 
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
@@ -104,8 +104,8 @@ class Measured(Pair):
     @classmethod
     def _possible(cls, values: dict[str, float]) -> dict[str, float]:
         for name, value in values.items():
-            if value < 0 or not math.isfinite(value):
-                message = f"{name} is {value:g}; a measurement is not negative, and a missing one is left out"
+            if not 0 <= value <= LARGEST:
+                message = f"{name} is {value:g}; {MEASUREMENT}, and a missing one is left out"
                 raise ValueError(message)
         return values
 
