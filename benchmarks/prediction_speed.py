@@ -1,13 +1,19 @@
 """A kept model behind HTTP: 200 single questions per second at a server on one core; online updates against training;
-the neighbourhood of a whole table beside the library Surprise.
+the neighbourhood of a whole table beside the library Surprise; the network of SHARP-QoS.
 
-    python benchmarks/prediction_speed.py
+    python -m benchmarks.prediction_speed
+    python -m benchmarks.prediction_speed --only network
+    python -m benchmarks.prediction_speed --only network --training
 
 The model has the size of WS-DREAM #1 (339 x 5,825 x 2, planted, 5 % known). Questions are sent on time whether earlier
 ones were answered or not, over eight connections; a latency runs from the time at which a question was due. The server
-is held to one core where the system can do that; the client runs beside it.
+is held to one core where the system can do that; the client runs beside it. The network predicts every cell of that
+size, with places, by the weights of five steps (what a pass costs does not depend on them); `--training` also trains
+it whole on 142 x 4,500 x 2 at 10 %, as large as WS-DREAM #2, which takes ten minutes. Both run in processes of their
+own, so that the memory is theirs alone.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -20,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import Spread, cpu_s, interleaved, judge, ratio, show, spread
+from benchmarks.common import Spread, cpu_s, interleaved, judge, most_kib, ratio, show, spread
 from qoslab.core.context import Context
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import Known
@@ -29,8 +35,11 @@ from qoslab.domains.prediction.deploy.live import Live, Measurement
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
+from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.methods.uipcc import UIPCC
 from qoslab.domains.prediction.selection import Limit
+from qoslab.domains.prediction.sharp.train import train
+from qoslab.learning.session import deterministic
 
 USERS, SERVICES, RATE, SECONDS, CONNECTIONS = 339, 5825, 200, 10, 8
 
@@ -38,11 +47,11 @@ USERS, SERVICES, RATE, SECONDS, CONNECTIONS = 339, 5825, 200, 10, 8
 ASKED = 20_000
 
 
-def measurements(share: float = 0.05) -> Known:
+def measurements(share: float = 0.05, users: int = USERS, services: int = SERVICES) -> Known:
     rng = np.random.default_rng(0)
-    logs = rng.standard_normal((2, USERS, 4)) @ rng.standard_normal((4, SERVICES)) / 2
+    logs = rng.standard_normal((2, users, 4)) @ rng.standard_normal((4, services)) / 2
     values = np.exp(logs + 0.3 * rng.standard_normal(logs.shape))
-    return Known(("rt", "tp"), np.where(rng.random((USERS, SERVICES)) < share, values, np.nan))
+    return Known(("rt", "tp"), np.where(rng.random((users, services)) < share, values, np.nan))
 
 
 def ask(port: int, first: int, begun: float, latencies: list[float]) -> None:
@@ -174,7 +183,64 @@ def neighbourhood_rows() -> None:
     show("Surprise's CPU per cell over UIPCC's", f"{Spread(*(cells * x for x in over)):.0f}")
 
 
+def network(part: str) -> dict[str, float]:
+    """What the network costs in this process: all cells three times after five steps, or one whole training."""
+    if part == "prediction":
+        known, method = measurements(), SharpQos(steps=5, device="cpu")
+        rng = np.random.default_rng(1)
+        network_of = [rng.integers(90, size=count) for count in (USERS, SERVICES)]
+        sides = [{"country": codes // 3, "as": codes} for codes in network_of]
+        known = Known(known.parameters, known.values, *sides)
+    else:
+        known, method = measurements(0.1, 142, 4500), SharpQos(patience=10_000, device="cpu")
+    with deterministic(np.random.SeedSequence(0)) as torch:
+        begun, before = time.perf_counter(), time.process_time()
+        trained = train(torch, known, method._architecture(), method._recipe(), Context())
+        spent = {"training_cpu_s": time.process_time() - before, "training_s": time.perf_counter() - begun}
+        tables = [cpu_s(trained.tables) for _ in range(4)][1:]
+    return spent | {
+        "least": min(tables),
+        "median": float(np.median(tables)),
+        "most": max(tables),
+        "steps": float(trained.series["step"][-1]),
+        "mib": most_kib() / 1024,
+    }
+
+
+def network_rows(*, training: bool) -> None:
+    for part in ("prediction", "training") if training else ("prediction",):
+        command = [sys.executable, "-m", "benchmarks.prediction_speed", "--part", part]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found = json.loads(done.stdout)
+        if part == "prediction":
+            size = f"{USERS} x {SERVICES} x 2"
+            spent = Spread(found["median"], found["least"], found["most"])
+            judge(f"sharp_qos predicts {size}", spent, ".2f", "s CPU", at_most=1)
+        else:
+            size = "142 x 4500 x 2"
+            spent = spread([found["training_cpu_s"]])
+            judge(f"sharp_qos, {found['steps']:.0f} steps on {size}", spent, ".0f", "s CPU", at_most=600)
+            show("the same by the clock", f"{found['training_s']:.0f} s")
+        judge(f"most memory, {size}", spread([found["mib"]]), ".0f", "MiB", at_most=4096)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=("network",), help="these rows alone")
+    parser.add_argument("--training", action="store_true", help="train the network whole, too")
+    parser.add_argument("--part", choices=("prediction", "training"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.part is not None:
+        print(json.dumps(network(given.part)))
+        return
+    network_rows(training=given.training)
+    if given.only is None:
+        all_others()
+
+
+def all_others() -> None:
     neighbourhood_rows()
     known = measurements()
     method = FactorAnalysis()

@@ -24,11 +24,15 @@ def test_the_operations_are_geoopts(c):
         from geoopt.manifolds.stereographic import math as peer
     k = torch.tensor(-c, dtype=torch.float64)
     x, y = points(200, c), points(200, c).flip(0)
+    weight = torch.from_numpy(np.random.default_rng(2).standard_normal((3, 5)))
+    beyond = x * torch.linspace(0.1, 9, 200, dtype=torch.float64)[:, None]  # inside first, outside last
     for ours, theirs in (
         (poincare.moebius_add(x, y, c), peer.mobius_add(x, y, k=k)),
         (poincare.exp0(x, c), peer.expmap0(x, k=k)),
         (poincare.log0(x, c), peer.logmap0(x, k=k)),
         (poincare.distance(x, y, c), peer.dist(x, y, k=k)),
+        (poincare.matvec(weight, x, c), peer.mobius_matvec(weight, x, k=k)),
+        (poincare.project(beyond, c), peer.project(beyond, k=k, eps=1e-5)),
     ):
         assert torch.allclose(ours, theirs, atol=1e-9)
 
@@ -40,26 +44,37 @@ def test_the_shift_is_the_three_maps_one_after_the_other(c):
     assert torch.allclose(poincare.shift_tangent(v, b, c), expected, atol=1e-9)
 
 
-def test_gradients_are_right():
-    x, b = points(4, 1.0).requires_grad_(), points(5, 1.0)[4].requires_grad_()
+@pytest.mark.parametrize(
+    ("name", "radius"),
+    [(name, 0.9) for name in ("shift_tangent", "moebius_add", "distance", "exp0", "log0", "matvec")]
+    + [("project", 0.9), ("project", 40.0)],
+)
+def test_gradients_are_right(name, radius):
+    """By all inputs, the curvature included; a projection's inside the ball and outside."""
     c = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(poincare.shift_tangent, (x, b, c))
-    assert torch.autograd.gradcheck(
-        lambda v, k: poincare.distance(poincare.exp0(v, k), poincare.exp0(b, k), k), (x, c)
-    )
+    x, b = points(4, 1.0, radius=radius).requires_grad_(), points(5, 1.0)[4].requires_grad_()
+    weight = torch.from_numpy(np.random.default_rng(2).standard_normal((3, 5))).requires_grad_()
+    inputs = {"exp0": (x, c), "log0": (x, c), "project": (x, c), "matvec": (weight, x, c)}
+    assert torch.autograd.gradcheck(getattr(poincare, name), inputs.get(name, (x, b, c)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_boundary_points_give_no_nan(dtype):
+@pytest.mark.parametrize("curvature", [0.01, 1.0, 2.0, 50.0])
+def test_boundary_points_give_no_nan(dtype, curvature):
+    """10,000 points on the boundary through every map: values and gradients, that of the curvature too, are finite."""
+    c = torch.tensor(curvature, dtype=dtype, requires_grad=True)
     x = points(10_000, 1.0, dtype)
-    x = (x / x.norm(dim=1, keepdim=True)).requires_grad_()
-    y = poincare.project(x, 1.0)
-    assert (y.norm(dim=1) < 1).all()
-    log = poincare.log0(y, 1.0)
-    far = poincare.distance(y, y.flip(0), 1.0).sum() + poincare.shift_tangent(log, log[0], 1.0).sum()
+    x = (x / x.norm(dim=1, keepdim=True) / curvature**0.5).requires_grad_()
+    y = poincare.project(x, c)
+    assert (y.norm(dim=1) < curvature**-0.5).all()
+    log = poincare.log0(y, c)
+    weight = torch.full((5, 5), 3.0, dtype=dtype)
+    far = poincare.distance(y, y.flip(0), c).sum() + poincare.shift_tangent(log, log[0], c).sum()
+    far = far + poincare.exp0(100 * log, c).sum() + poincare.matvec(weight, y, c).sum()
     far.backward()
     assert far.isfinite()
     assert x.grad.isfinite().all()
+    assert c.grad.isfinite()
 
 
 def graph():

@@ -75,7 +75,10 @@ def test_a_file_that_was_mended_is_read_again(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("density = 0.4", "density = 0.01"), r"own\.toml:6:\d+: scenario\.density: 0 of 20 cells"),
+        (
+            ("density = 0.4", "density = 0.01"),
+            r"own\.toml:6:\d+: scenario\.density: 0\.01 of 4 x 5 cells is less than one",
+        ),
         (("density = 0.4", "folds = 30"), r"own\.toml:6:\d+: scenario\.folds: 30 folds need as many"),
         (
             ("density = 0.4", "density = 0.4\ntimeouts = { rtt = 20.0 }"),

@@ -139,6 +139,17 @@ def test_protocols_that_cannot_be_are_refused(fields, message):
         world(**fields)
 
 
+def test_a_density_of_less_than_a_cell_is_called_that():
+    """Not that too few were measured; with the density that it names there is a cell."""
+    with pytest.raises(BadInput, match=r"0\.0001 of 20 x 30 cells is less than one") as caught:
+        task(world(density=1e-4))
+    problem = caught.value.problems[0]
+    assert "measured" not in str(caught.value)
+    assert problem.field == "scenario.density"
+    least = float(problem.hint.removeprefix("one cell is "))
+    assert learned(task(world(density=least))).sum() == 2
+
+
 def test_more_folds_than_cells_are_refused():
     with pytest.raises(BadInput, match="9 folds need as many measured cells, but there are 4"):
         task(world({"users": 2, "services": 2}, folds=9))

@@ -227,6 +227,7 @@ def test_named_codes_are_missing(tmp_path):
         ),
         ("user,service,rt,tp\n1,1,2,NaN\n", r"t\.csv:2: 'tp' is nan"),
         ("user,service,rt,tp\n1,1,inf,3\n", r"t\.csv:2: 'rt' is inf"),
+        ("user,service,rt,tp\n1,1,1,1e308\n", r"t\.csv:2: 'tp' is 1e\+308; a measurement .* at most 1e\+30"),
         ("user,service,rt,tp\n1,1,2,3\n2,2,1,-0.5\n", r"t\.csv:3: 'tp' is -0\.5"),
         (
             "user,service,rt,tp\n1,1,2,3\n1,2,2,3\n1,1,5,6\n",
@@ -272,6 +273,32 @@ def test_rows_of_a_parquet_file_are_named_by_number(tmp_path):
     raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"]}
     with pytest.raises(BadInput, match=r"t\.parquet: row 2: 'rt' is -2"):
         read(source(raw), Seed(), Context())
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [("rt", pl.List(pl.Float64)), ("user", pl.List(pl.Float64)), ("user_as", pl.List(pl.Float64))]
+    + [("rt", kind) for kind in (pl.Struct({"a": pl.Float64}), pl.Binary, pl.Boolean, pl.Duration)],
+)
+def test_a_column_of_another_type_is_named(tmp_path, column, kind):
+    """Parquet files state types: what is neither numbers nor words is named with its column and file."""
+    values = {pl.Binary: b"1", pl.Boolean: True, pl.Duration: 1}
+    odd = values.get(kind, [1.0] if kind == pl.List else {"a": 1.0})
+    columns = {"user": [1, 2], "service": [1, 2], "rt": [0.5, 2.0], "user_as": [1, 2], "service_as": [1, 2]}
+    frame = pl.DataFrame(columns | {column: pl.Series([odd, odd], dtype=kind)})
+    frame.write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"], "context": ["as"]}
+    with pytest.raises(BadInput, match=rf"t\.parquet: the column '{column}' is of type .*needed") as caught:
+        read(source(raw), Seed(), Context())
+    assert len(caught.value.problems) == 1
+
+
+def test_numbers_of_other_types_are_numbers(tmp_path):
+    values = {"user": ["a", "b"], "service": ["1", "2"], "rt": ["0.5", "2"]}
+    frame = pl.DataFrame(values, schema=dict.fromkeys(values, pl.Categorical))
+    frame.write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"]}
+    np.testing.assert_array_equal(read(source(raw), Seed(), Context()).values, [[[0.5, NAN], [NAN, 2.0]]])
 
 
 def test_all_faults_are_named_at_once(tmp_path):
@@ -326,6 +353,14 @@ def test_columns_of_an_archive_become_a_table(tmp_path):
         ({"rt_v": np.array([0.5, -1.0])}, "'rt' of user 2 and service 0 is -1"),
         ({"rt_v": np.array([0.5, np.inf])}, "'rt' of user 2 and service 0 is inf"),
         ({"rt_v": np.array([NAN, NAN])}, "'rt' has no measurement"),
+        (
+            {"rt_v": np.array([0.5, 1e308])},
+            r"a\.npz: 'rt' of user 2 and service 0 is 1e\+308.*at most 1e\+30",
+        ),
+        ({"rt_v": np.array([0.5])}, r"columns of 'rt' have the shapes \(2,\), \(2,\), \(1,\)"),
+        ({"rt": np.ones(3)}, r"'rt' has the shape \(3,\) and the type float64"),
+        ({"rt": np.array([["a"]])}, "'rt' has the shape .* the type <U1, not numbers"),
+        ({"rt": np.ones((3, 4))}, r"svc_country has the shape \(3,\), the table has 4"),
     ],
 )
 def test_faults_of_an_archive_are_named(tmp_path, changes, message):
@@ -363,14 +398,32 @@ def test_published_matrices_by_hand(tmp_path):
         ("1 2 3\n4 5\n", r"rt\.txt:2: the row has 2 values, the first has 3"),
         ("1 2 3\n4 x 5\n", r"rt\.txt:2: could not convert"),
         ("1 2\n4 5\n", "the list has 3 services, the matrices have 2"),
-        ("1 2 3\n4 -2 5\n", "'rt' of user 1 and service 1 is -2"),
-        ("1 2 3\n4 nan 5\n", r"rt\.txt:2: the value of service 1 is nan; -1 stands for not measured"),
+        (
+            "1 2 3\n4 -2 5\n",
+            r"rt\.txt:2: 'rt' of user 1 and service 1 is -2(.|\n)*-1 stands for not measured",
+        ),
+        ("1 2 3\n4 nan 5\n", r"rt\.txt:2: 'rt' of user 1 and service 1 is nan"),
+        ("1 2 3\n4 1e308 5\n", r"rt\.txt:2: 'rt' of user 1 and service 1 is 1e\+308; .* at most 1e\+30"),
+        ("-1 -1 -1\n-1 -1 -1\n", r"rt\.txt: 'rt' has no measurement"),
         ("", r"rt\.txt: there are no values"),
     ],
 )
 def test_faults_of_published_matrices_are_named(tmp_path, text, message):
     with pytest.raises(BadInput, match=message):
         matrices(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("1 2\n\n4 -2\n", r"tp\.txt:3: 'tp' of user 1"), ("-1 -1\n-1 -1\n", "tp.txt: 'tp' has no")],
+)
+def test_a_fault_is_that_of_the_matrix_that_has_it(tmp_path, text, message):
+    files = {name: str(tmp_path / f"{name}.txt") for name in ("rt", "tp")}
+    (tmp_path / "rt.txt").write_text("1 2\n3 4\n")
+    (tmp_path / "tp.txt").write_text(text)
+    with pytest.raises(BadInput, match=message) as caught:
+        read(source({"kind": "matrices", "files": files}), Seed(), Context())
+    assert "rt" not in str(caught.value).replace(str(tmp_path), "")
 
 
 def test_empty_lines_of_matrices_and_slots_count_for_nothing(tmp_path):
@@ -430,6 +483,7 @@ def test_lines_of_slots(tmp_path):
         ("3 1 2 -1", r"rt\.txt:4: the value is -1; a measurement"),
         ("3 1 2 nan", r"rt\.txt:4: the value is nan"),
         ("3 1 2 inf", r"rt\.txt:4: the value is inf"),
+        ("3 1 2 1e308", r"rt\.txt:4: the value is 1e\+308; a measurement is .* at most 1e\+30"),
         ("2 1 63 0.5", r"rt\.txt:4: user 2, service 1 and slot 63 stand there twice"),
         ("1000000 1000000 2 1", r"rt\.txt:4: an id is out of range"),
         ("1 1 999999999999 1", r"rt\.txt:4: an id is out of range"),

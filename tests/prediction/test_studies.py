@@ -6,9 +6,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from scipy import stats
 
 from qoslab import Study
 from qoslab.domains.prediction.by_user import user_differences
+from qoslab.domains.prediction.theory import BAR
 
 needs_data = pytest.mark.skipif(
     "QOSLAB_DATA" not in os.environ, reason="needs the data folder: set QOSLAB_DATA"
@@ -254,3 +256,72 @@ def test_the_page_has_the_figures_of_the_committed_table(name, title, metric, di
         rows = table.filter(pl.col("method") == method)
         means = rows.group_by("scenario", maintain_order=True).agg(pl.col(metric).mean())[metric]
         assert f"| {method} | " + " | ".join(f"{mean:.{digits}f}" for mean in means) + " |" in section
+
+
+def test_the_page_has_the_errors_of_more_parameters():
+    table = pl.read_parquet(FOLDER / "results" / "scaling.parquet")
+    methods = ("pmf", "factor_analysis", "robust_factorisation")
+    for count in (2, 4, 8, 16):
+        here = table.filter(pl.col("data.parameters") == count)
+        means = [here.filter(pl.col("method") == method)["nmae"].mean() for method in methods]
+        assert f"| {count} | " + " | ".join(short(mean, 3) for mean in means) + " |" in page("index")
+
+
+def test_the_page_of_the_best_predictor_has_its_committed_errors_below_the_bar():
+    table = pl.read_parquet(FOLDER / "results" / "densities.parquet").filter(pl.col("replication") == 0)
+    for density, bar in BAR.items():
+        ours = table.filter((pl.col("method") == "boosted_factors") & (pl.col("density") == density))
+        found = [
+            (short(ours[key].item(), places), short(bar[key], places))
+            for key, places in (("mae[rt]", 3), ("mae[tp]", 2), ("rmse[rt]", 2), ("rmse[tp]", 1))
+        ]
+        assert all(ours[key].item() < figure for key, figure in bar.items())
+        cells = " | ".join(f"{one}, {other}" for one, other in found)
+        assert f"| {density:.0%} | {cells} |".replace("%", " %") in page("boosted_factors")
+
+
+PARTS = {
+    "without SNR and Cross-SNR": "without both",
+    "GCN without SNR and Cross-SNR": "gcn, without both",
+    "HyGCN, no hypergraphs": "hygcn",
+    "without SNR": "without SNR",
+    "GCN in place of HHGCN": "gcn",
+    "without Cross-SNR": "without Cross-SNR",
+    "one graph of countries and AS": "merged graph",
+    "equal weights in place of EMA": "equal weights",
+    "DWA in place of EMA": "DWA",
+    "HUW in place of EMA": "HUW",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_sign_of_a_part_is_undecided_where_the_interval_over_splits_holds_zero(part):
+    """And changes and intervals of the row are those of the committed table, Student's t over five splits."""
+    table = pl.read_parquet(FOLDER / "results" / "sharp-three.parquet").sort("replication")
+    whole, other = (table.filter(pl.col("method") == method) for method in ("whole", PARTS[part]))
+    changes, decided = [], False
+    for metric in ("mae[rt]", "mae[tp]", "nmae"):
+        change = ((other[metric] - whole[metric]) / whole[metric].mean()).to_numpy() * 100
+        half = stats.t.ppf(0.975, len(change) - 1) * change.std(ddof=1) / len(change) ** 0.5
+        ends = change.mean() - half, change.mean() + half
+        changes.append("{} ({} to {})".format(*(signed(one) for one in (change.mean(), *ends))))
+        decided = ends[0] * ends[1] > 0
+    row = next(line for line in page("results").splitlines() if line.startswith(f"| {part} |"))
+    _, _, _, said, sign, _ = (cell.strip() for cell in row.split("|"))
+    assert said == ", ".join(changes)
+    assert sign.startswith("undecided") != decided
+
+
+def signed(value):
+    return f"{value:+.0f}".replace("+0", "0").replace("-0", "0")
+
+
+def test_the_page_names_studies_whose_errors_by_user_are_kept():
+    section = page("results").split("Errors by user are committed too")[1].split("; of the other studies")[0]
+    named = re.findall(r"`([a-z0-9-]+)`", section)
+    assert len(named) == 6
+    assert all((FOLDER / "results" / "by-user" / f"{name}.parquet").exists() for name in named)
+
+
+def short(value, places):
+    return f"{value:.{places}f}".removeprefix("0")

@@ -14,10 +14,12 @@ from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
+from qoslab.domains.prediction.deploy.live import Live
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
 from qoslab.domains.prediction.scenario import PredictionScenario
+from qoslab.domains.prediction.selection import Limit
 
 pytest.importorskip("safetensors", reason="needs the extra 'learn'")
 
@@ -187,13 +189,36 @@ def test_a_grid_is_no_world(world, tmp_path):
         ({"at_most": []}, "there is no limit"),
         ({"k": 0}, "at least 1"),
         ({"user": "99"}, "user '99' is unknown"),
-        ({"at_most": ["q0=1"], "at_least": ["q0=2"]}, "no service meets these limits for user '3'"),
+        ({"at_most": ["q0=1"], "at_least": ["q0=2"]}, "at_least: no 'q0' is at least 2 and at most 1"),
+        ({"at_most": ["q0=-5"]}, "no service meets these limits for user '3': each of 80 has probability 0"),
     ],
 )
 def test_wrong_questions_are_named(model, changes, message):
     asked = {"user": "3", "at_most": ["q0=1"]} | changes
     with pytest.raises(BadInput, match=message):
         select(model, asked.pop("user"), **asked)
+
+
+def test_services_that_cannot_meet_the_limits_are_left_out_and_counted(model):
+    """As many are found as have a probability; where all that were asked for have one, nothing is left out."""
+    rows = select(model, "3", at_most=["q0=0.1"], k=80)
+    assert 0 < len(rows) < 80
+    assert len(rows) == (Live(load_model(model)).chances("3", [Limit(0, 0.1, at_most=True)]) > 0).sum()
+    assert {row["left_out"] for row in rows} == {80 - len(rows)}
+    assert not any("left_out" in row for row in select(model, "3", at_most=["q0=0.1"], k=len(rows)))
+
+
+def test_the_only_method_of_a_file_is_trained_and_several_are_asked_about(world, tmp_path, monkeypatch):
+    quick = {"folds": 10, "rounds": 5}
+    assert train(world, to=tmp_path / "a", **quick)[0]["method"] == "factor_analysis"
+    assert load_model(tmp_path / "a").about.method_parameters["rank"] == 3
+    world.write_text(WORLD + '[[method]]\nid = "prediction/item_mean"\n')
+    with pytest.raises(BadInput, match=r"method: .*2 methods, factor_analysis, item_mean(.|\n)*--method"):
+        train(world, to=tmp_path / "b", **quick)
+    assert not (tmp_path / "b").exists()
+    world.write_text(WORLD.partition("[[method]]")[0])
+    monkeypatch.setattr(commands, "_DEFAULT", "item_mean")
+    assert train(world, to=tmp_path / "b", **quick)[0]["method"] == "item_mean"
 
 
 def test_a_model_of_unknown_origin_cannot_be_evaluated(model, tmp_path):

@@ -85,6 +85,23 @@ def test_the_best_services(world, client):
     assert found[0]["parameters"]["rt"]["value"] < 1.0
 
 
+def test_services_that_cannot_meet_the_limits_are_left_out(world, client):
+    """None below 0 s; some at a tight limit, and the answer counts the others; all k at a loose one."""
+    total = len(Live(world[2]).services)
+    for limit, k in ((-5.0, 3), (0.05, total), (1e9, 4)):
+        asked = {"user": "9", "limits": {"rt": {"at_most": limit}}, "k": k}
+        response = client.post("/best", json=asked)
+        assert response.status_code == 200
+        found = response.json()
+        assert all(one["probability"] > 0 for one in found["services"])
+        assert found["left_out"] == (0 if limit > 1 else total - len(found["services"]))
+        assert (len(found["services"]) == 0) == (limit < 0)
+    both = {"user": "9", "limits": {"rt": {"at_most": 1.0, "at_least": 2.0}}}
+    message = client.post("/best", json=both).json()["errors"][0]["message"]
+    assert "at_least 2" in message
+    assert "at_most 1" in message
+
+
 def test_strangers_are_answered_from_context_or_not_at_all(client):
     asked = {"user": "x", "service": "3"}
     refused = client.post("/predict", json=asked)
@@ -167,10 +184,16 @@ def test_a_model_that_knows_codes_alone_says_so(world, tmp_path):
         ("/predict/batch", {"pairs": [{"user": "9"}]}, "pairs.0.service"),
         ("/best", {"user": "9", "limits": {"speed": {"at_most": 1}}}, "limits.speed"),
         ("/best", {"user": "9", "limits": {"rt": {}}}, "limits.rt"),
+        ("/best", {"user": "9", "limits": {"rt": {"at_least": 2, "at_most": 1}}}, "limits.rt"),
         ("/best", {"user": "9", "limits": {"rt": {"at_most": 1}}, "k": 0}, "k"),
         (
             "/measurements",
             {"measurements": [{"user": "9", "service": "3", "values": {"rt": -1}}]},
+            "measurements.0.values",
+        ),
+        (
+            "/measurements",
+            {"measurements": [{"user": "9", "service": "3", "values": {"rt": 1e308}}]},
             "measurements.0.values",
         ),
         (
@@ -315,8 +338,11 @@ def test_counters_in_prometheus_format(client):
 def test_health_and_the_model(client):
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/model").json()["users"] == USERS
-    assert client.get("/predict").status_code == 405
-    assert client.get("/nothing").status_code == 404
+    for path, status in (("/predict", 405), ("/nothing", 404)):
+        refused = client.get(path)
+        assert refused.status_code == status
+        assert path in refused.json()["errors"][0]["message"]
+    assert client.get("/predict").headers["allow"] == "POST"
 
 
 def test_the_description_knows_every_path_and_form(client):

@@ -1,5 +1,7 @@
 """SHARP-QoS as a method: it learns, its switches change it, its log adds up, nothing known leaks."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,9 @@ pytest.importorskip("torch")
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
-from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, _held_out, _noise
+from qoslab.domains.prediction.sharp import structure
+from qoslab.domains.prediction.sharp.network import forward, initial_weights
+from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, Trained, _held_out, _noise, train
 from qoslab.learning.session import deterministic
 
 SMALL = {"hidden": 16, "width": 16, "rank": 8, "context_blocks": 2, "task_blocks": 2}
@@ -172,3 +176,37 @@ def test_cuda_is_used_where_it_is():
     known = _world()
     on_cpu, on_gpu = (_fit(known, device=name).values for name in ("cpu", "cuda"))
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=0.05, atol=0.05)
+
+
+def test_a_trained_network_reads_out_the_same_tables_again_and_again():
+    """Each cell is the product of one pass, in raw units, not below the floor; nothing is drawn and nothing learned."""
+    known = _world()
+    method = SharpQos(**SMALL, steps=10)
+    with deterministic(np.random.SeedSequence(3)) as torch:
+        trained = train(torch, known, method._architecture(), method._recipe(), Context())
+        once, twice = trained.tables(), trained.tables()
+        routed = forward(trained.weights, trained.architecture, trained.structure)
+    tables = [table.detach().double().numpy() for table in routed.predictions]
+    raw = np.stack([table * scale for table, scale in zip(tables, trained.scales, strict=True)])
+    np.testing.assert_array_equal(once, np.maximum(raw, 0.0))
+    np.testing.assert_array_equal(once, twice)
+    np.testing.assert_array_equal(once, _fit(known).values)
+
+
+def test_every_cell_of_339_by_5825_by_2_is_predicted_within_a_cpu_second(monkeypatch):
+    """The default network on one thread; weights and features are drawn, for a pass costs the same with any."""
+    rng = np.random.default_rng(0)
+    mask = rng.random((339, 5825)) < 0.05
+    known = Known(("rt", "tp"), np.where(mask, 1.0, np.nan) * np.ones((2, 1, 1)))
+    monkeypatch.setattr(structure, "nmf_features", lambda t, rank: rng.standard_normal((sum(t.shape), rank)))
+    shape = SharpQos()._architecture()
+    with deterministic(np.random.SeedSequence(0)) as torch:
+        options = {"renormalised": False, "merged": False, "contexts": False, "device": torch.device("cpu")}
+        graphs = structure.make_structure(torch, known, shape.rank, **options)
+        trained = Trained(initial_weights(torch, shape, graphs), shape, graphs, [1.0, 1.0], [0.0, 0.0], {})
+        spent = []
+        for _ in range(3):
+            begun = time.process_time()
+            assert trained.tables().shape == (2, 339, 5825)
+            spent.append(time.process_time() - begun)
+    assert min(spent) < 1.0

@@ -126,9 +126,10 @@ def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa:
 
 
 def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Losses of the tasks while a network trains, in units of each parameter's mean: negative transfer shows here.
+    """Losses of the tasks while a network trains, in units of each parameter's mean.
 
-    Beside them those in held-out cells, which say when it begins to overfit.
+    Negative transfer shows against the same figure of a training on one parameter alone. Losses in held-out cells stand
+    beside them, and say when it begins to overfit.
     """
     return _course(series, ("loss", "held_out"), "error over the mean")
 

@@ -28,7 +28,8 @@ def deal(measured: BoolArray, scenario: PredictionScenario, seed: Seed) -> BoolA
         seed: Draws the cells; replications of one round of folds share one deal.
 
     Raises:
-        BadInput: Fewer cells were measured than the density asks for, or fewer than folds.
+        BadInput: The density is less than one cell; or fewer cells were measured than it asks for, or fewer than
+            folds.
     """
     if scenario.joint:
         everywhere = np.asarray(measured.all(axis=0))
@@ -48,7 +49,12 @@ def _deal_one(measured: BoolArray, scenario: PredictionScenario, seed: Seed, *na
         chosen[cells[order % scenario.folds != fold]] = True
         return chosen.reshape(measured.shape)
     count = round(scenario.density * measured.size)
-    if not 0 < count < len(cells):
+    if not count:
+        rows, columns = measured.shape
+        message = f"{scenario.density:g} of {rows} x {columns} cells is less than one: there is nothing to learn from"
+        hint = f"one cell is {1 / measured.size:.3g}"
+        raise BadInput(Problem(message=message, field="scenario.density", hint=hint))
+    if count >= len(cells):
         message = f"{count} of {measured.size} cells should be known, but {len(cells)} were measured"
         together = (
             scenario.joint and "of cells, those where every parameter was measured count, as joint is true"

@@ -12,7 +12,7 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
-from qoslab.domains.prediction.data import Codes, FloatArray, Known
+from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
 from qoslab.domains.prediction.planted import plant
 from qoslab.domains.prediction.scenario import Dataset, Matrices, Planted, Slots, Source, Table
 from qoslab.domains.prediction.sheets import decoded, unpacked
@@ -66,9 +66,13 @@ def read_archive(path: Path, data: Dataset) -> Known:
     values = np.full((len(tables), *shape), np.nan)
     for target, table in zip(values, tables, strict=True):
         target[: table.shape[0], : table.shape[1]] = table
+    for side, codes, size in zip(("user", "svc"), sides, shape, strict=True):
+        for kind, column in codes.items():
+            if column.shape != (size,):
+                raise _odd(path, f"{side}_{kind} has the shape {column.shape}, the table has {size} of these")
     keep = slice(data.services)
     services = {kind: codes[keep] for kind, codes in sides[1].items()}
-    return checked(Known(data.parameters, values[:, :, keep], sides[0], services), path)
+    return _checked(Known(data.parameters, values[:, :, keep], sides[0], services), path)
 
 
 def _arrays(path: Path) -> dict[str, Any]:
@@ -82,25 +86,35 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 def _one(arrays: Mapping[str, Any], name: str, sizes: tuple[int, int], path: Path) -> FloatArray:
     if name in arrays:
+        if arrays[name].ndim != 2 or arrays[name].dtype.kind not in "iuf":
+            said = f"the shape {arrays[name].shape} and the type {arrays[name].dtype}"
+            raise _odd(path, f"{name!r} has {said}, not numbers of users x services")
         return np.asarray(arrays[name], np.float64)
     columns = [arrays.get(f"{name}_{part}") for part in "usv"]
     if any(column is None for column in columns):
         message = f"{path.name} holds no array {name!r}; it holds {', '.join(arrays)}"
         raise BadInput(Problem(message=message, field="scenario.data.parameters"))
     users, services, values = (np.asarray(column) for column in columns)
+    if users.ndim != 1 or not users.shape == services.shape == values.shape:
+        shapes = ", ".join(str(column.shape) for column in (users, services, values))
+        raise _odd(path, f"the columns of {name!r} have the shapes {shapes}, not one length")
+    if not len(users):
+        raise _odd(path, f"{name!r} has no measurement")
     for what, ids, size in (("user", users, sizes[0]), ("service", services, sizes[1])):
-        if len(ids) and (ids.min() < 0 or (size and ids.max() >= size)):
+        if ids.min() < 0 or (size and ids.max() >= size):
             wrong = int(ids.min() if ids.min() < 0 else ids.max())
-            message = f"{path.name}: {what} {wrong} of {name!r} is out of range"
-            raise BadInput(Problem(message=message, field="scenario.data.name"))
+            raise _odd(path, f"{what} {wrong} of {name!r} is out of range")
     shape = (max(sizes[0], int(users.max()) + 1), max(sizes[1], int(services.max()) + 1))
     cells = users.astype(np.int64) * shape[1] + services
     if len(np.unique(cells)) < len(cells):
-        message = f"{path.name}: {name!r} has a cell twice"
-        raise BadInput(Problem(message=message, field="scenario.data.name"))
+        raise _odd(path, f"{name!r} has a cell twice")
     table = np.full(shape, np.nan)
     table[users, services] = values
     return table
+
+
+def _odd(path: Path, message: str) -> BadInput:
+    return BadInput(Problem(message=f"{path.name}: {message}", field="scenario.data.name"))
 
 
 def _context(arrays: Mapping[str, Any], side: str, kinds: tuple[str, ...], path: Path) -> dict[str, Codes]:
@@ -119,7 +133,7 @@ def read_matrices(data: Matrices, context: Context) -> Known:
     tables: list[FloatArray] = []
     for name, file in data.files.items():
         path = _path(file, context)
-        table = _matrix(path)
+        table = _matrix(path, name)
         if tables and table.shape != tables[0].shape:
             message = f"{path.name} has the shape {table.shape}, other files have {tables[0].shape}"
             raise BadInput(Problem(message=message, field=f"scenario.data.files.{name}"))
@@ -136,12 +150,11 @@ def read_matrices(data: Matrices, context: Context) -> Known:
         for column, kind in enumerate(("country", "as")):
             words = [np.array([row[column] for row in rows]) for rows in lists]
             users[kind], services[kind], vocabulary[kind] = _codes(*words)
-    world = Known(tuple(data.files), np.stack(tables), users, services, vocabulary)
-    return checked(world, Path(str(next(iter(data.files)))))
+    return Known(tuple(data.files), np.stack(tables), users, services, vocabulary)
 
 
-def _matrix(path: Path) -> FloatArray:
-    """One row of values per user, -1 where nobody measured; empty lines are passed over."""
+def _matrix(path: Path, name: str) -> FloatArray:
+    """One row of a parameter's values per user, -1 where nobody measured; empty lines are passed over."""
     rows: list[FloatArray] = []
     for number, line in enumerate(decoded(unpacked(path), path).splitlines(), 1):
         if not line.strip():
@@ -153,13 +166,18 @@ def _matrix(path: Path) -> FloatArray:
         if rows and len(row) != len(rows[0]):
             message = f"the row has {len(row)} values, the first has {len(rows[0])}"
             raise BadInput(Problem(message=message, path=path, line=number))
-        if np.isnan(row).any():
-            message = f"the value of service {np.isnan(row).argmax()} is nan; -1 stands for not measured"
-            raise BadInput(Problem(message=message, path=path, line=number))
+        wrong = impossible(row) & (row != -1)
+        if wrong.any():
+            service = wrong.argmax()
+            message = f"{name!r} of user {len(rows)} and service {service} is {row[service]:g}; {MEASUREMENT}"
+            hint = "-1 stands for not measured"
+            raise BadInput(Problem(message=message, path=path, line=number, hint=hint))
         rows.append(row)
     if not rows or not rows[0].size:
         raise BadInput(Problem(message="there are no values", path=path))
     table = np.stack(rows)
+    if (table == -1).all():
+        raise BadInput(Problem(message=f"{name!r} has no measurement", path=path))
     return np.where(table == -1, np.nan, table)
 
 
@@ -194,18 +212,18 @@ def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes, tuple
     return both[0], both[1], tuple(number)
 
 
-def checked(world: Known, path: Path) -> Known:
-    """The same measurements, where every one can be: finite, not negative, and some of every parameter."""
+def _checked(world: Known, path: Path) -> Known:
+    """The same measurements of an archive, where every one can be, and some of every parameter."""
     for name, table in zip(world.parameters, world.values, strict=True):
-        if not np.isfinite(table).any():
+        if np.isnan(table).all():
             message = f"{path.name}: {name!r} has no measurement"
             raise BadInput(Problem(message=message, field="scenario.data.parameters"))
-        wrong = np.argwhere(np.isinf(table) | (table < 0))
+        wrong = np.argwhere(impossible(table) & ~np.isnan(table))
         if len(wrong):
             user, service = wrong[0]
             message = (
                 f"{path.name}: {name!r} of user {user} and service {service} is {table[user, service]:g}; "
-                "a measurement is finite and not negative"
+                f"{MEASUREMENT}"
             )
             raise BadInput(Problem(message=message, field="scenario.data"))
     return world

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.prediction.data import Codes, FloatArray
+from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, impossible
 from qoslab.domains.prediction.sheets import decoded, unpacked
 
 __all__ = ["Lines", "mean_tables", "read_slots"]
@@ -53,7 +53,7 @@ def read_slots(path: Path) -> Lines:
     Empty lines are passed over.
 
     Raises:
-        BadInput: A line is not of that form, an id is negative or far too large, a value is negative or not finite, or
+        BadInput: A line is not of that form, an id is negative or far too large, a value cannot be a measurement, or
             a cell of a slot stands there twice; the line is named.
     """
     raw = unpacked(path).rstrip()
@@ -142,10 +142,10 @@ def _check(lines: Lines) -> None:
     for what, ids in (("user", lines.users), ("service", lines.services), ("slot", lines.slots)):
         if ids.min() < 0:
             raise _Wrong(int(np.argmax(ids < 0)), f"{what} {ids[np.argmax(ids < 0)]} is out of range")
-    wrong = ~(np.isfinite(lines.values) & (lines.values >= 0))
+    wrong = impossible(lines.values)
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise _Wrong(place, f"the value is {lines.values[place]:g}; a measurement is finite and not negative")
+        raise _Wrong(place, f"the value is {lines.values[place]:g}; {MEASUREMENT}")
     cells = (int(lines.users.max()) + 1) * (int(lines.services.max()) + 1)
     if cells > _MOST_CELLS or int(lines.slots.max()) > _MOST_SLOTS:
         place = int(np.argmax(lines.slots if cells <= _MOST_CELLS else lines.users + lines.services))

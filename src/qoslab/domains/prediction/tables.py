@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.domains.prediction.data import Codes, FloatArray, Known
+from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
 from qoslab.domains.prediction.scenario import Table
 from qoslab.domains.prediction.sheets import Sheet, open_sheet
 
@@ -87,10 +87,23 @@ def _columns(sheet: Sheet, data: Table) -> None:
         for name in wanted
         if name not in frame.columns
     ]
+    given = [name for name in wanted if name in frame.columns]
+    problems += [problem for name in given for problem in _kind(sheet, name, number=name in data.parameters)]
     if not len(frame):
         problems.append(Problem(message="there are no rows", path=path))
     if problems:
         raise BadInput(problems)
+
+
+def _kind(sheet: Sheet, name: str, *, number: bool) -> Iterator[Problem]:
+    """What is wrong with the type of a column, which Parquet files state: lists, times or bytes, for example."""
+    import polars as pl
+
+    kind = sheet.frame.schema[name]
+    words = kind.base_type() in {pl.String, pl.Categorical, pl.Enum, pl.Null} or kind.is_numeric()
+    if not (words or (not number and (kind == pl.Boolean or kind.is_temporal()))):
+        wanted = "numbers" if number else "numbers or words"
+        yield Problem(message=f"the column {name!r} is of type {kind}; {wanted} are needed", path=sheet.path)
 
 
 def _ids(sheet: Sheet, name: str) -> Codes:
@@ -146,9 +159,9 @@ def _numbers(sheet: Sheet, name: str, missing: FloatArray, problems: list[Proble
     given = column.is_not_null().to_numpy()
     values = column.cast(pl.Float64).fill_null(0.0).to_numpy()
     given = given & ~np.isin(values, missing) & ~(np.isnan(values) & np.isnan(missing).any())
-    wrong = np.flatnonzero(given & ~(np.isfinite(values) & (values >= 0)))
+    wrong = np.flatnonzero(given & impossible(values))
     if len(wrong):
-        message = f"{name!r} is {values[wrong[0]]:g}; a measurement is finite and not negative"
+        message = f"{name!r} is {values[wrong[0]]:g}; {MEASUREMENT}"
         hint = "leave the field empty where nothing was measured, or name the code in `missing`"
         problems.append(sheet.wrong(int(wrong[0]), message, hint))
     elif not given.any():
@@ -160,8 +173,9 @@ def _numeric(column: pl.Series) -> pl.Series:
     """A column of text that is numbers throughout as numbers; any other as it is."""
     import polars as pl
 
-    if column.dtype != pl.String:
+    if column.dtype.is_numeric():
         return column
+    column = _words(column)
     numbers = column.cast(pl.Float64, strict=False)
     return numbers if numbers.null_count() == column.null_count() else column
 

@@ -25,12 +25,15 @@ from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
 from qoslab.domains.prediction.selection import Limit
-from qoslab.domains.prediction.study_file import method_of, scenario_of
+from qoslab.domains.prediction.study_file import method_of, methods_of, scenario_of
 from qoslab.domains.prediction.targets import check_target, unwritable
 
 __all__ = ["evaluate", "export", "select", "serve", "train"]
 
 Rows = list[dict[str, Any]]
+
+_DEFAULT = "boosted_factors"
+"""Method of a file that names none."""
 
 _FIRST = 10
 """Services that each user is given when promises are judged."""
@@ -40,7 +43,7 @@ def train(
     world: Path,
     *,
     to: Path,
-    method: str = "boosted_factors",
+    method: str | None = None,
     split: int = 0,
     level: float = 0.9,
     folds: int = 20,
@@ -52,7 +55,8 @@ def train(
     Args:
         world: Study file; its [scenario] names the measurements, its [[method]] of that id the parameters.
         to: New folder for the model.
-        method: The method; it is trained rounds + 1 times.
+        method: The method; it is trained rounds + 1 times. Without a name the file's only [[method]], or
+            boosted_factors where it has none.
         split: Number of the seed that draws which measurements are known.
         level: Probability that intervals promise.
         folds: Folds that the known measurements are dealt into.
@@ -63,6 +67,7 @@ def train(
     check_target(to)
     document = read_toml(world)
     scenario = scenario_of(document)
+    method = method or _only(methods_of(document))
     chosen = method_of(document, method)
     known = _everything(scenario, split) if everything else _task(scenario, split).known
     larger = larger_of(scenario.larger_is_better, known.parameters)
@@ -115,7 +120,7 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     """
     kept = load_model(model)
     names = kept.about.parameters
-    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    limits = _bounds(at_most, at_least, names)
     task = task_of(kept)
     if limits:
         return _promises(Live(kept), limits, task)
@@ -143,6 +148,7 @@ def select(
 ) -> Rows:
     """The k services that most probably meet all limits for a user, with that probability and the predictions.
 
+    Services that cannot meet them are left out; where they leave fewer than k, `left_out` counts them.
     Measurements that the model's server took in count, as they do there. `judged_by` names the hidden cells among
     which the probability is counted, or the copula where they are few.
 
@@ -156,15 +162,16 @@ def select(
     """
     live = open_desk(load_model(model), journal or model / "measurements").live
     names = live.about.parameters
-    limits = [*_limits(at_most, names, at_most=True), *_limits(at_least, names, at_most=False)]
+    limits = _bounds(at_most, at_least, names)
     if not limits:
         raise BadInput(Problem(message="there is no limit", field="at_most", hint="such as --at-most rt=1.5"))
     if k < 1:
         raise BadInput(Problem(message="must be at least 1", field="k"))
     try:
         found = live.best(user, limits, k)
-        if not any(probability > 0 for _, probability in found):
-            message = f"no service meets these limits for user {user!r}: each has probability 0"
+        left_out = live.left_out(len(found), k)
+        if not found:
+            message = f"no service meets these limits for user {user!r}: each of {left_out} has probability 0"
             raise BadInput(Problem(message=message, field="at_most" if at_most else "at_least"))
         answer = live.answer(user, [name for name, _ in found])
     except Unknown as error:
@@ -177,6 +184,7 @@ def select(
             f"{p} {100 * live.about.level:.6g}%": f"{answer.lower[i, n]:.4g} to {answer.upper[i, n]:.4g}"
             for i, p in enumerate(names)
         }
+        | ({"left_out": left_out} if left_out else {})
         for n, (name, probability) in enumerate(found)
     ]
 
@@ -253,6 +261,14 @@ def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
     ]
     if problems:
         raise BadInput(problems)
+
+
+def _only(methods: Sequence[str]) -> str:
+    """The method of a study file that is meant where none is named."""
+    if len(methods) > 1:
+        message = f"the file has {len(methods)} methods, {', '.join(methods)}: which one?"
+        raise BadInput(Problem(message=message, field="method", hint=f"such as --method {methods[0]}"))
+    return methods[0] if methods else _DEFAULT
 
 
 def _task(scenario: PredictionScenario, split: int) -> Task:
@@ -353,6 +369,23 @@ def _judge(kept: KeptModel) -> Callable[[Any, Any, Any], dict[str, Any]]:
 
 def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _bounds(at_most: Sequence[str], at_least: Sequence[str], names: Sequence[str]) -> list[Limit]:
+    """Limits in words as such, refused where no value meets both ends of a parameter."""
+    upper = _limits(at_most, names, at_most=True)
+    lower = _limits(at_least, names, at_most=False)
+    problems = [
+        Problem(
+            message=f"no {names[low.parameter]!r} is at least {low.value:g} and at most {high.value:g}",
+            field="at_least",
+        )
+        for low, high in itertools.product(lower, upper)
+        if low.parameter == high.parameter and low.value > high.value
+    ]
+    if problems:
+        raise BadInput(problems)
+    return [*upper, *lower]
 
 
 def _limits(words: Sequence[str], names: Sequence[str], *, at_most: bool) -> list[Limit]:

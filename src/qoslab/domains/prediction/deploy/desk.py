@@ -84,7 +84,10 @@ class Desk:
         return {"predictions": found}
 
     def best(self, question: Wanted) -> dict[str, Any]:
-        """The services that most probably meet all limits, with predictions."""
+        """The services that most probably meet all limits, with predictions.
+
+        Those that cannot are left out, and where they leave fewer than were asked for, `left_out` counts them.
+        """
         limits = list(self._limits(question.limits))
         context = self._codes(question.user_context, "user", "")
         with self._lock:
@@ -94,10 +97,11 @@ class Desk:
                 answer = self.live.answer(question.user, names, user_context=context)
             except Unknown as error:
                 raise self._unknown(error, "") from None
+            left_out = self.live.left_out(len(found), question.k)
         services = [
             {"service": name, "probability": p} | self._words(answer, n) for n, (name, p) in enumerate(found)
         ]
-        about = {"user": question.user, "level": self.live.about.level}
+        about = {"user": question.user, "level": self.live.about.level, "left_out": left_out}
         return about | {"judged_by": self.live.joint(limits).basis, "services": services}
 
     def take(self, question: Measurements) -> dict[str, Any]:

@@ -173,6 +173,8 @@ class Live:
     ) -> list[tuple[str, float]]:
         """Known services that most probably meet all limits, with the probabilities.
 
+        Those whose probability is 0 are left out: where fewer than `count` are found, all others have it.
+
         Raises:
             Unknown: The user is, and has no context here.
         """
@@ -181,7 +183,11 @@ class Live:
         logs, spread = self._logs(who, self._services(names, None))
         scores, offset = self.joint(limits).scores, self.intervals.offset
         places, found = best(logs, spread, scores, limits, min(count, len(names)), offset)
-        return [(names[place], float(p)) for place, p in zip(places, found, strict=True)]
+        return [(names[place], float(p)) for place, p in zip(places, found, strict=True) if p > 0]
+
+    def left_out(self, found: int, count: int) -> int:
+        """How many known services have the probability 0 where `best` found so many of `count`; else 0."""
+        return len(self.services) - found if found < count else 0
 
     def chances(self, user: str, limits: Sequence[Limit]) -> FloatArray:
         """The probability that each known service meets all limits for a user, shape (services,).

@@ -90,6 +90,10 @@ def _answers() -> dict[str, Any]:
         "Best": _object(
             user=text,
             level=number,
+            left_out={
+                "type": "integer",
+                "description": "services that cannot meet the limits, where they leave fewer than k",
+            },
             judged_by=text,
             services=_list(_object(service=text, probability=number, **shared)),
         ),

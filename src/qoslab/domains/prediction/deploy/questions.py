@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from pydantic import (
@@ -15,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from qoslab.domains.prediction.data import LARGEST, MEASUREMENT
 from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS
 
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
@@ -80,6 +80,9 @@ class Bounds(_Part):
         if self.at_most is None and self.at_least is None:
             message = "at_most or at_least is needed"
             raise ValueError(message)
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            message = f"nothing is at_least {self.at_least:g} and at_most {self.at_most:g}"
+            raise ValueError(message)
         return self
 
 
@@ -101,8 +104,8 @@ class Measured(Pair):
     @classmethod
     def _possible(cls, values: dict[str, float]) -> dict[str, float]:
         for name, value in values.items():
-            if value < 0 or not math.isfinite(value):
-                message = f"{name} is {value:g}; a measurement is not negative, and a missing one is left out"
+            if not 0 <= value <= LARGEST:
+                message = f"{name} is {value:g}; {MEASUREMENT}, and a missing one is left out"
                 raise ValueError(message)
         return values
 

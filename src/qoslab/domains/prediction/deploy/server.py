@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -63,6 +64,7 @@ def make_app(desk: Desk, rate_per_s: float, max_body: int) -> Starlette:
             _get("/openapi.json", lambda: Response(described, media_type="application/json"), rates),
             _get("/metrics", lambda: PlainTextResponse(desk.exposition(), media_type=_PROMETHEUS), rates),
         ],
+        exception_handlers={HTTPException: _elsewhere},
     )
     return app
 
@@ -200,6 +202,14 @@ async def _within(body: Awaitable[bytes | None]) -> bytes | None:
         return await asyncio.wait_for(body, _WAIT_S)
     except TimeoutError:
         return b""
+
+
+async def _elsewhere(request: Request, error: Exception) -> Response:
+    """An unknown path, or one that is asked in the wrong way, refused in the form of all refusals."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    message = f"{request.method} {request.url.path[:200]}: there is no such question; see /openapi.json"
+    return _refusal(status, "", message, headers)
 
 
 def _refusal(status: int, field: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -116,7 +116,7 @@ class BoostedFactors:
         rng: np.random.Generator,
         context: Context,
     ) -> FloatArray:
-        """The average of three boosters for one parameter, in every cell."""
+        """The average of the boosters for one parameter, in every cell."""
         total = np.zeros(asked.shape[1:])
         for loss, forward, backward in _BOOSTERS:
             model = self._fit(loss, x, forward(y), int(rng.integers(2**31)), context)

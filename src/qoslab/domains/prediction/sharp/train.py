@@ -1,4 +1,4 @@
-"""Training of SHARP-QoS: all cells at each step, a tenth held out, the best weights kept."""
+"""Training of SHARP-QoS: all cells at each step, the best weights kept by held-out cells where there are any."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qoslab.domains.prediction.sharp.network import Architecture, Noise, Routed,
 from qoslab.domains.prediction.sharp.structure import Structure, make_structure
 from qoslab.learning.training import Schedule, fit
 
-__all__ = ["Recipe", "complete"]
+__all__ = ["Recipe", "Trained", "complete", "train"]
 
 STEPS_PER_CHECK = 5
 """Steps between two looks at the held-out cells."""
@@ -68,6 +68,42 @@ class _Log:
     held_out: list[NDArray[np.float64]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with all that it predicts from.
+
+    Attributes:
+        weights: Its weights, and those of the losses where these are learned.
+        architecture: What they are the weights of.
+        structure: Features and graphs of what was known.
+        scales: What each parameter was divided by.
+        floor: Least prediction of each parameter: zero where nothing known is below.
+        series: The series `training`.
+    """
+
+    weights: Any
+    architecture: Architecture
+    structure: Structure
+    scales: Sequence[float]
+    floor: Sequence[float]
+    series: Series
+
+    def tables(self) -> FloatArray:
+        """Predictions of every cell in raw units, shape (P, users, services), within one pass and without gradients.
+
+        Everybody is encoded once, and a table is one product of all users' and all services' outputs.
+        """
+        import torch
+
+        out = np.empty((len(self.scales), *self.structure.count))
+        with torch.no_grad():
+            found = forward(self.weights, self.architecture, self.structure).predictions
+        for target, table, scale, least in zip(out, found, self.scales, self.floor, strict=True):
+            np.multiply(table.cpu().numpy(), scale, out=target, dtype=np.float64)
+            np.maximum(target, least, out=target)
+        return out
+
+
 def complete(
     torch: Any, known: Known, architecture: Architecture, recipe: Recipe, context: Context
 ) -> tuple[FloatArray, dict[str, Series]]:
@@ -84,6 +120,20 @@ def complete(
         Predictions in raw units, shape (P, users, services), not below zero where nothing known is; and the series
         `training`.
     """
+    trained = train(torch, known, architecture, recipe, context)
+    return trained.tables(), {"training": trained.series}
+
+
+def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, context: Context) -> Trained:
+    """Train on what is known.
+
+    Args:
+        torch: The torch module of a deterministic session.
+        known: The table and its context.
+        architecture: The network.
+        recipe: How it is trained.
+        context: Time limit.
+    """
     held = _held_out(torch, known, recipe.held_out)
     kept = Known(
         known.parameters, np.where(held, np.nan, known.values), known.user_context, known.service_context
@@ -99,7 +149,7 @@ def complete(
         device=device,
     )
     scales = _scales(known, recipe.scaling)
-    train = _cells(torch, kept, scales, device)
+    learned = _cells(torch, kept, scales, device)
     validation = _cells(torch, known, scales, device, held)
     weights = initial_weights(torch, architecture, structure)
     balancer = Balancer(recipe.balance, len(scales), recipe.beta)
@@ -107,13 +157,10 @@ def complete(
         weights["log_variance"] = torch.nn.Parameter(torch.zeros(len(scales)))
     weights = weights.to(device)
     balancer.log_variance = weights["log_variance"] if recipe.balance == "huw" else None
-    log = _train(torch, weights, architecture, structure, train, validation, balancer, recipe, context)
-    with torch.no_grad():
-        tables = forward(weights, architecture, structure).predictions
-    values = np.stack([table.double().cpu().numpy() * s for table, s in zip(tables, scales, strict=True)])
-    lowest = np.array([np.nanmin(table, initial=np.inf) for table in known.values])
-    floor = np.where(lowest >= 0, 0.0, -np.inf)
-    return np.maximum(values, floor[:, None, None]), {"training": _series(known.parameters, log)}
+    log = _train(torch, weights, architecture, structure, learned, validation, balancer, recipe, context)
+    lowest = [np.nanmin(table, initial=np.inf) for table in known.values]
+    floor = [0.0 if least >= 0 else -np.inf for least in lowest]
+    return Trained(weights, architecture, structure, scales, floor, _series(known.parameters, log))
 
 
 def _train(
