@@ -7,7 +7,10 @@ from qoslab.domains.balancing.deploy.runtime import ProxyGone, ProxyRefused, Ser
 
 
 class Played:
-    """A proxy with servers of 10, 40 and 20 answers per second; two of them unless their weights are given."""
+    """A proxy with servers of 10, 40 and 20 answers per second; two of them unless their weights are given.
+
+    Of each number in `loses_answers` one batch sets only so many weights, and its answer is lost.
+    """
 
     def __init__(self, **weights):
         self.process, self.weights, self.gone, self.refuses, self.agent = (
@@ -17,7 +20,7 @@ class Played:
             "",
             False,
         )
-        self.total = 0
+        self.total, self.loses_answers = 0, []
         self.configuration = dict(self.weights)
 
     def reload(self, **configuration):
@@ -41,6 +44,10 @@ class Played:
             raise ProxyGone("nobody listens")
         if self.refuses and weights:
             raise ProxyRefused(self.refuses)
+        if weights and self.loses_answers:
+            applied = list(weights)[: self.loses_answers.pop(0)]
+            self.weights |= {name: weights[name] for name in applied}
+            raise ProxyGone("the answer did not come in time")
         self.weights |= weights
 
 

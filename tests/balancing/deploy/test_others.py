@@ -211,12 +211,116 @@ def test_a_record_of_an_earlier_form_is_put_back_whole(begin, tmp_path):
     steering = begin(proxy)
     pass_time(steering, proxy, 0, 60)
     path = steering._keepsake.path
+    beside = path.with_suffix(".in_force")
+    assert json.loads(beside.read_text())["in_force"]["b"][-1] == proxy.weights["b"]
+    beside.unlink()
     record = json.loads(path.read_text())
-    assert record.pop("in_force")["b"][-1] == proxy.weights["b"]
+    record.pop("in_force")
     path.write_text(json.dumps(record))
     proxy.weights["a"] = 50
     begin(proxy)
     assert proxy.weights == {"a": 10, "b": 10, "c": 10}
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"socket":"s","backend":"work","weights":{},"process":"0"}'])
+def test_what_a_power_loss_may_take_is_not_what_is_put_back(begin, damage):
+    """The original weights lie in a file of their own, which is not written again while they stay the same."""
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 6)
+    path = steering._keepsake.path
+    first = path.stat()
+    pass_time(steering, proxy, 6, 60)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    path.with_suffix(".in_force").write_text(damage)
+    begin(proxy)
+    assert proxy.weights == {"a": 10, "b": 10, "c": 10}
+
+
+@pytest.mark.parametrize("lost", [[1], [3], [0, 2], [3, 3], [2, 1, 0]])
+@pytest.mark.parametrize("theirs", [{}, {"a": 100}, {"a": 100, "b": 50}])
+def test_lost_answers_do_not_change_what_is_put_back(begin, lost, theirs):
+    """A retry finds weights that an attempt before it has set, and they are nobody else's."""
+    found = []
+    for answers in ([], lost):
+        proxy = Played(a=20, b=20, c=20)
+        proxy.configuration = {"a": 1, "b": 1, "c": 1}
+        steering = begin(proxy)
+        pass_time(steering, proxy, 0, 60)
+        proxy.weights |= theirs
+        pass_time(steering, proxy, 60, 62)
+        proxy.loses_answers = list(answers)
+        for _ in answers:
+            steering.restore()
+        assert steering.restore()
+        found.append(dict(proxy.weights))
+    assert found[0] == found[1]
+    assert found[0]["c"] == 20
+
+
+@pytest.mark.parametrize("applied", [0, 1, 3])
+def test_a_weight_that_is_set_while_an_answer_is_lost_is_a_persons(begin, applied):
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 6)
+    proxy.loses_answers = [applied]
+    while proxy.loses_answers:
+        pass_time(steering, proxy, 6, 7)
+    proxy.weights["a"] = 200
+    pass_time(steering, proxy, 8, 40)
+    assert steering.hands_off == {"a"}
+    assert proxy.weights["a"] == 200
+
+
+def test_other_servers_leave_what_is_in_force_and_what_a_person_has_set(begin):
+    proxy = Played(a=1, b=1, c=1)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 60)
+    held = dict(proxy.weights)
+    del proxy.weights["c"]
+    proxy.weights["a"] = 200
+    pass_time(steering, proxy, 60, 61)
+    assert proxy.weights["a"] == 200
+    assert steering.hands_off == {"a"}
+    assert abs(proxy.weights["b"] - held["b"]) <= 0.25 * held["b"] + 1
+    proxy.weights["d"] = proxy.configuration["d"] = 1
+    pass_time(steering, proxy, 61, 64)
+    assert proxy.weights["d"] >= 30, "a new server is brought to the scale in force"
+
+
+def test_a_first_touch_is_left_alone_even_where_it_is_the_configured_weight(begin):
+    """Somebody who throttles a server types small numbers, which may be the configured one."""
+    proxy = Played(a=10, b=10, c=10)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 60)
+    proxy.weights["b"] = 10
+    pass_time(steering, proxy, 60, 80)
+    assert proxy.weights["b"] == 10
+    assert steering.hands_off == {"b"}
+
+
+def test_weights_set_together_are_carried_over_by_one_scale(begin):
+    proxy = Played(a=20, b=20, c=20)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 60)
+    proxy.weights |= {"a": 100, "b": 100, "c": 100}
+    pass_time(steering, proxy, 60, 62)
+    assert len(set(steering.original.values())) == 1
+    assert steering.restore()
+    assert proxy.weights == {"a": 100, "b": 100, "c": 100}, "a person has set them all"
+
+
+def test_a_drained_server_is_not_one_whose_weight_a_person_chose(begin):
+    proxy = Played(a=20, b=20, c=20)
+    steering = begin(proxy)
+    pass_time(steering, proxy, 0, 60)
+    proxy.weights["a"] = 100
+    pass_time(steering, proxy, 60, 62)
+    promised = steering.original["a"]
+    proxy.weights |= {"b": 0, "c": 0}
+    pass_time(steering, proxy, 62, 64)
+    assert steering.restore()
+    assert proxy.weights == {"a": promised, "b": 0, "c": 0}
 
 
 def test_where_the_record_cannot_be_written_nothing_is_set(begin, tmp_path, monkeypatch):

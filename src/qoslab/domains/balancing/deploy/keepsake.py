@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,9 @@ class Keepsake:
         self._socket, self._backend = str(socket.resolve()), backend
         key = hashlib.sha256(f"{self._socket}\n{backend}".encode()).hexdigest()[:16]
         self.path = (folder or user_state_path("qoslab")) / f"steer-{key}.json"
+        self._beside = self.path.with_suffix(".in_force")
         self._lock = Lock(self.path.with_suffix(".lock"), backend)
+        self._written: Kept | None = None
 
     def lock(self) -> None:
         """Make sure that nobody else steers this backend; the lock ends with the process.
@@ -82,7 +85,7 @@ class Keepsake:
             BadInput: The file cannot be read as such.
         """
         try:
-            return Kept.model_validate_json(self.path.read_bytes(), strict=True)
+            left = Kept.model_validate_json(self.path.read_bytes(), strict=True)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValidationError) as error:
@@ -90,44 +93,50 @@ class Keepsake:
             hint = "put the weights right by hand, then delete the file"
             raise BadInput(Problem(message=message, path=self.path, hint=hint)) from None
 
+        with suppress(OSError, ValidationError):
+            beside = Kept.model_validate_json(self._beside.read_bytes(), strict=True)
+            if beside.process == left.process:
+                return left.model_copy(update={"in_force": beside.in_force})
+        return left
+
     def write(
-        self,
-        weights: Mapping[str, int],
-        process: str,
-        in_force: Mapping[str, list[int]] | None = None,
-        *,
-        durable: bool = True,
+        self, weights: Mapping[str, int], process: str, in_force: Mapping[str, list[int]] | None = None
     ) -> None:
         """Keep the weights of a process of the proxy; the file is there whole or not at all.
+
+        The weights outlive the machine's loss of power. What is in force, which changes each second and matters only
+        while the proxy runs, lies in a file beside them that need not.
 
         Args:
             weights: Weights to put back, by server.
             process: The proxy's process.
             in_force: The weights in force, by server: before the change that is to follow, and after it.
-            durable: Wait until they would outlive the machine's loss of power, too.
 
         Raises:
-            OSError: The file cannot be written.
+            OSError: A file cannot be written.
         """
-        kept = Kept(
-            socket=self._socket,
-            backend=self._backend,
-            weights=dict(weights),
-            process=process,
-            in_force=dict(in_force or {}),
-        )
+        kept = Kept(socket=self._socket, backend=self._backend, weights=dict(weights), process=process)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(kept.model_dump_json(indent=1))
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if kept != self._written:
+            _replace(self.path, kept, durable=True)
+            self._written = kept
+        _replace(self._beside, kept.model_copy(update={"in_force": dict(in_force or {})}), durable=False)
 
     def forget(self) -> None:
         """The weights have been put back."""
         self.path.unlink(missing_ok=True)
+        self._beside.unlink(missing_ok=True)
+        self._written = None
+
+
+def _replace(path: Path, kept: Kept, *, durable: bool) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(kept.model_dump_json(indent=1))
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -193,7 +193,9 @@ class Ledger:
             self._area[k] += float(self._open_area_s[k])
         self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
         self._held_since[~held] = np.nan
-        open_s = np.where(held, np.maximum(wall_s - np.fmax(self._held_since, np.array(self._ended)), 0.0), 0.0)
+        open_s = np.where(
+            held, np.maximum(wall_s - np.fmax(self._held_since, np.array(self._ended)), 0.0), 0.0
+        )
         # A request that came late in a long silence was not in flight for all of it.
         longer_s = np.minimum(self._active, active) * np.nan_to_num(now_s - self._now_s)
         self._open_area_s = np.where(held & silent, self._open_area_s + longer_s, open_s * active)

@@ -68,8 +68,11 @@ class Steering:
         self.writes = self.lost = 0
         self.hands_off: set[str] = set()
         self._expected: dict[str, int] = {}
-        self._foreign: set[str] = set()
-        self._kept = self.agents = self.refused = False
+        self._earlier: dict[
+            str, set[int]
+        ] = {}  # where a lost answer leaves open whether the expected ones are set
+        self._foreign: set[str] = set()  # not on our scale, and so not changed stepwise
+        self._kept = self._steered = self.agents = self.refused = False
         self._reach()
 
     def _reach(self) -> None:
@@ -106,7 +109,7 @@ class Steering:
             self.hands_off &= {s.name for s in servers if self._expected.get(s.name) == s.weight}
             self.hands_off -= {s.name for s in servers if s.weight == configured.get(s.name)}
             self._process, self._configured = process, configured
-            self._expected = _weights(servers)
+            self._expected, self._earlier = _weights(servers), {}
             if self._kept:
                 self._keep()
             self.note("the proxy was started anew")
@@ -123,11 +126,14 @@ class Steering:
     def _keep(self, change: Mapping[str, int] | None = None) -> bool:
         """Write down what to put back, and what is in force before and after a change; whether that was done."""
         after = self._expected | dict(change or {})
-        in_force = {k: [self._expected.get(k, w), w] for k, w in after.items() if k in self.original}
+        in_force = {
+            k: [*self._earlier.get(k, ()), self._expected.get(k, w), w]
+            for k, w in after.items()
+            if k in self.original
+        }
         weights = {} if self._all_are_theirs() else self.original
         try:
-            # What is in force matters only while the proxy runs, and so no longer than the machine does.
-            self._keepsake.write(weights, self._process, in_force, durable=change is None or not self._kept)
+            self._keepsake.write(weights, self._process, in_force)
         except OSError as error:
             self.note(
                 f"the record of the original weights cannot be written, nothing is set: {error.strerror}"
@@ -137,15 +143,16 @@ class Steering:
         return True
 
     def _all_are_theirs(self) -> bool:
-        """Whether a person has set every weight in force."""
-        return self.hands_off >= {name for name in self.original if self._expected.get(name)}
+        """Whether a person has set the weight of every server that is to have one; none of them is drained."""
+        theirs = {name for name in self.hands_off if self._expected.get(name)}
+        return theirs >= {name for name, weight in self.original.items() if weight}
 
     def _begin(self, servers: list[Server]) -> None:
         """Start counting for these servers."""
         self.servers = servers
         self.ledger = Ledger(self._backend, [server.name for server in servers])
         self.controller = Controller(self._told(servers), self._policy, self._limits)
-        self.agents = self._scaled = False
+        self.agents = False
         self._look_for_agents(servers)
         self._passed_at_start = _passed(servers)
         self._log = Completeness(self._passed_at_start, 0.0)
@@ -159,10 +166,14 @@ class Steering:
         """Whether log lines are missing now, or none has ever come although requests pass."""
         return self._log.missing
 
-    def _resume(self, servers: list[Server]) -> None:
-        """Go on from weights that were not ours."""
-        present = np.array([max(s.weight, 1) for s in servers], np.float64)
-        self.controller.resume(present, self._told(servers))
+    def _resume(self, servers: list[Server], new: Set[str] = frozenset()) -> None:
+        """Go on from the weights in force; those of new servers are as yet on the scale of the original ones."""
+        old = {s.name for s in servers} - new
+        present = [
+            carried_over(max(s.weight, 1), self._expected, self.original, old) if s.name in new else s.weight
+            for s in servers
+        ]
+        self.controller.resume(np.maximum(np.array(present, np.float64), 1.0), self._told(servers))
 
     def note(self, text: str) -> None:
         """Tell a person, once while it stays the last word."""
@@ -214,11 +225,17 @@ class Steering:
             self.original = {s.name: self.original.get(s.name, s.weight) for s in servers}
             # A server that is added again under an old name is another one.
             self._expected = {s.name: self._expected.get(s.name, s.weight) for s in servers}
+            self._earlier = {name: w for name, w in self._earlier.items() if name in self._expected}
             self.hands_off &= self.original.keys()
             if self._kept:
                 self._keep()
             self.note("the backend has other servers now: begun anew")
             self._begin(servers)
+            self._look_for_others(servers)
+            if self._steered:
+                new = self.original.keys() - {server.name for server in before}
+                self._foreign |= new
+                self._resume(servers, new)
             return True
         self._look_for_agents(servers)
         if self.agents and self._kept:
@@ -226,7 +243,7 @@ class Steering:
             self.restore()
         self._look_for_others(servers)
         if anew:
-            self._scaled = False
+            self._steered = False
             self._resume(servers)
             self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
         missed = self._log.missing
@@ -241,6 +258,10 @@ class Steering:
         if self.agents and not self._kept:
             # Agent-checks have set them, and nothing of ours is in force.
             return
+        for server in servers:
+            if server.weight in self._earlier.get(server.name, ()):
+                self._expected[server.name] = server.weight
+        self._earlier.clear()
         touched = {
             s.name: s.weight
             for s in servers
@@ -248,34 +269,44 @@ class Steering:
         }
         if not touched:
             return
-        steered = self.original.keys() - self.hands_off
-        steered = steered - touched.keys() or steered
+        carried = self._carried_over(touched)
         for name, weight in touched.items():
-            self.note(f"somebody else set the weight of {name}: {self._heed(name, weight, steered)}")
+            self.note(
+                f"somebody else set the weight of {name}: {self._heed(name, weight, carried.get(name, 0))}"
+            )
         self._expected |= touched
-        if not self._scaled:
+        if not self._steered:
             self._resume(servers)
         if self._kept:
             self._keep()
 
-    def _heed(self, name: str, weight: int, steered: Set[str]) -> str:
+    def _carried_over(self, touched: Mapping[str, int]) -> dict[str, int]:
+        """What weights that a person has set are on the scale of the original ones, by server."""
+        others = self.original.keys() - touched.keys()
+        # Servers that we steer tell the scales best, and one's own weights only where there are no other servers.
+        among = next((a for a in (others - self.hands_off, others) if a), self.original.keys())
+        return {
+            name: carried_over(weight, self.original, self._expected, among)
+            for name, weight in touched.items()
+            if weight
+        }
+
+    def _heed(self, name: str, weight: int, carried: int) -> str:
         """Do as a person wants who set a server's weight; what that is, in words."""
-        if weight and weight == self._configured.get(name):
+        if weight and weight == self._configured.get(name) and name in self.hands_off:
             self.original[name] = weight
             self.hands_off.discard(name)
             self._foreign.add(name)
             return "it is the configured one, and the server is steered"
         if weight:
-            self.original[name] = carried_over(weight, self.original, self._expected, steered)
-            if not self._scaled:
+            self.original[name] = carried
+            if not self._steered:
                 return "it counts as the original one"
-        if self._scaled:
+        if self._steered:
             self.hands_off.add(name)
         if not weight:
             return "it is left alone"
-        return (
-            f"it is left alone, and is to be {self.original[name]} once the others have their original ones"
-        )
+        return f"it is left alone, and is to be {carried} once the others have their original ones"
 
     def _look_for_agents(self, servers: list[Server]) -> None:
         """An agent's next report would put its weight back: once one is seen, nothing more is set."""
@@ -290,7 +321,7 @@ class Steering:
 
     def _apply(self, wanted: dict[str, int]) -> None:
         """Set the weights that differ from those in force, where we may."""
-        if self._scaled:
+        if self._steered:
             # Rounding and a common change of scale may add up to more than the step that the controller keeps to.
             wanted |= {
                 s.name: stepwise(s.weight, wanted[s.name], self._limits.step)
@@ -307,28 +338,30 @@ class Steering:
         }
         if not change or self.dry_run or self.agents or self.refused:
             return
+        if not self._keep(change):
+            return
         try:
-            if not self._keep(change):
-                return
-            self._expected |= change
-            self._runtime.set_weights(self._backend, change)
+            self._set(change)
             self.writes += 1
-            self._scaled = True
+            self._steered = True
             self._foreign.clear()
         except ProxyGone as error:
-            self._forget_that_we_set(change)
             self.lost += 1
             self.note(f"the proxy does not answer: {error}")
         except ProxyRefused as error:
-            self._forget_that_we_set(change)
             self.refused = True
             self.note(f"the proxy refuses, nothing more is set: {error}")
             if not self.writes:
                 self.restore()
 
-    def _forget_that_we_set(self, change: Mapping[str, int]) -> None:
-        # Whether they were set is not known; the next observation's weights are taken as they are.
-        self._expected = {name: weight for name, weight in self._expected.items() if name not in change}
+    def _set(self, weights: Mapping[str, int]) -> None:
+        """Set weights; where the answer is lost they may be in force or not, and neither is a person's then."""
+        for name in weights:
+            if name in self._expected:
+                self._earlier.setdefault(name, set()).add(self._expected[name])
+        self._expected |= weights
+        self._runtime.set_weights(self._backend, weights)
+        self._earlier.clear()
 
     def restore(self) -> bool:
         """Put the original weights back; whether that was done, or there was nothing to do."""
@@ -342,8 +375,7 @@ class Steering:
             self.note(f"the original weights are not back yet: {error}")
             return False
         self._keepsake.forget()
-        self._kept = self._scaled = False
-        self._expected.clear()  # what is put back now is not a person's
+        self._kept = self._steered = False
         if changed:
             self.note("the original weights are back" + self._but(servers))
         return True
@@ -371,7 +403,7 @@ class Steering:
         # A server at weight 0 was drained by a person: that stays.
         present = _weights(servers)
         back = {name: w for name, w in weights.items() if present.get(name, 0) not in (0, w)}
-        self._runtime.set_weights(self._backend, back)
+        self._set(back)
         return bool(back)
 
 
