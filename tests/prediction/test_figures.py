@@ -82,7 +82,12 @@ def test_coverage_by_method_and_parameter():
 def of_two_sizes():
     """A study over densities and numbers of parameters, of which the second errs three more."""
     small = table().insert_column(0, pl.lit(2).alias("data.parameters"))
-    large = small.with_columns(pl.lit(16).alias("data.parameters"), pl.col("^nmae.*$") + 3)
+    small = small.with_columns(pl.lit(None, pl.Float64).alias("nmae[x]"))
+    large = small.with_columns(
+        pl.lit(16).alias("data.parameters"),
+        pl.col("nmae", "nmae[rt]", "nmae[tp]") + 3,
+        pl.lit(1.0).alias("nmae[x]"),
+    )
     return pl.concat([small.cast(large.schema), large]).with_columns(
         (0.9 + pl.col("replication") / 100 - (pl.col("nmae") > 3) / 2).alias("coverage[rt]")
     )

@@ -133,3 +133,17 @@ def test_a_request_that_comes_late_in_a_silence_has_not_been_held_for_all_of_it(
     told = windows([(0.5 * tick, 1 if tick < 60 else 50, []) for tick in range(62)])
     assert told[:, 1].sum() == pytest.approx(30.5)
     assert told[:, 2].sum() == pytest.approx(30.0 + 25.0, abs=0.6)
+
+
+@pytest.mark.parametrize("late_s", [0.5, 1.0, 2.0])
+def test_a_line_that_comes_late_adds_only_what_it_takes_longer(late_s):
+    """Each 6 s a request of 1 s on the server, whose client reads on for a while; the line tells all of it."""
+    seen = []
+    for tick in range(240):
+        phase, start = 0.5 * (tick % 12), 0.5 * (tick - tick % 12)
+        came = [line("a", start, 1.0 + late_s)] if phase == 1.0 + late_s else []
+        seen.append((0.5 * tick, int(phase < 1.0), came))
+    told = windows(seen)
+    assert told[:, 0].sum() == 20.0
+    assert told[:, 1].sum() == pytest.approx(20 * (1.0 + late_s), abs=0.6)
+    assert told[:, 2].sum() == pytest.approx(20 * (1.0 + late_s), abs=0.6)

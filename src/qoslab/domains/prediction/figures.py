@@ -40,19 +40,20 @@ def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # n
     from qoslab.draw.palette import DASHES
     from qoslab.draw.slices import hold_others
 
-    columns = [name for name in rows.columns if name.startswith("nmae[")]
-    if "density" not in rows.columns or rows["density"].n_unique() < 2 or len(columns) < 2:
+    if "density" not in rows.columns or rows["density"].n_unique() < 2:
         return None
     held, where = hold_others(rows, "density")
     done = held.filter(pl.col("nmae").is_not_null())
     grid = done["density"].unique().sort().to_numpy()
-    if len(grid) < 2:
+    # Other values of a grid may have other parameters.
+    columns = [name for name in done.columns if name.startswith("nmae[") and done[name].is_not_null().any()]
+    if len(grid) < 2 or len(columns) < 2:
         return None
     best = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae", "method")["method"].to_list()
     looks, bands, styles = _looks(rows), {}, {}
     for method in best[: max(1, _LINES // len(columns))]:
         part = done.filter(pl.col("method") == method)
-        for place, column in enumerate(columns):
+        for place, column in enumerate(columns[:_LINES]):
             label = f"{method} {column.removeprefix('nmae')[1:-1]}"
             ends = [_interval(part.filter(pl.col("density") == x)[column].to_numpy()) for x in grid]
             bands[label] = Band(*np.array(ends).T)

@@ -62,6 +62,7 @@ class Ledger:
         self._ended, self._held_since = [-math.inf] * n, np.full(n, np.nan)
         self._open_s, self._open_area_s = np.zeros(n), np.zeros(n)
         self._told, self._active, self._now_s = np.zeros(n), np.zeros(n), np.nan
+        self._given_up, self._given_up_at, self._wall_s = [0.0] * n, [-math.inf] * n, math.nan
         # Means of good answers' times, of each server and last of all, and of how many answers they are.
         self._usual_s, self._kept = [0.0] * (n + 1), [0] * (n + 1)
         self._ahead_s = np.nan
@@ -119,7 +120,7 @@ class Ledger:
             self._busy[k] += length
             return
         self._answered[k] += 1.0
-        self._area[k] += length
+        self._area[k] += length - self._counted_already(k, end - length, length)
         self._busy[k] += self._cover(k, end - length, end)
         if status < 400:
             self._done[k] += 1.0
@@ -128,6 +129,14 @@ class Ledger:
         else:
             usual_s = self._usual_s[k if self._kept[k] else -1]
             self._done[k] += 1.0 if length >= usual_s else length / usual_s
+
+    def _counted_already(self, k: int, start: float, length: float) -> float:
+        """What counts already of a request that a server seemed to have given up, s: its line came late."""
+        if not self._given_up[k]:
+            return 0.0
+        counted = min(self._given_up[k], length) if start < self._given_up_at[k] else 0.0
+        self._given_up[k] = self._given_up[k] - counted if counted else 0.0
+        return counted
 
     def _learn(self, k: int, length: float) -> None:
         """Take a good answer's time into a mean: of all answers at first, later with a memory of some fifty."""
@@ -187,10 +196,13 @@ class Ledger:
         """Time of requests still in flight since the last line of each server; the line of each will tell its own."""
         answers, held = np.array(self._answered) + self.failures, active > 0
         silent = answers == self._told
-        # What a server held and gave up without a line, as where it was sent on to another one, stays counted.
+        # What a server held and gave up without a line, as where it was sent on to another one, stays counted; a line
+        # that comes late, as where the client is slow to read, adds what it takes longer.
         for k in np.flatnonzero(silent & ~held & (self._open_area_s > 0)):
-            self._busy[k] += float(self._open_s[k])
+            self._busy[k] += self._cover(k, self._wall_s - float(self._open_s[k]), self._wall_s)
             self._area[k] += float(self._open_area_s[k])
+            self._given_up[k] += float(self._open_area_s[k])
+            self._given_up_at[k] = self._wall_s
         self._held_since = np.where(held & np.isnan(self._held_since), wall_s, self._held_since)
         self._held_since[~held] = np.nan
         open_s = np.where(
@@ -200,7 +212,7 @@ class Ledger:
         longer_s = np.minimum(self._active, active) * np.nan_to_num(now_s - self._now_s)
         self._open_area_s = np.where(held & silent, self._open_area_s + longer_s, open_s * active)
         self._open_s = open_s
-        self._told, self._active, self._now_s = answers, active, now_s
+        self._told, self._active, self._now_s, self._wall_s = answers, active, now_s, wall_s
 
     def _watch_clock(self, wall_s: float, now_s: float) -> None:
         """Begin the unions anew where the wall clock, whose time lines carry, was set.
@@ -215,6 +227,7 @@ class Ledger:
             self._covered = [[(wall_s - 2 * _LATE_S, wall_s)] for _ in self._covered]
             self._held_since[:], self._ended = np.nan, [wall_s] * len(self._ended)
             self._open_s, self._open_area_s, self._active = (np.zeros(len(self._busy)) for _ in range(3))
+            self._given_up = [0.0] * len(self._busy)
 
 
 def _in_utc(time_s: float, wall_s: float) -> float:

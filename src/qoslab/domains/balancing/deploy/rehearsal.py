@@ -19,7 +19,7 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
 from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.observation import Observation
-from qoslab.domains.balancing.deploy.scales import as_integers, stepwise
+from qoslab.domains.balancing.deploy.scales import MOST, as_integers, stepwise
 from qoslab.domains.balancing.hooks import Policy, Site, Wiring
 from qoslab.domains.balancing.methods.haproxy_leastconn import HaproxyLeastconn
 from qoslab.domains.balancing.methods.sed import Sed
@@ -72,7 +72,7 @@ class _Steering:
         self._controller = Controller(told, policy, limits)
         self._step = limits.step
         self._scaled = False
-        self.weights = as_integers(self._controller.weights)
+        self.weights = _as_configured(told)
 
     def tick(self, seen: Observation) -> NDArray[np.int64]:
         """Decide; without a single answer, which a proxy would have logged, nothing is set."""
@@ -86,6 +86,14 @@ class _Steering:
         self._scaled = self._scaled or bool((wanted != before).any())
         self.weights = wanted
         return wanted
+
+
+def _as_configured(told: NDArray[np.float64]) -> NDArray[np.int64]:
+    """An operator's weights as a proxy's file has them: as they are where they are whole and not too large."""
+    whole = np.rint(told)
+    if (whole == told).all() and (told >= 1).all() and (told <= MOST).all():
+        return whole.astype(np.int64)
+    return as_integers(told / np.exp(np.log(told).mean()))
 
 
 def observe(board: Board, balancer: int, now: float) -> Observation:
@@ -105,7 +113,7 @@ def observe(board: Board, balancer: int, now: float) -> Observation:
 
 def rehearse(
     scenario: BalancingScenario,
-    policy: str,
+    policy: str | None,
     seed: Seed,
     context: Context | None = None,
     *,
@@ -121,7 +129,7 @@ def rehearse(
 
     Args:
         scenario: The site; its configured weights are those that the controller finds.
-        policy: The controller's policy.
+        policy: The controller's policy; None for a proxy that nobody steers.
         seed: The trial's seed.
         context: Services of the laboratory.
         limits: What the controller may do at most.
@@ -133,10 +141,10 @@ def rehearse(
     context = context or Context()
     simulation = Simulation(scenario, Steered(period_s, balance), seed, context, demand=demand)
     told, limits = configured_weights(scenario), limits or Limits()
-    steerings = [_Steering(told, policy, limits) for _ in range(scenario.balancers)]
-    simulation.world.board.local[:, WEIGHT] = steerings[0].weights
+    steerings = [_Steering(told, policy, limits) for _ in range(scenario.balancers)] if policy else []
+    simulation.world.board.local[:, WEIGHT] = _as_configured(told)
     while (reason := simulation.advance()) != state.DONE:
-        if reason == state.PAUSE:
+        if reason == state.PAUSE and steerings:
             board, lb = simulation.world.board, int(simulation.world.counts[state.DECIDER])
             seen = observe(board, lb, simulation.now)
             board.local[lb, WEIGHT] = steerings[lb].tick(seen)
@@ -261,16 +269,18 @@ def _site_of_file(file: Path, given: Mapping[str, Any], settings: Sequence[str])
     return site.model_copy(update={"metrics": "full"})
 
 
-def _rows(site: BalancingScenario, policy: str, own: str) -> Iterator[tuple[str, BalancingScenario, str]]:
+def _rows(
+    site: BalancingScenario, policy: str, own: str
+) -> Iterator[tuple[str, BalancingScenario, str | None]]:
     """Name, site and policy of each row; held weights that the row `own` has already are not run again."""
-    yield f"{own} weights", site, "sed"
+    yield f"{own} weights", site, None
     held = {name: _told(site, weights) for name, weights in (("equal", "equal"), ("right", "capacity"))}
     differ = {name: other for name, other in held.items() if not _same(other, site)}
     if own != "equal" and "equal" in differ:
-        yield "equal weights", differ["equal"], "sed"
+        yield "equal weights", differ["equal"], None
     yield policy, site, policy
     if own == "equal" or "right" in differ:
-        yield "right weights", held["right"], "sed"
+        yield "right weights", held["right"], None
 
 
 def _told(site: BalancingScenario, weights: str) -> BalancingScenario:

@@ -8,15 +8,17 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_integers", "carried_over", "is_nearer", "stepwise"]
+__all__ = ["MOST", "as_integers", "carried_over", "is_nearer", "stepwise"]
 
-_MIDDLE, _MOST = 64.0, 256
+_MIDDLE = 64.0
+MOST = 256
+"""The largest weight that HAProxy takes."""
 
 
 def as_integers(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Weights as HAProxy takes them: whole numbers from 1 to 256, around 64 where that is possible."""
-    scale = min(_MIDDLE, _MOST / float(weights.max()))
-    return np.clip(np.rint(scale * weights), 1, _MOST).astype(np.int64)
+    scale = min(_MIDDLE, MOST / float(weights.max()))
+    return np.clip(np.rint(scale * weights), 1, MOST).astype(np.int64)
 
 
 def stepwise(now: int, wanted: int, step: float) -> int:
@@ -43,7 +45,7 @@ def carried_over(
     if not both:
         return weight
     scale = sum(original[name] for name in both) / sum(in_force[name] for name in both)
-    return min(max(round(weight * scale), 1), _MOST)
+    return min(max(round(weight * scale), 1), MOST)
 
 
 def is_nearer(weight: int, one: int, other: int) -> bool:
