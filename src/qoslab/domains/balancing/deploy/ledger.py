@@ -198,7 +198,7 @@ class Ledger:
         silent = answers == self._told
         # What a server held and gave up without a line, as where it was sent on to another one, stays counted; a line
         # that comes late, as where the client is slow to read, adds what it takes longer.
-        for k in np.flatnonzero(silent & ~held & (self._open_area_s > 0)):
+        for k in np.flatnonzero(silent & ~held & (self._open_area_s > 0)).tolist():
             self._busy[k] += self._cover(k, self._wall_s - float(self._open_s[k]), self._wall_s)
             self._area[k] += float(self._open_area_s[k])
             self._given_up[k] += float(self._open_area_s[k])
