@@ -43,6 +43,18 @@ def test_a_method_has_one_colour_and_a_parameter_one_dash():
     assert lines["a rt"].get_linestyle() == lines["b rt"].get_linestyle() != lines["a tp"].get_linestyle()
 
 
+def test_methods_that_share_a_colour_elsewhere_do_not_here():
+    """The ninth method of a study has the first one's colour, and dashes are the parameters'."""
+    worse = [table().with_columns(pl.lit(f"m{i}").alias("method"), pl.col("^nmae.*$") + 9) for i in range(7)]
+    first, ninth = (
+        table().filter(pl.col("method") == "a").with_columns(pl.lit(m).alias("method")) for m in "az"
+    )
+    drawn = error_by_density(pl.concat([first, *worse, ninth]), {}).axes[0].get_lines()
+    colours = {line.get_label(): line.get_color() for line in drawn}
+    assert colours["a rt"] == COLOURS[0]
+    assert colours["z rt"] == colours["z tp"] != colours["a rt"]
+
+
 def test_only_the_best_methods_are_drawn():
     error = [float(i) for i in range(12) for _ in range(2)]
     rows = pl.DataFrame(

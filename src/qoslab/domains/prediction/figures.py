@@ -31,13 +31,14 @@ Columns = Mapping[str, "pl.DataFrame"]
 def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
     """NMAE of each parameter over density with its 95 % interval over replications, the best methods of the study.
 
-    Of everything else that varies the first value, which the axis names. None with one parameter, whose error is that
+    Of everything else that varies the first value, which the axis names. A method keeps its colour of the other
+    figures unless a better one has it, for dashes tell parameters here. None with one parameter, whose error is that
     of the table.
     """
     import polars as pl
 
     from qoslab.draw.curves import Band, lines
-    from qoslab.draw.palette import DASHES
+    from qoslab.draw.palette import COLOURS, DASHES
     from qoslab.draw.slices import hold_others
 
     if "density" not in rows.columns or rows["density"].n_unique() < 2:
@@ -50,14 +51,18 @@ def error_by_density(rows: pl.DataFrame, series: Columns) -> Figure | None:  # n
     if len(grid) < 2 or len(columns) < 2:
         return None
     best = done.group_by("method").agg(pl.col("nmae").mean()).sort("nmae", "method")["method"].to_list()
-    looks, bands, styles = _looks(rows), {}, {}
+    looks, bands, styles, taken = _looks(rows), {}, {}, set[str]()
     for method in best[: max(1, _LINES // len(columns))]:
         part = done.filter(pl.col("method") == method)
+        look = looks[method]
+        if look.colour in taken:
+            look = look._replace(colour=next(colour for colour in COLOURS if colour not in taken))
+        taken.add(look.colour)
         for place, column in enumerate(columns[:_LINES]):
             label = f"{method} {column.removeprefix('nmae')[1:-1]}"
             ends = [_interval(part.filter(pl.col("density") == x)[column].to_numpy()) for x in grid]
             bands[label] = Band(*np.array(ends).T)
-            styles[label] = looks[method]._replace(dash=DASHES[place % len(DASHES)])
+            styles[label] = look._replace(dash=DASHES[place % len(DASHES)])
     label = "share of the table that is known" + (f" ({where})" if where else "")
     return lines(grid, bands, xlabel=label, ylabel="NMAE", styles=styles)
 
