@@ -362,7 +362,7 @@ def test_a_training_that_could_not_be_kept_is_not_begun(command, tmp_path):
 
 def test_a_pupil_is_the_policy():
     world = site({"count": 4, "speeds": [1.0, 2.0]}, duration_s=40.0, warmup={"fraction": 0.1})
-    pupil = Pupil(read_weights("builtin"), Rule(delta=0.25, trust=1.65, doubt=0.8), 0.5)
+    pupil = Pupil(read_weights("builtin"), Rule(delta=0.25, doubt=0.8), 0.5)
     ours, theirs = (next(run(world, m, SEEDS[:1], Context())) for m in (BlindSed(), pupil))
     assert ours.metrics == theirs.metrics
 

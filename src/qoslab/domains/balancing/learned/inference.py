@@ -18,7 +18,7 @@ from qoslab.domains.balancing.view import LocalView, area_of_open, busy_time
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream
 
-__all__ = ["Rule", "believe", "on_tick", "route", "wiring"]
+__all__ = ["Rule", "believe", "exponent", "on_tick", "route", "wiring"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -42,7 +42,7 @@ CONTEXT = SURE + 1
 BOX_SIZE = CONTEXT + POOLED
 
 # Entries of `par`; the network's weights stand behind them.
-DELTA, TRUST, OWN, DOUBT, WEIGHTS = range(5)
+DELTA, TRUST, OWN, DOUBT, WIDEN, APART, WEIGHTS = range(7)
 OWN_RATE = 2 * PER_MEMORY
 """Row of the inputs with the rate while busy of the memory of 150 completions."""
 
@@ -51,27 +51,73 @@ OWN_RATE = 2 * PER_MEMORY
 class Rule:
     """How inferred capacities become routes: argmin (active + delta) / w.
 
-    log w_j = trust mu_j + own r_j, with mu_j the inferred logarithm of the capacity and r_j that of the own rate of
-    completions while busy, both relative to the fleet. Where the mean of the network's standard deviations is above
-    `doubt`, all weights are equal, which is the local shortest queue.
+    log w_j = tau mu_j + own r_j, with mu_j the inferred logarithm of the capacity and r_j that of the own rate of
+    completions while busy, both relative to the fleet; tau is what `exponent` says. Where the mean of the network's
+    standard deviations is above `doubt`, all weights are equal, which is the local shortest queue.
 
     Attributes:
         delta: What is added to own requests in flight.
-        trust: Exponent of the inferred capacity.
+        trust: Factor of the exponent; the exponent itself without `widen`.
         own: Exponent of the own rate of completions.
         doubt: Mean standard deviation of log capacities above which nothing is believed.
+        widen: Whether inferred differences are widened to what they are before the network draws them to the mean.
+        apart: Spread over standard deviation of what is inferred at which the exponent has fallen to `trust`; 0 for no
+            such fall.
     """
 
     delta: float = 0.25
-    trust: float = 1.65
+    trust: float = 1.0
     own: float = 0.0
     doubt: float = 0.8
+    widen: bool = True
+    apart: float = 0.2
 
 
 @kernel
 def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
     """The least (own requests in flight + delta) / weight."""
     return least_per_weight(view.active, view.par[DELTA], view.weight, view.up, view.mem[SCORE], stream)
+
+
+@kernel
+def deviation(out: Table, j: int) -> float:
+    """Standard deviation of the logarithm of a capacity, as the network says it."""
+    said = out[1, j]
+    return math.exp(said if said < 3.0 else 3.0)
+
+
+@kernel
+def exponent(out: Table, par: Reals, up: Ints) -> float:
+    """The exponent of inferred capacities, by how far they are told apart.
+
+    What is inferred is a posterior mean, drawn to the fleet's: its spread s over servers is smaller than that of the
+    capacities. sqrt(1 + sigma^2 / s^2) times the distance from the fleet's mean has the spread that capacities are
+    expected to have (constrained Bayes: Louis, JASA 79, 1984; Ghosh, JASA 87, 1992, whose a is this with the sums H1 of
+    variances and H2 of squared distances). Where s is small beside sigma differences are no more than noise, and the
+    exponent goes to 0 with s / sigma: all weights equal.
+
+    Args:
+        out: mu and log sigma, shape (2, n).
+        par: The policy's parameters.
+        up: 1 where a server may be chosen, shape (n,).
+    """
+    fleet, mean, squares, variance = 0, 0.0, 0.0, 0.0
+    for j in range(up.shape[0]):
+        if up[j] == 1:
+            sigma = deviation(out, j)
+            fleet += 1
+            mean += out[0, j]
+            squares += out[0, j] * out[0, j]
+            variance += sigma * sigma
+    squares -= mean * mean / fleet
+    if squares <= 0.0:
+        return 0.0
+    told = squares / variance
+    wide = math.sqrt(1.0 + 1.0 / told)
+    if par[APART] > 0.0:
+        narrow = math.sqrt(told) / par[APART]
+        wide = wide if wide < narrow else narrow
+    return par[TRUST] * wide
 
 
 @kernel
@@ -90,10 +136,10 @@ def believe(out: Table, inputs: Table, par: Reals, up: Ints, weight: Reals) -> f
     """
     n = up.shape[0]
     fleet, doubt, level = 0, 0.0, 0.0
+    tau = exponent(out, par, up) if par[WIDEN] > 0.0 else par[TRUST]
     for j in range(n):
-        said = out[1, j]
-        sigma = math.exp(said if said < 3.0 else 3.0)
-        weight[j] = par[TRUST] * out[0, j] + par[OWN] * inputs[OWN_RATE, j]
+        sigma = deviation(out, j)
+        weight[j] = tau * out[0, j] + par[OWN] * inputs[OWN_RATE, j]
         fleet += up[j]
         doubt += sigma if up[j] == 1 else 0.0
         level += weight[j] if up[j] == 1 else 0.0
@@ -141,6 +187,10 @@ def on_tick(view: LocalView, stream: Stream, now: float) -> None:  # noqa: ARG00
         box[SURE] = believe(out, inputs, view.par, view.up, view.weight)
 
 
+def _parameters(rule: Rule) -> Reals:
+    return np.array([rule.delta, rule.trust, rule.own, rule.doubt, float(rule.widen), rule.apart])
+
+
 def wiring(weights: Mapping[str, NDArray[np.generic]], rule: Rule, site: Site, period_s: float) -> Wiring:
     """The policy for a site.
 
@@ -155,7 +205,7 @@ def wiring(weights: Mapping[str, NDArray[np.generic]], rule: Rule, site: Site, p
     return Wiring(
         route,
         on_tick=on_tick,
-        par=np.concatenate([[rule.delta, rule.trust, rule.own, rule.doubt], flat(weights)]),  # type: ignore[arg-type]
+        par=np.concatenate([_parameters(rule), flat(weights)]),  # type: ignore[arg-type]
         weight=np.ones(site.servers),
         mem=np.zeros((MEM_ROWS, site.servers)),
         box=box,

@@ -30,16 +30,16 @@ WITNESSES = 2
 TICKS = 96
 """Looks, T, in a run."""
 UNTAUGHT = (
-    Rule(delta=0.5, trust=0.0, own=1.0, doubt=np.inf),
-    Rule(delta=0.5, trust=0.0, own=0.0, doubt=np.inf),
-    Rule(delta=1.0, trust=0.0, own=1.0, doubt=np.inf),
+    Rule(delta=0.5, trust=0.0, own=1.0, doubt=np.inf, widen=False),
+    Rule(delta=0.5, trust=0.0, own=0.0, doubt=np.inf, widen=False),
+    Rule(delta=1.0, trust=0.0, own=1.0, doubt=np.inf, widen=False),
 )
 """How sites are routed before the network has learned anything: by own rates of completion, or by equal weights."""
 TAUGHT = (
-    Rule(delta=0.5, trust=1.0, own=0.0, doubt=np.inf),
-    Rule(delta=0.5, trust=0.5, own=0.5, doubt=np.inf),
-    Rule(delta=0.75, trust=1.0, own=0.0, doubt=np.inf),
-    Rule(delta=1.0, trust=1.0, own=0.0, doubt=np.inf),
+    Rule(delta=0.5, trust=1.0, own=0.0, doubt=np.inf, widen=False),
+    Rule(delta=0.5, trust=0.5, own=0.5, doubt=np.inf, widen=False),
+    Rule(delta=0.75, trust=1.0, own=0.0, doubt=np.inf, widen=False),
+    Rule(delta=1.0, trust=1.0, own=0.0, doubt=np.inf, widen=False),
 )
 """How they are routed afterwards: most often by the network itself, so that it knows the sites that it makes."""
 

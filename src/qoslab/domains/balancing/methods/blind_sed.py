@@ -27,8 +27,12 @@ class BlindSed(Policy):
     that forget at a fixed pace, and two recurrent ones whose forgetting a network decides at each step. Each `period_s`
     a network that treats servers alike reads them, with the fleet's pooled view of them, and says what the logarithm of
     each capacity is and how sure it is of that. It was trained on simulated sites, where capacities are known; one set
-    of weights serves any number of servers and balancers. While the mean standard deviation is above `doubt` nothing is
-    believed: all weights are equal, which is the local shortest queue.
+    of weights serves any number of servers and balancers.
+
+    What is inferred is drawn to the fleet's mean, and is widened again to the spread that capacities are expected to
+    have (constrained Bayes). Where its spread is small beside its standard deviation nothing is told apart, and weights
+    go to equal ones, which is the local shortest queue; they are equal, too, while the mean standard deviation is above
+    `doubt`.
 
     The network is evaluated in the compiled simulator; torch is needed for training alone.
 
@@ -36,17 +40,22 @@ class BlindSed(Policy):
         weights: `builtin`, or a safetensors file that `qoslab balancing train` wrote.
         period_s: Time between two inferences, s.
         delta: What is added to own requests in flight.
-        trust: Exponent of inferred capacities; above 1, as what is inferred of noise is drawn to the fleet's mean.
+        trust: Factor of the exponent of inferred capacities.
+        apart: Spread of inferred log capacities over their standard deviation at which the exponent has fallen to
+            `trust`; below it goes to 0. With 0 it never falls.
+        widen: Whether inferred differences are widened; without it the exponent is `trust`, whatever is told apart.
         doubt: Mean standard deviation of log capacities above which all weights are equal.
     """
 
     weights: str = "builtin"
     period_s: Annotated[float, Field(gt=0)] = 0.5
     delta: Annotated[float, Field(ge=0, le=1)] = 0.25
-    trust: Annotated[float, Field(gt=0)] = 1.65
+    trust: Annotated[float, Field(gt=0)] = 1.0
+    apart: Annotated[float, Field(ge=0)] = 0.2
+    widen: bool = True
     doubt: Annotated[float, Field(ge=0)] = 0.8
 
     def wire(self, site: Site) -> Wiring:
         """Equal weights until the network is sure."""
-        rule = Rule(delta=self.delta, trust=self.trust, doubt=self.doubt)
+        rule = Rule(delta=self.delta, trust=self.trust, doubt=self.doubt, widen=self.widen, apart=self.apart)
         return wiring(read_weights(self.weights), rule, site, self.period_s)
