@@ -1,22 +1,97 @@
-"""How often `blind_sed` falls back to the local shortest queue: what its page says of `doubt`."""
+"""How far `blind_sed` believes what it infers, and when it falls back to the local shortest queue."""
+
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qoslab.core.context import Context
 from qoslab.core.seeds import Seed
 from qoslab.domains.balancing import state
-from qoslab.domains.balancing.learned.inference import SURE
+from qoslab.domains.balancing.learned.inference import OUT, SURE, Rule, believe, exponent, wiring
+from qoslab.domains.balancing.learned.memories import INPUTS
+from qoslab.domains.balancing.learned.weights import read_weights
 from qoslab.domains.balancing.methods.blind_sed import BlindSed
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
+from qoslab.domains.balancing.source import make_demand
 from qoslab.domains.balancing.view import DONE, WEIGHT
+from qoslab.domains.balancing.world import make_site
+from qoslab.engine.kernel import compiled
 
 DOUBT = BlindSed().doubt
+SITE = BalancingScenario.model_validate({"servers": {"count": 2}, "load": 0.5, "duration_s": 1.0})
+
+
+def parameters(**rule):
+    """What the kernels read of a rule."""
+    site = make_site(SITE, make_demand(SITE, Context()), Seed())
+    return np.asarray(wiring(read_weights("builtin"), Rule(**rule), site, 0.5).par)
+
+
+def said(mu, sigma):
+    """The network's output: mu and log sigma, shape (2, n)."""
+    return np.array([mu, np.log(np.broadcast_to(sigma, len(mu)))])
+
+
+def weights(out, up=None, **rule):
+    """What `believe` makes of it; weights of servers that are down come last and may be anything."""
+    n = out.shape[1]
+    up = np.ones(n, np.int64) if up is None else up
+    weight = np.full(n, np.nan)
+    compiled(believe)(out, np.zeros((INPUTS, n)), parameters(**rule), up, weight)
+    return weight
+
+
+MU = st.lists(st.floats(-2.0, 2.0), min_size=2, max_size=12)
+
+
+@given(MU, st.floats(0.02, 0.7))
+def test_weights_have_the_spread_that_capacities_are_expected_to_have(mu, sigma):
+    """Variance of log w = variance of mu + mean of sigma^2 where differences are told apart: constrained Bayes."""
+    mu = np.array(mu)
+    if mu.std() < 0.6 * sigma:
+        return
+    logs = np.log(weights(said(mu, sigma), apart=0.2))
+    if np.abs(logs).max() < 6.0:
+        assert logs.var() == pytest.approx(mu.var() + sigma**2, rel=1e-9)
+    assert logs.mean() == pytest.approx(0.0, abs=1e-9)
+
+
+@given(MU, st.floats(0.02, 0.7), st.floats(0.05, 0.5))
+def test_what_is_not_told_apart_counts_in_proportion_and_no_more_than_widened(mu, sigma, apart):
+    out, up = said(np.array(mu), sigma), np.ones(len(mu), np.int64)
+    spread = out[0].std()
+    tau = compiled(exponent)(out, parameters(apart=apart), up)
+    if spread < 1e-6:
+        assert tau == pytest.approx(0.0, abs=1e-3)
+        return
+    assert tau == pytest.approx(min(spread / sigma / apart, math.hypot(1.0, sigma / spread)), rel=1e-6)
+
+
+def test_servers_that_are_down_do_not_count():
+    mu = np.array([0.3, -0.3, 5.0, 0.1])
+    up = np.array([1, 1, 0, 1])
+    got = weights(said(mu, np.array([0.2, 0.3, 0.7, 0.2])), up)
+    alone = weights(said(mu[up == 1], np.array([0.2, 0.3, 0.2])))
+    np.testing.assert_allclose(got[up == 1], alone, rtol=1e-12)
+
+
+def test_one_server_and_servers_that_look_alike_have_equal_weights():
+    np.testing.assert_array_equal(weights(said(np.array([0.7]), 0.3)), [1.0])
+    np.testing.assert_array_equal(weights(said(np.full(4, 0.25), 0.3)), np.ones(4))
+    np.testing.assert_array_equal(weights(said(np.full(4, 0.25), 0.3), apart=0.0), np.ones(4))
+
+
+def test_without_widening_the_exponent_is_trust():
+    mu = np.array([0.4, -0.4])
+    np.testing.assert_allclose(weights(said(mu, 0.3), widen=False, trust=1.5), np.exp(1.5 * mu), rtol=1e-12)
 
 
 def looks(**site):
-    """Mean standard deviations, completions and weights after each half-second, shapes (t,), (t,) and (t, n)."""
+    """After each half-second from the first completion on: s / sigma, mean sigma, weights; (t,), (t,) and (t, n)."""
     words = {"load": 0.5, "duration_s": 60.0, "sizes": {"law": "exponential", "mean_s": 0.1}} | site
     simulation = Simulation(
         BalancingScenario.model_validate(words), BlindSed(), Seed(0, "doubt", "", 0), Context()
@@ -24,13 +99,29 @@ def looks(**site):
     seen, at_s = [], 0.5
     while simulation.advance(at_s) != state.DONE:
         board = simulation.world.board
-        seen.append((board.box[0, SURE], board.counts[0, DONE].sum(), board.local[0, WEIGHT].copy()))
+        if board.counts[0, DONE].sum() > 0 and board.box[0, SURE] > 0.0:
+            mu, log_sigma = board.mem[0, OUT : OUT + 2]
+            told = mu.std() / np.sqrt(np.exp(2.0 * log_sigma).mean())
+            seen.append((told, board.box[0, SURE], board.local[0, WEIGHT].copy()))
         at_s += 0.5
     return [np.array(each) for each in zip(*seen, strict=True)]
 
 
 def servers(count, *speeds):
     return {"count": count, "speeds": list(speeds), "weights": "equal"}
+
+
+def fallen(told):
+    """At which looks the exponent is below what widening gives: nothing is told apart."""
+    return told / BlindSed().apart < np.hypot(1.0, 1.0 / told)
+
+
+@pytest.mark.parametrize(("count", "load"), [(8, 0.7), (64, 0.7), (8, 0.3)])
+def test_servers_that_are_all_alike_are_routed_to_as_if_nothing_were_known(count, load):
+    told, _, weight = looks(servers=servers(count, 1.0), load=load, duration_s=200.0)
+    assert fallen(told).mean() > 0.9
+    # Widened to what sigma says, weights would differ by some 30 %.
+    assert np.median(np.log(weight).std(axis=1)) < 0.15
 
 
 @pytest.mark.parametrize(
@@ -47,22 +138,16 @@ def servers(count, *speeds):
     ],
     ids=["a hundred to one", "wild drift", "a failed server"],
 )
-def test_with_exponential_sizes_there_is_no_doubt_from_the_first_completions_on(site):
-    sigma, done, weight = looks(**site)
-    assert sigma[done > 0].max() <= DOUBT
-    assert (weight[40:].max(axis=1) > weight[40:].min(axis=1)).all()
+def test_where_servers_differ_they_are_told_apart(site):
+    told, sigma, weight = looks(**site)
+    assert sigma.max() <= DOUBT
+    assert not fallen(told[40:]).any()
+    assert (weight[40:].max(axis=1) > 1.3 * weight[40:].min(axis=1)).all()
 
 
-def test_very_unequal_sizes_raise_a_doubt_now_and_then():
+def test_very_unequal_sizes_raise_hardly_any_doubt():
+    """The page says so: the squared coefficient of variation is 400 here, and servers do differ."""
     heavy = {"law": "lognormal", "scv": 400.0, "mean_s": 0.1}
-    sigma, _, weight = looks(servers=servers(8, 1.0, 2.0), load=0.7, duration_s=300.0, sizes=heavy)
-    doubtful = sigma > DOUBT
-    assert 0.0 < doubtful.mean() < 0.03
-    assert (weight[doubtful] == 1.0).all()
-
-
-def test_before_the_first_completion_all_weights_are_equal():
-    sigma, done, weight = looks(servers=servers(4, 1.0, 2.0), load=0.01, duration_s=30.0)
-    assert (done == 0).sum() > 0
-    assert (weight[done == 0] == 1.0).all()
-    assert (sigma[done == 0] == 0.0).all()
+    told, sigma, _ = looks(servers=servers(8, 1.0, 2.0), load=0.7, duration_s=300.0, sizes=heavy)
+    assert fallen(told).mean() < 0.1
+    assert (sigma > DOUBT).mean() < 0.03
