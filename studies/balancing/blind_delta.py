@@ -63,7 +63,9 @@ def show(found: list[dict[str, object]]) -> None:
 
 def main() -> None:
     """Read the options, run what is left, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sites", type=int, default=300, help="how many sites (300)")
     parser.add_argument("--out", type=Path, help="a file that keeps a line for each site")
     options = parser.parse_args()

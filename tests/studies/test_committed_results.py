@@ -66,6 +66,15 @@ SMALL_CASES = {
     "rlb-notebook-first-rules": {"scenario.load": "{ grid = [0.645] }"},
     "blind-1x8": {},
     "blind-1x8-fresh": {},
+    "blind-exponent-1x8": {},
+    "blind-exponent-step": {
+        "scenario.changes": "{ grid = [[{ at_s = 60.0, servers = [0, 1, 2, 3, 4, 5, 6, 7], "
+        'action = "speed", speed = 0.5 }]] }'
+    },
+    "blind-unknown": {
+        "scenario.servers": '{ grid = [{ count = 8, speeds = [1.0, 2.0], weights = "equal" }] }',
+        "scenario.sizes": '{ grid = [{ law = "lognormal", mean_s = 0.1, scv = 400.0 }] }',
+    },
     "blind-2x64": {},
     "blind-4x128": {},
     "blind-sizes": {

@@ -74,15 +74,26 @@ def test_blind_inference_is_better_in_most_comparisons_and_nowhere_far_behind():
     found = [*verdicts("blind"), *verdicts("blind-rivals")]
     words = Counter(word for *_, word, _ in found)
     assert words["better"] >= 0.85 * len(found), words
-    assert max(low for *_, low in found) < 1.06
+    assert max(low for *_, low in found) < 1.04
+    assert words["worse"] == 6
+    assert {metric for _, _, rival, metric, word, _ in found if word == "worse" and rival != "hlb_ada"} == {
+        METRICS[1]
+    }
 
 
 def test_who_is_ahead_minutes_after_a_step_is_told():
-    """hlb_ada on the mean; on the 99th percentile blind_sed is ahead of it all the time."""
+    """On the mean hlb_ada is in one window of six, by 1 %; on the 99th percentile blind_sed all the time."""
     of_hlb = [each for each in verdicts("blind-rivals") if each[0] == "step" and each[2] == "hlb_ada"]
     words = Counter((metric, word) for _, _, _, metric, word, _ in of_hlb)
-    assert words["response_time_mean_s", "worse"] == 3
+    assert words["response_time_mean_s", "worse"] == 1
     assert words["response_time_p99_s", "better"] == 6
+
+
+def test_it_is_safe_where_nothing_is_like_its_training():
+    """No cell is above its fall-back, the local shortest queue, by more than 1 %."""
+    for (scenario,), of_one in table("blind-unknown").group_by("scenario"):
+        for metric in METRICS:
+            assert ends(of_one, "lsq", metric)[1] < 1.01, scenario
 
 
 def test_two_minutes_from_a_cold_start_are_enough_to_be_ahead_of_the_least_loaded():
