@@ -78,5 +78,5 @@ def test_a_quick_refusal_counts_as_part_of_a_good_answer(own):
     assert seen.done == pytest.approx([50.0, own + 100 * 0.004 / (0.04 if own else 0.05) + 1.0])
     assert seen.area_s == pytest.approx([2.5, 0.04 * own + 0.4 + 0.2], abs=0.002)
     assert seen.busy_s == pytest.approx([2.5, 0.04 * own + 0.4 + 0.2], abs=0.002)
-    assert ledger.answered == 151 + own
+    assert ledger.lines == 151 + own
     assert not ledger.failures.any()

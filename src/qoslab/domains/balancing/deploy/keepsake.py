@@ -11,11 +11,14 @@ from typing import Annotated
 
 from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.balancing.deploy.locks import Lock
 
 __all__ = ["Keepsake", "Kept"]
+
+_LONG = 2**16
 
 
 class Kept(BaseModel):
@@ -56,7 +59,8 @@ class Keepsake:
         self.path = (folder or user_state_path("qoslab")) / f"steer-{key}.json"
         self._beside = self.path.with_suffix(".in_force")
         self._lock = Lock(self.path.with_suffix(".lock"), backend)
-        self._written: Kept | None = None
+        self._written: dict[str, object] | None = None
+        self._room = 0
 
     def lock(self) -> None:
         """Make sure that nobody else steers this backend; the lock ends with the process.
@@ -93,19 +97,28 @@ class Keepsake:
             hint = "put the weights right by hand, then delete the file"
             raise BadInput(Problem(message=message, path=self.path, hint=hint)) from None
 
-        with suppress(OSError, ValidationError):
-            beside = Kept.model_validate_json(self._beside.read_bytes(), strict=True)
-            if beside.process == left.process:
-                return left.model_copy(update={"in_force": beside.in_force})
+        beside = self._in_force()
+        if beside is not None and beside.process == left.process:
+            return left.model_copy(update={"in_force": beside.in_force})
         return left
+
+    def _in_force(self) -> Kept | None:
+        """The last whole line of the file beside; only the very last one can have been cut short by a kill."""
+        with suppress(OSError):
+            for line in reversed(self._beside.read_bytes().splitlines()[-2:]):
+                with suppress(ValidationError):
+                    return Kept.model_validate_json(line, strict=True)
+        return None
 
     def write(
         self, weights: Mapping[str, int], process: str, in_force: Mapping[str, list[int]] | None = None
     ) -> None:
-        """Keep the weights of a process of the proxy; the file is there whole or not at all.
+        """Keep the weights of a process of the proxy; their file is there whole or not at all.
 
         The weights outlive the machine's loss of power. What is in force, which changes each second and matters only
-        while the proxy runs, lies in a file beside them that need not.
+        while the proxy runs, lies in a file beside them that need not: a line for each change, of which the last whole
+        one counts, and which is begun anew before it grows long. One that a kill cuts short is of a change that was
+        not made yet.
 
         Args:
             weights: Weights to put back, by server.
@@ -115,12 +128,17 @@ class Keepsake:
         Raises:
             OSError: A file cannot be written.
         """
-        kept = Kept(socket=self._socket, backend=self._backend, weights=dict(weights), process=process)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept: dict[str, object] = {"socket": self._socket, "backend": self._backend}
+        kept |= {"weights": dict(weights), "process": process}
         if kept != self._written:
-            _replace(self.path, kept, durable=True)
-            self._written = kept
-        _replace(self._beside, kept.model_copy(update={"in_force": dict(in_force or {})}), durable=False)
+            record = Kept(socket=self._socket, backend=self._backend, weights=dict(weights), process=process)
+            _replace(self.path, record.model_dump_json(indent=1).encode(), durable=True)
+            self._written, self._room = kept, 0
+        line = to_json(kept | {"in_force": in_force or {}}) + b"\n"
+        if len(line) > self._room or not _append(self._beside, line):
+            _replace(self._beside, line, durable=False)
+            self._room = _LONG
+        self._room -= len(line)
 
     def forget(self) -> None:
         """The weights have been put back."""
@@ -129,11 +147,27 @@ class Keepsake:
         self._written = None
 
 
-def _replace(path: Path, kept: Kept, *, durable: bool) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+def _append(path: Path, line: bytes) -> bool:
+    """Add a line to a file; whether all of it was. Costs a fifth of replacing the file."""
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(kept.model_dump_json(indent=1))
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+    except OSError:
+        return False
+    try:
+        return os.write(file, line) == len(line)
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+
+
+def _replace(path: Path, text: bytes, *, durable: bool) -> None:
+    """Write a file that is there whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with temporary.open("wb") as file:
+            file.write(text)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -245,9 +245,9 @@ class Steering:
         if anew:
             self._steered = False
             self._resume(servers)
-            self._log.begin_anew(_passed(servers), self.ledger.answered, now_s)
+            self._log.begin_anew(_passed(servers), self.ledger.lines, now_s)
         missed = self._log.missing
-        complete = self._log.look(_passed(servers), self.ledger.answered, now_s)
+        complete = self._log.look(_passed(servers), self.ledger.lines, now_s)
         if self.ledger.lines and complete == missed:
             gone, back = "log lines are missing: nothing is inferred from what came", "log lines come again"
             self.note(back if complete else gone)
