@@ -70,6 +70,18 @@ def test_nothing_is_said_before_anything_is_known_nor_in_doubt():
     assert all(doubting.update(window) is None for window in windows(3, 50))
 
 
+def test_what_is_not_told_apart_counts_in_proportion():
+    """The same windows of servers that are alike, believed in full and where s / sigma must be 2 to be."""
+    whole, careful = LearnedCapacity(np.ones(6), apart=0.0001), LearnedCapacity(np.ones(6), apart=2.0)
+    for window in windows(6, 60):
+        full, less = whole.update(window), careful.update(window)
+    mu, log_sigma = whole._out
+    told = mu.std() / np.sqrt(np.exp(2.0 * log_sigma).mean())
+    assert told < 1.0
+    np.testing.assert_allclose(np.log(full), mu - mu.mean(), atol=1e-12)
+    np.testing.assert_allclose(np.log(less), 0.5 * told * (mu - mu.mean()), rtol=1e-9)
+
+
 def test_order_does_not_matter():
     order = np.array([2, 0, 3, 1])
     straight, mixed = LearnedCapacity(np.ones(4)), LearnedCapacity(np.ones(4))

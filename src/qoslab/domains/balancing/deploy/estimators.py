@@ -195,17 +195,18 @@ class BlindCapacity:
 class LearnedCapacity:
     """The network of the method `blind_sed`, on windows of counters; equal weights while it is in doubt.
 
-    Weights are the capacities as they are inferred: the exponent that `blind_sed` gives them belongs to its own rule of
-    routing, and a proxy routes by its own.
+    Weights are the capacities as they are inferred: the widening of `blind_sed` belongs to its own rule of routing, and
+    a proxy routes by its own. As there, what is not told apart from noise counts less, down to equal weights.
 
     Args:
         weights: Configured weights, not used but for their number, shape (n,).
         doubt: Mean standard deviation of log capacities above which nothing is said.
+        apart: Spread of inferred log capacities over their standard deviation below which they count in proportion.
     """
 
-    def __init__(self, weights: Reals, doubt: float = 0.8) -> None:
+    def __init__(self, weights: Reals, doubt: float = 0.8, apart: float = 0.2) -> None:
         n = len(weights)
-        self._network, self._doubt = flat(read_weights("builtin")), doubt
+        self._network, self._doubt, self._apart = flat(read_weights("builtin")), doubt, apart
         self._memories, self._lengths = np.zeros((ROWS, n)), np.zeros(MEMORIES)
         self._inputs, self._out = np.zeros((INPUTS, n)), np.zeros((2, n))
         self._room, self._pooled, self._step = np.zeros((ROOM, n)), np.zeros(POOLED), compiled(step)
@@ -229,10 +230,12 @@ class LearnedCapacity:
         )
         if seen <= 0.0:
             return None
-        mu, log_sigma = self._out
-        if np.exp(log_sigma[window.up]).mean() > self._doubt:
+        mu, sigma = self._out[0], np.exp(self._out[1, window.up])
+        if sigma.mean() > self._doubt:
             return None
-        return np.asarray(np.exp(np.clip(mu - mu[window.up].mean(), -6.0, 6.0)))
+        told = mu[window.up].std() / math.sqrt(float((sigma * sigma).mean()))
+        believed = min(1.0, told / self._apart)
+        return np.asarray(np.exp(np.clip(believed * (mu - mu[window.up].mean()), -6.0, 6.0)))
 
 
 POLICIES: Mapping[str, Callable[[Reals], Estimator]] = {

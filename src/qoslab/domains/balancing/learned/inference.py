@@ -18,7 +18,7 @@ from qoslab.domains.balancing.view import LocalView, area_of_open, busy_time
 from qoslab.engine.kernel import kernel
 from qoslab.engine.streams import Stream
 
-__all__ = ["Rule", "believe", "exponent", "on_tick", "route", "wiring"]
+__all__ = ["Rule", "believe", "deviation", "exponent", "on_tick", "route", "wiring"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -81,20 +81,21 @@ def route(view: LocalView, stream: Stream, now: float) -> int:  # noqa: ARG001
 
 @kernel
 def deviation(out: Table, j: int) -> float:
-    """Standard deviation of the logarithm of a capacity, as the network says it."""
+    """Standard deviation of the logarithm of a capacity, as the network says it, from e^-10 to e^3."""
     said = out[1, j]
-    return math.exp(said if said < 3.0 else 3.0)
+    said = said if said < 3.0 else 3.0
+    return math.exp(said if said > -10.0 else -10.0)
 
 
 @kernel
 def exponent(out: Table, par: Reals, up: Ints) -> float:
-    """The exponent of inferred capacities, by how far they are told apart.
+    """The exponent of inferred capacities, by how far they are told apart; 0 where nothing differs or no server is up.
 
     What is inferred is a posterior mean, drawn to the fleet's: its spread s over servers is smaller than that of the
     capacities. sqrt(1 + sigma^2 / s^2) times the distance from the fleet's mean has the spread that capacities are
-    expected to have (constrained Bayes: Louis, JASA 79, 1984; Ghosh, JASA 87, 1992, whose a is this with the sums H1 of
-    variances and H2 of squared distances). Where s is small beside sigma differences are no more than noise, and the
-    exponent goes to 0 with s / sigma: all weights equal.
+    expected to have where sigma is right (constrained Bayes: Louis, JASA 79, 1984; Ghosh, JASA 87, 1992: his a
+    with the sums H1 of variances and H2 of squared distances). Where s is small beside sigma differences are no more
+    than noise, and the exponent goes to 0 with s / sigma: all weights equal.
 
     Args:
         out: mu and log sigma, shape (2, n).
@@ -109,8 +110,11 @@ def exponent(out: Table, par: Reals, up: Ints) -> float:
             mean += out[0, j]
             squares += out[0, j] * out[0, j]
             variance += sigma * sigma
+    if fleet == 0:
+        return 0.0
     squares -= mean * mean / fleet
-    if squares <= 0.0:
+    # What is left by rounding where all say the same is no difference.
+    if squares <= 1e-12 * (fleet + mean * mean):
         return 0.0
     told = squares / variance
     wide = math.sqrt(1.0 + 1.0 / told)
@@ -122,7 +126,7 @@ def exponent(out: Table, par: Reals, up: Ints) -> float:
 
 @kernel
 def believe(out: Table, inputs: Table, par: Reals, up: Ints, weight: Reals) -> float:
-    """Turn what the network says into weights of geometric mean 1 over the servers that are up.
+    """Turn what the network says into weights of geometric mean 1 over the servers that are up, of which there is one.
 
     Args:
         out: mu and log sigma, shape (2, n).
