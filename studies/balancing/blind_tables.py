@@ -8,6 +8,8 @@ that is due.
 
 from __future__ import annotations
 
+import json
+import runpy
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -115,6 +117,32 @@ def cold() -> str:
     return lines(rows).replace("|  |", "| |")
 
 
+def trainings() -> str:
+    """What other trainings give."""
+    rows = []
+    for metric in METRICS:
+        for name, label in ((OURS, "0, which ships"), ("training 1", "1"), ("training 2", "2")):
+            cells = [
+                ratio(f"blind-trainings-{site}", "", name, "sed_oracle", metric) for site in ("1x8", "2x64")
+            ]
+            rows.append([label, metric, *cells])
+    return lines(rows)
+
+
+def choice(number: str) -> str:
+    """What other values of a number that nothing gives would do."""
+    made = runpy.run_path(str(Path(__file__).with_name("blind_choice.py")))
+    found = list(map(json.loads, (RESULTS / "blind-choice.jsonl").read_text().splitlines()))
+    intervals = {metric: made["over_default"](found, metric) for metric in METRICS}
+    named = [name for name in intervals["mean"] if name.startswith(number)]
+    return lines(
+        [
+            [name.split()[1], *(made["percent"](intervals[metric][name]) for metric in METRICS)]
+            for name in named
+        ]
+    )
+
+
 BLIND = ("lsq", "little", "hlb", "aquarius", "inverse_ewma", "peak_ewma")
 
 
@@ -215,6 +243,9 @@ def counts(prefix: str) -> dict[str, int]:
 
 TABLES = {
     "| | 1 balancer, 8 servers, load 0.8 |": close,
+    "| training seed | |": trainings,
+    "| $\\delta$ | mean | p99 |": partial(choice, "delta"),
+    "| $c$ | mean | p99 |": partial(choice, "apart"),
     "| sizes | | `lsq` |": trouble,
     "| over | | 4 servers, 1 balancer |": sizes,
     "| servers, sizes | | load 0.6 |": cold,

@@ -67,6 +67,8 @@ SMALL_CASES = {
     "blind-1x8": {},
     "blind-1x8-fresh": {},
     "blind-exponent-1x8": {},
+    "blind-trainings-1x8": {},
+    "blind-trainings-2x64": {},
     "blind-exponent-step": {
         "scenario.changes": "{ grid = [[{ at_s = 60.0, servers = [0, 1, 2, 3, 4, 5, 6, 7], "
         'action = "speed", speed = 0.5 }]] }'
