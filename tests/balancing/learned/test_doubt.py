@@ -17,7 +17,7 @@ from qoslab.domains.balancing.methods.blind_sed import BlindSed
 from qoslab.domains.balancing.model import Simulation
 from qoslab.domains.balancing.scenario import BalancingScenario
 from qoslab.domains.balancing.source import make_demand
-from qoslab.domains.balancing.view import DONE, WEIGHT
+from qoslab.domains.balancing.view import CAPACITY, DONE, WEIGHT
 from qoslab.domains.balancing.world import make_site
 from qoslab.engine.kernel import compiled
 
@@ -171,3 +171,46 @@ def test_very_unequal_sizes_raise_hardly_any_doubt():
     told, sigma, _ = looks(servers=servers(8, 1.0, 2.0), load=0.7, duration_s=300.0, sizes=heavy)
     assert fallen(told).mean() < 0.1
     assert (sigma > DOUBT).mean() < 0.03
+
+
+def inferred(board):
+    """Spread of mu over the servers, root of the mean of sigma^2, root mean square error of mu, spread of the truth."""
+    mu, log_sigma = board.mem[0, OUT : OUT + 2]
+    truth = np.log(board.truth[CAPACITY])
+    error = mu - mu.mean() - truth + truth.mean()
+    return mu.std(), np.sqrt(np.exp(2.0 * log_sigma).mean()), np.sqrt((error**2).mean()), truth.std()
+
+
+def test_what_is_drawn_to_the_mean_is_made_up_for_by_a_wide_sigma():
+    """The page: on eight servers s is 0.24 and sigma 0.28 for 0.35 in truth, though mu is off by 0.12 to 0.15."""
+    site = {"servers": {"count": 8, "cores": [1, 2], "weights": "equal"}, "load": 0.8, "duration_s": 600.0}
+    sizes = {"law": "exponential", "mean_s": 0.5}
+    seen = []
+    for seed in range(4):
+        scenario = BalancingScenario.model_validate(site | {"sizes": sizes})
+        simulation = Simulation(scenario, BlindSed(), Seed(0, "wide", "", seed), Context())
+        for at_s in range(100, 600, 20):
+            simulation.advance(float(at_s))
+            seen.append(inferred(simulation.world.board))
+    spread, sigma, error, truth = np.mean(seen, axis=0)
+    assert truth == pytest.approx(0.3466, abs=1e-3)
+    assert spread == pytest.approx(0.24, abs=0.02)
+    assert sigma == pytest.approx(0.28, abs=0.03)
+    assert 0.11 < error < 0.16
+    assert math.hypot(spread, sigma) == pytest.approx(truth, rel=0.1)
+
+
+def test_after_a_step_little_is_drawn_to_the_mean():
+    """The page: s is 0.45 where the truth is 0.49."""
+    slow = [{"at_s": 60.0, "servers": list(range(8)), "action": "speed", "speed": 0.5}]
+    site = {"servers": servers(16, 1.0, 2.0), "load": 0.65, "duration_s": 330.0, "changes": slow}
+    sizes = {"law": "exponential", "mean_s": 0.5}
+    seen = []
+    for seed in range(6):
+        scenario = BalancingScenario.model_validate(site | {"sizes": sizes})
+        simulation = Simulation(scenario, BlindSed(), Seed(0, "wide", "", seed), Context())
+        simulation.advance(315.0)
+        seen.append(inferred(simulation.world.board))
+    spread, _, _, truth = np.mean(seen, axis=0)
+    assert truth == pytest.approx(0.49, abs=0.005)
+    assert spread == pytest.approx(0.45, abs=0.05)
