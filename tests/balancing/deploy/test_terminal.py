@@ -111,6 +111,35 @@ def test_a_signal_asks_for_the_end_and_is_handled_as_before_afterwards(kind):
     assert signal.getsignal(kind) == before
 
 
+class Watching:
+    """What lines are taken in by, and fails at one of them."""
+
+    def __init__(self):
+        self.ledger, self.taken = self, []
+
+    def take(self, datagram, wall_s):
+        if datagram == b"fails":
+            message = "a counter"
+            raise OSError(message)
+        self.taken.append(datagram)
+
+
+def test_all_lines_that_wait_are_read_and_an_error_in_counting_one_is_not_taken_for_their_end():
+    watching = Watching()
+    with (
+        steer._listener(free_port(socket.SOCK_DGRAM)) as listener,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as proxy,
+    ):
+        steer._drain(listener, watching)
+        assert not watching.taken
+        for text in (b"one", b"", b"two", b"fails", b"three"):
+            proxy.sendto(text, listener.getsockname())
+        with pytest.raises(OSError, match="a counter"):
+            steer._drain(listener, watching)
+        steer._drain(listener, watching)
+    assert watching.taken == [b"one", b"", b"two", b"three"]
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_each_policy_needs_is_compiled_on_a_backend_of_which_nothing_is_known(policy, monkeypatch):
     """Whatever warns is an error here, as a division by what no server has done would be."""

@@ -173,9 +173,12 @@ def _drain(listener: sockets.socket, steering: Steering) -> None:
     """Read the log lines that have come, but no more than a flood may hold us with."""
     wall_s = time.time()
     receive, take = listener.recv, steering.ledger.take
-    with suppress(OSError):  # none is left
-        for _ in range(_MOST_AT_ONCE):
-            take(receive(MOST_BYTES), wall_s)
+    for _ in range(_MOST_AT_ONCE):
+        try:
+            datagram = receive(MOST_BYTES)
+        except OSError:  # none is left
+            return
+        take(datagram, wall_s)
 
 
 def _restore(steering: Steering) -> bool:
