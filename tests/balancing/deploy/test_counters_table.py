@@ -70,6 +70,35 @@ def test_a_table_without_a_column_that_is_needed_counts_as_no_answer(name):
         Says(",".join(columns) + "\n" + "1," * len(columns)).servers("work")
 
 
-def test_a_row_that_was_cut_short_counts_as_no_answer():
-    with pytest.raises(ProxyGone, match="a table of counters that cannot be read"):
-        Says(",".join(COLUMNS) + "\nwork,a,0,0,7,UP,1\n").servers("work")
+WHOLE = {
+    "pxname": "work",
+    "scur": "3",
+    "stot": "71",
+    "status": "UP",
+    "weight": "9",
+    "uweight": "9",
+    "mode": "http",
+}
+QUOTED = {"last_chk": '"Layer7 check passed, code 200"'}
+OLD = ("pxname", "svname", "scur", "stot", "status", "weight", "mode", "")
+
+
+@pytest.mark.parametrize(
+    "columns", [COLUMNS, OLD, (*OLD[:5], "mode", "weight")], ids=["new", "old", "weight last"]
+)
+@pytest.mark.parametrize("row", [WHOLE, WHOLE | QUOTED], ids=["plain", "quoted"])
+def test_a_table_that_was_cut_short_counts_as_no_answer(columns, row):
+    """Wherever its last row lost fields, and whichever columns the proxy knows."""
+    first, last = (",".join((row | {"svname": name}).get(k, "") for k in columns) for name in "ab")
+    table = f"{','.join(columns)}\n{first}\n"
+    assert [server.weight for server in Says(table + last).servers("work")[1]] == [9, 9]
+    assert len(Says(table).servers("work")[1]) == 1
+    commas = [k for k, sign in enumerate(last) if sign == "," and not last[:k].count('"') % 2]
+    for cut in commas:
+        with pytest.raises(ProxyGone, match="a table of counters that cannot be read"):
+            Says(table + last[:cut]).servers("work")
+
+
+def test_a_row_with_more_fields_than_columns_counts_as_no_answer():
+    with pytest.raises(ProxyGone, match="a row of 9 fields, of 8"):
+        Says(f"{','.join(OLD)}\nwork,b,3,71,UP,9,http,,\n").servers("work")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -22,11 +23,14 @@ pytestmark = pytest.mark.skipif(find_haproxy() is None, reason="needs haproxy: a
 
 
 @contextmanager
-def steering(site, folder, *options):
+def steering(site, folder, *options, **environment):
     words = ["balancing", "steer", "haproxy", "--socket", str(site.socket), "--backend", "work"]
     words += ["--log-port", str(site.log_port), "--state", str(folder), "--period-s", "0.2", *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "qoslab.app.main", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "qoslab.app.main", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | environment,
     )
     try:
         yield process
@@ -134,6 +138,43 @@ def test_the_life_of_a_steered_proxy(folder):
         assert "an earlier run had left changed" in output
         assert weights(site) == [2, 1]
         assert not list(folder.glob("*.json"))
+
+
+def is_bound(port):
+    """Whether a datagram socket of this machine has the port of 127.0.0.1."""
+    return f" 0100007F:{port:04X} " in Path("/proc/net/udp").read_text()
+
+
+def test_all_is_compiled_before_a_line_can_wait_for_it(folder):
+    """With nothing compiled yet: what the cache holds once the port is bound is all that it holds in the end."""
+    cache = folder / "cache"
+
+    def kept():
+        return {path.name for path in cache.rglob("*.nbc")}
+
+    with (
+        Loopback(folder, [SleepingServer(0.02), SleepingServer(0.02)]) as site,
+        busy(site),
+        steering(site, folder, "--for-s", "5", QOSLAB_CACHE=str(cache)) as process,
+    ):
+        assert eventually(lambda: is_bound(site.log_port))
+        at_first = kept()
+        output = process.communicate(timeout=90)[0].decode()
+    assert process.returncode == 0, output
+    lines = [int(row.split()[0]) for row in output.splitlines() if "log lines" in row]
+    assert lines[-1] > 0
+    assert {name.split("-")[0] for name in at_first} >= {"count_answers", "hold", "step"}
+    assert kept() == at_first
+
+
+def test_a_receive_buffer_that_is_too_small_is_told_at_the_start(folder, monkeypatch, capsys):
+    monkeypatch.setattr("qoslab.domains.balancing.deploy.steer._BUFFER", 2**29)
+    with Loopback(folder, [SleepingServer(0.02)]) as site:
+        options = {"log_port": site.log_port, "state": folder, "for_s": 0.2}
+        assert steer("haproxy", socket=site.socket, backend="work", dry_run=True, **options) == 0
+    told = capsys.readouterr()
+    assert "bytes of log lines that wait, of 536870912 asked for" in told.err
+    assert "bytes of log lines that wait, of 536870912 asked for" in told.out
 
 
 def test_a_weight_that_a_person_set_is_gone_after_a_reload(folder):

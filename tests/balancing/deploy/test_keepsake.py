@@ -1,5 +1,6 @@
 """The file of weights in force: a line for each change, whose last whole one counts, whatever a kill leaves of it."""
 
+import errno
 import json
 import os
 
@@ -94,3 +95,23 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_the_next_write_is_whole
     (tmp_path / "away").rename(tmp_path / "state")
     keepsake.write(ORIGINAL, "7", {"a": [2, 4]})
     assert keepsake.read().in_force == {"a": [2, 4]}
+
+
+@pytest.mark.parametrize("size", [0, 1, 9])
+def test_nothing_follows_half_a_line_once_a_full_disk_has_room_again(keepsake, size, monkeypatch):
+    """Half a line is written, a file in its place cannot be; the change after that is made, and then comes a kill."""
+    keepsake.write(ORIGINAL, "7", {"a": [1, 2]})
+    write = os.write
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.write", lambda file, line: write(file, line[:size]))
+        disk.setattr("os.replace", full)
+        with pytest.raises(OSError, match="No space"):
+            keepsake.write(ORIGINAL, "7", {"a": [2, 3]})
+    assert keepsake.read().in_force == {"a": [1, 2]}
+    for weight in (2, 3):
+        keepsake.write(ORIGINAL, "7", {"a": [weight, weight + 2]})
+        assert keepsake.read().in_force == {"a": [weight, weight + 2]}

@@ -57,6 +57,15 @@ def test_a_failure_counts_as_time_and_not_as_work(status):
     assert ledger.failures.tolist() == [0.0, 1.0]
 
 
+def test_failures_that_were_read_stay_as_they_are():
+    ledger = Ledger("work", ["a", "b"])
+    before = ledger.failures
+    ledger.take(line("b", 0, 1, status=500), NOW)
+    counters(ledger)
+    assert before.tolist() == [0.0, 0.0]
+    assert ledger.failures.tolist() == [0.0, 1.0]
+
+
 def test_a_server_that_holds_requests_and_answers_none_is_busy():
     ledger = Ledger("work", ["a", "b"])
     assert counters(ledger, (2, 0), 1.0).busy_s.tolist() == [0.0, 0.0]

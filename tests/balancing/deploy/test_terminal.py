@@ -2,19 +2,26 @@
 
 import fcntl
 import os
+import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from tests.balancing.deploy.played import Played
 
+from qoslab.core.errors import BadInput
 from qoslab.domains.balancing.deploy import steer
+from qoslab.domains.balancing.deploy.controller import Limits
+from qoslab.domains.balancing.deploy.estimators import POLICIES
 from qoslab.domains.balancing.deploy.exposition import view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
+from qoslab.domains.balancing.deploy.loopback import free_port
 from qoslab.domains.balancing.deploy.steering import Steering
 
 
@@ -102,6 +109,68 @@ def test_a_signal_asks_for_the_end_and_is_handled_as_before_afterwards(kind):
         os.kill(os.getpid(), kind)
         assert stop.wait(10)
     assert signal.getsignal(kind) == before
+
+
+class Watching:
+    """What lines are taken in by, and fails at one of them."""
+
+    def __init__(self):
+        self.ledger, self.taken = self, []
+
+    def take(self, datagram, wall_s):
+        if datagram == b"fails":
+            message = "a counter"
+            raise OSError(message)
+        self.taken.append(datagram)
+
+
+def test_all_lines_that_wait_are_read_and_an_error_in_counting_one_is_not_taken_for_their_end():
+    watching = Watching()
+    with (
+        steer._listener(free_port(socket.SOCK_DGRAM)) as listener,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as proxy,
+    ):
+        steer._drain(listener, watching)
+        assert not watching.taken
+        for text in (b"one", b"", b"two", b"fails", b"three"):
+            proxy.sendto(text, listener.getsockname())
+        with pytest.raises(OSError, match="a counter"):
+            steer._drain(listener, watching)
+        steer._drain(listener, watching)
+    assert watching.taken == [b"one", b"", b"two", b"three"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_each_policy_needs_is_compiled_on_a_backend_of_which_nothing_is_known(policy, monkeypatch):
+    """Whatever warns is an error here, as a division by what no server has done would be."""
+    estimator, updates = POLICIES[policy], []
+
+    class Watched(estimator):
+        def update(self, window):
+            updates.append(window)
+            return super().update(window)
+
+    monkeypatch.setattr("qoslab.domains.balancing.deploy.controller.POLICIES", {policy: Watched})
+    steer._compile("work", policy, Limits())
+    assert len(updates) == 1
+    with pytest.raises(BadInput, match="no policy 'nothing'"):
+        steer._compile("work", "nothing", Limits())
+
+
+@pytest.mark.parametrize(("asked", "short"), [(4096, False), (2**29, True)])
+def test_a_receive_buffer_that_the_system_made_smaller_is_told(asked, short, monkeypatch):
+    """No system gives half a gigabyte, and each gives a page."""
+    monkeypatch.setattr(steer, "_BUFFER", asked)
+    with steer._listener(free_port(socket.SOCK_DGRAM)) as listener:
+        told = steer._shortage(listener)
+    assert bool(told) == short
+    if short:
+        held = int(re.search(r"holds (\d+) bytes", told)[1])
+        assert held < asked
+        assert f"of {asked} asked for" in told
+        bound = Path("/proc/sys/net/core/rmem_max")  # not seen from within every container
+        if bound.exists():
+            assert held == int(bound.read_text())
 
 
 @pytest.mark.parametrize("words", [["steer"], ["balancing", "steer"]])

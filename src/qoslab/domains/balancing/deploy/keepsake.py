@@ -135,10 +135,12 @@ class Keepsake:
             _replace(self.path, record.model_dump_json(indent=1).encode(), durable=True)
             self._written, self._room = kept, 0
         line = to_json(kept | {"in_force": in_force or {}}) + b"\n"
-        if len(line) > self._room or not _append(self._beside, line):
+        # Until this line is there whole, none may follow: what fails may leave half a line behind.
+        room, self._room = self._room, 0
+        if len(line) > room or not _append(self._beside, line):
             _replace(self._beside, line, durable=False)
-            self._room = _LONG
-        self._room -= len(line)
+            room = _LONG
+        self._room = room - len(line)
 
     def forget(self) -> None:
         """The weights have been put back."""

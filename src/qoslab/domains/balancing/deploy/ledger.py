@@ -50,7 +50,6 @@ class Ledger:
     Attributes:
         lines: Lines taken in; each tells of one answer, good or failed.
         odd: Datagrams that were no usable line.
-        failures: Answers of class 5xx, 408, 429, or none, up to the last observation, shape (n,).
         clock_step_s: By how much the wall clock was set since the observation before, s; 0 as a rule.
     """
 
@@ -63,10 +62,14 @@ class Ledger:
         self._now_s = self._wall_s = self._ahead_s = math.nan
         self._zone_s = self.clock_step_s = 0.0
         self.lines = self.odd = 0
-        self.failures = self._counts.failures
         # Both are compiled now, and no observation waits for them; of nothing they count nothing.
         self._fold()
         self._hold(self._counts, np.zeros(len(servers)), math.nan, math.nan, 0.0)
+
+    @property
+    def failures(self) -> NDArray[np.float64]:
+        """Answers of class 5xx, 408, 429, or none, as far as they are counted; a copy, shape (n,)."""
+        return self._counts.failures.copy()
 
     def take(self, datagram: bytes, wall_s: float) -> bool:
         """Take one datagram in, whatever its bytes.

@@ -177,7 +177,7 @@ def _all_of(line: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def _rows(table: str) -> Iterable[tuple[str, ...]]:
+def _rows(table: str) -> list[tuple[str, ...]]:
     """The columns that are read here, of a hundred that a proxy gives; empty where it gives none of that name."""
     head, *lines = table.strip().splitlines()
     names = head.split(",")
@@ -185,9 +185,20 @@ def _rows(table: str) -> Iterable[tuple[str, ...]]:
     pick = itemgetter(*places)
     # Only what holds a comma or a quote is quoted, as a health check's words may be; csv takes three times as long.
     if '"' in table or -1 in places:
-        return (pick([*line, ""]) for line in csv.reader(lines))
+        rows = list(csv.reader(lines))
+        _check_whole(map(len, rows), len(names))
+        return [pick([*row, ""]) for row in rows]
+    _check_whole((line.count(",") + 1 for line in lines), len(names))
     most = max(places) + 1
-    return (pick(line.split(",", most)) for line in lines)
+    return [pick(line.split(",", most)) for line in lines]
+
+
+def _check_whole(fields: Iterable[int], columns: int) -> None:
+    """Refuse a table of which a row has not a field for each column: it was cut short, or is none of this kind."""
+    for found in fields:
+        if found != columns:
+            message = f"a row of {found} fields, of {columns}"
+            raise ValueError(message)
 
 
 def _server(

@@ -15,11 +15,13 @@ from pathlib import Path
 from threading import Event, current_thread, main_thread
 from typing import Literal, TextIO
 
+import numpy as np
+
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.balancing.deploy.controller import Limits
+from qoslab.domains.balancing.deploy.controller import Controller, Limits
 from qoslab.domains.balancing.deploy.exposition import exposition, serve, view
 from qoslab.domains.balancing.deploy.keepsake import Keepsake
-from qoslab.domains.balancing.deploy.ledger import MOST_BYTES
+from qoslab.domains.balancing.deploy.ledger import MOST_BYTES, Ledger
 from qoslab.domains.balancing.deploy.locks import ProxyLock
 from qoslab.domains.balancing.deploy.runtime import Runtime, check_name
 from qoslab.domains.balancing.deploy.steering import Steering
@@ -84,6 +86,7 @@ def steer(
         if not dry_run:
             keepsake.lock()
             stack.callback(keepsake.unlock)
+        _compile(backend, policy, limits)
         listener = stack.enter_context(_listener(log_port))
         stop = stack.enter_context(_stopped_by_signals())
         guard = ProxyLock(backend, _say)
@@ -92,6 +95,8 @@ def steer(
         steering = Steering(
             Runtime(socket), backend, keepsake, policy, limits, dry_run=dry_run, tell=_say, claim=claim
         )
+        if shortage := _shortage(listener):
+            steering.note(shortage)
         if metrics_port:
             metrics = serve(metrics_port, lambda: exposition(steering, backend))
             stack.callback(metrics.server_close)
@@ -132,6 +137,16 @@ def _check_socket(path: Path) -> None:
         raise BadInput(Problem(message=wrong, field="socket", hint=hint))
 
 
+def _compile(backend: str, policy: str, limits: Limits) -> None:
+    """Compile what counts lines and infers from them: once they are listened for, none is to wait for that.
+
+    A single server of which nothing is known leads through all of it.
+    """
+    ledger, controller = Ledger(backend, ["any"]), Controller(np.ones(1), policy, limits)
+    for now_s in (0.0, 1.0):
+        controller.decide(ledger.observe(now_s, now_s, np.zeros(1), np.ones(1, bool), complete=True))
+
+
 def _loop(
     steering: Steering, listener: sockets.socket, stop: Event, period_s: float, for_s: float, *, show: bool
 ) -> None:
@@ -158,9 +173,12 @@ def _drain(listener: sockets.socket, steering: Steering) -> None:
     """Read the log lines that have come, but no more than a flood may hold us with."""
     wall_s = time.time()
     receive, take = listener.recv, steering.ledger.take
-    with suppress(OSError):  # none is left
-        for _ in range(_MOST_AT_ONCE):
-            take(receive(MOST_BYTES), wall_s)
+    for _ in range(_MOST_AT_ONCE):
+        try:
+            datagram = receive(MOST_BYTES)
+        except OSError:  # none is left
+            return
+        take(datagram, wall_s)
 
 
 def _restore(steering: Steering) -> bool:
@@ -181,6 +199,19 @@ def _listener(port: int) -> Iterator[sockets.socket]:
             raise BadInput(Problem(message=f"port {port}: {error.strerror}", field="log_port")) from None
         listener.settimeout(0.0)
         yield listener
+
+
+def _shortage(listener: sockets.socket) -> str:
+    """What to tell of a receive buffer that the system made smaller than it was asked for; nothing where it did not."""
+    held = listener.getsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF)
+    if sys.platform == "linux":
+        held //= 2  # it makes it twice as large, for its own use, and says so
+    if held >= _BUFFER:
+        return ""
+    return (
+        f"the system holds {held} bytes of log lines that wait, of {_BUFFER} asked for: lines may be lost while this "
+        "process waits for a core; on Linux net.core.rmem_max bounds it"
+    )
 
 
 @contextmanager
