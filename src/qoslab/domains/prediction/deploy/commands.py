@@ -47,7 +47,7 @@ def train(
     split: int = 0,
     level: float = 0.9,
     folds: int = 20,
-    rounds: int = 1,
+    rounds: int | None = None,
     everything: bool = False,
 ) -> Rows:
     """Train a method, calibrate its intervals on cells hidden from it, and keep the model.
@@ -55,12 +55,13 @@ def train(
     Args:
         world: Study file; its [scenario] names the measurements, its [[method]] of that id the parameters.
         to: New folder for the model.
-        method: The method; it is trained rounds + 1 times. Without a name the file's only [[method]], or
+        method: The method; it is trained once more than there are rounds. Without a name the file's only [[method]], or
             boosted_factors where it has none.
         split: Number of the seed that draws which measurements are known.
         level: Probability that intervals promise.
         folds: Folds that the known measurements are dealt into.
-        rounds: Folds that are hidden for calibration, one after the other.
+        rounds: Folds that are hidden for calibration, one after the other; by default as many as hide 1,000 cells, at
+            most five.
         everything: Learn from all measurements, and keep none back for `evaluate`.
     """
     _check(level=level, folds=folds, rounds=rounds, split=split)
@@ -248,13 +249,17 @@ def serve(
     return run_server(load_model(model), folder, host, port, rate_per_s, max_body_kib << 10)
 
 
-def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
+def _check(*, level: float, folds: int, rounds: int | None, split: int) -> None:
     problems = [
         Problem(message=message, field=field)
         for field, wrong, message in (
             ("level", not 0.5 <= level < 1, "must be from 0.5 to below 1"),
             ("folds", not 2 <= folds <= 100, "must be from 2 to 100"),
-            ("rounds", not 1 <= rounds <= folds, f"must be from 1 to folds, which is {folds}"),
+            (
+                "rounds",
+                rounds not in (None, *range(1, folds + 1)),
+                f"must be from 1 to folds, which is {folds}",
+            ),
             ("split", split < 0, "must not be negative"),
         )
         if wrong

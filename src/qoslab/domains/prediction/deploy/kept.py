@@ -45,6 +45,8 @@ ARRAYS = {
     "spread/service": "PS",
     "spread/most": "P",
     "scores": "nP",
+    "hidden/levels": "nP",
+    "hidden/sizes": "nP",
     "scale/mean": "P",
     "scale/std": "P",
     "factors/rows": "PUr",
@@ -70,7 +72,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["qoslab prediction model"] = "qoslab prediction model"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     method: str = Field(max_length=200)
     method_parameters: dict[str, Any]
     parameters: tuple[str, ...] = Field(min_length=1, max_length=64)

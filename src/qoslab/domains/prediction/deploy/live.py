@@ -16,6 +16,7 @@ from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.priors import Basis, Priors
 from qoslab.domains.prediction.deploy.strangers import STRANGERS, factors, strangeness, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
+from qoslab.domains.prediction.promises import Correction, correction
 from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
@@ -115,9 +116,11 @@ class Live:
         self.absorbed = 0
         spread = Spread(*(arrays[f"spread/{part}"] for part in ("edges", "steps", "user", "service", "most")))
         floor, offset, lowest, highest = (arrays[part] for part in ("floor", "offset", "lowest", "highest"))
-        self.intervals = Intervals(floor, offset, lowest, highest, spread, arrays["scores"])
+        hidden = (arrays[part] for part in ("scores", "hidden/levels", "hidden/sizes"))
+        self.intervals = Intervals(floor, offset, lowest, highest, spread, *hidden)
         self._quantiles: dict[float, tuple[FloatArray, FloatArray]] = {}
         self._joint: dict[tuple[int, ...], Joint] = {}
+        self._corrections: dict[tuple[Limit, ...], Correction] = {}
         self._mean, self._std = arrays["scale/mean"][:, None], arrays["scale/std"][:, None]
         self._state = first_state(model, self.memory, self.intervals)
         self._first = self._state.row_covariances.copy(), self._state.point_covariances.copy()
@@ -182,7 +185,8 @@ class Live:
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
         scores, offset = self.joint(limits).scores, self.intervals.offset
-        places, found = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        found = self._correction(limits).of(shares)
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True) if p > 0]
 
     def left_out(self, found: int, count: int) -> int:
@@ -197,7 +201,7 @@ class Live:
         """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
         at = thresholds(logs, spread, limits, self.intervals.offset)
-        return probabilities(at, self.joint(limits).scores, limits)
+        return self._correction(limits).of(probabilities(at, self.joint(limits).scores, limits))
 
     def joint(self, limits: Sequence[Limit]) -> Joint:
         """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
@@ -207,6 +211,15 @@ class Live:
                 self._joint.pop(next(iter(self._joint)))
             self._joint[limited] = joint_scores(self.intervals.scores, limited)
         return self._joint[limited]
+
+    def _correction(self, limits: Sequence[Limit]) -> Correction:
+        """What is said in place of counted shares, remembered for the limits asked for last."""
+        asked = tuple(limits)
+        if asked not in self._corrections:
+            if len(self._corrections) >= _MOST_LEVELS:
+                self._corrections.pop(next(iter(self._corrections)))
+            self._corrections[asked] = correction(self.intervals, self.joint(limits), limits)
+        return self._corrections[asked]
 
     @property
     def known(self) -> tuple[BoolArray, BoolArray]:
