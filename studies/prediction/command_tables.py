@@ -79,12 +79,18 @@ def promises() -> list[Group]:
     ]
 
 
+def few() -> list[Group]:
+    """What intervals hold where next to nothing is known: five splits of a tenth of the three-parameter set."""
+    return [kept_model(f"{STUDIES}/tuning-three.toml", "factor_analysis", split) for split in range(5)]
+
+
 def streaming() -> list[Group]:
     """Three seeds of those that learn online, on the same cells."""
     return [('stream --seeds 3 --contender "online factors" --contender "AMF, cells replayed"',)]
 
 
 TABLES: dict[str, list[Group]] = {
+    "few": few(),
     "promises": promises(),
     "serving": serving(),
     "streaming": streaming(),
