@@ -57,13 +57,13 @@ def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
 
 
 PROMISES = tuple(f"evaluate model {words}" for words in LIMITS)
-PART_SPLITS = {"boosted_factors": 1, "gradient_boosting": 2, "factor_analysis": 2, "amf": 2, "sharp_qos": 1}
-"""Splits of a ninth of the services on which promises are held against what happened; one where training is long."""
+PART_SPLITS = {"factor_analysis": 2, "amf": 2}
+"""Splits of a ninth of the services on which promises are held against what happened."""
 
 
 def serving() -> list[Group]:
     """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
-    methods = ("factor_analysis", "boosted_factors")
+    methods = ("factor_analysis",)
     return [
         *(kept_model(f"{STUDIES}/serve.toml", method, 0, *PROMISES, EXPORT) for method in methods),
         *(kept_model(file, "factor_analysis", 0) for file in PLACED.values()),

@@ -10,11 +10,13 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.deploy.making import enough_rounds
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -97,6 +99,23 @@ def test_promises_are_held_against_what_happened(model):
     assert first["services"] == "first 10 of each user"
     assert first["cells"] == 300
     assert first["met"] > whole["met"] + 0.2
+
+
+def test_as_many_folds_are_hidden_as_a_thousand_cells_take():
+    """Of 20 folds: 1 of 20,000 cells and more, 3 of 7,100 (355 each), five of few; never more than there are."""
+    for cells, folds, rounds in ((30_000, 20, 1), (20_000, 20, 1), (7100, 20, 3), (300, 20, 5), (300, 2, 2)):
+        values = np.full((1, 100, 400), np.nan)
+        values.flat[:cells] = 1.0
+        assert enough_rounds(Known(("q",), values), folds) == rounds
+
+
+def test_a_model_keeps_what_its_rounds_hid(world, tmp_path):
+    """720 measurements, five of 20 folds: 180 hidden cells, whose scores and levels make up the measurements."""
+    train(world, to=tmp_path / "model", method="item_median")
+    arrays = load_model(tmp_path / "model").arrays
+    assert arrays["scores"].shape == arrays["hidden/levels"].shape == arrays["hidden/sizes"].shape == (180, 2)
+    made = np.exp(arrays["hidden/levels"] + arrays["scores"] * arrays["hidden/sizes"])
+    assert np.isin(np.round(np.log(made), 4), np.round(np.log(arrays["known/values"]), 4)).mean() > 0.95
 
 
 @pytest.mark.data
