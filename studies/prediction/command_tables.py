@@ -63,7 +63,7 @@ PART_SPLITS = {"factor_analysis": 2, "amf": 2}
 
 def serving() -> list[Group]:
     """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
-    methods = ("factor_analysis",)
+    methods = ("factor_analysis", "boosted_factors")
     return [
         *(kept_model(f"{STUDIES}/serve.toml", method, 0, *PROMISES, EXPORT) for method in methods),
         *(kept_model(file, "factor_analysis", 0) for file in PLACED.values()),

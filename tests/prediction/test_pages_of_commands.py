@@ -55,6 +55,13 @@ def test_the_page_says_how_often_promises_were_kept(limits, column):
     assert f"{100 * found['all']['met']:.2g} %" in shares
 
 
+def test_the_page_says_what_the_default_method_promised_first():
+    text = " ".join(page("serving", "Selection").split())
+    first = [row for row in rows("serving", "--method boosted_factors") if "first" in row.get("services", "")]
+    said, met = (" and ".join(short(row[key], 2) for row in first) for key in ("said", "met"))
+    assert f"were promised {said}, and {met} of them meet" in text
+
+
 def coverages(*words):
     """Mean coverage of each parameter over splits, per cent."""
     return coverages_of("serving", *words)
@@ -79,11 +86,12 @@ def test_the_page_says_how_many_values_of_newcomers_lie_inside():
 
 def test_the_page_says_how_a_model_errs_and_what_its_intervals_hold():
     text = " ".join(page("serving", None).split())
-    for method in ("factor_analysis",):
+    for method in ("factor_analysis", "boosted_factors"):
         found = rows("serving", "/serve.toml", f"--method {method}")
         one, other = (row for row in found if row["command"] == "evaluate model")
         assert f"{short(one['mae'], 3)} s and {other['mae']:.2f} kbps" in text
         assert f"hold {100 * one['coverage']:.1f} % and {100 * other['coverage']:.1f} %" in text
+    assert f"hold {short(one['coverage'], 3)} and {short(other['coverage'], 3)} on" in page("conformal", None)
 
 
 def off(found):
