@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.intervals import Intervals, Residuals, Spread, calibrate
@@ -39,6 +40,40 @@ def test_the_map_is_what_another_optimiser_finds():
 
     other = minimize(loss, np.array([0.0, 1.0, 1.0]), tol=1e-10).x
     assert fit_map(shares, met, 0.001)[0] == pytest.approx(other, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.05, 0.95), st.floats(-0.5, 1.0), st.floats(0.0, 1.0))
+def test_slopes_that_stop_at_the_smallest_have_the_rest_fitted_to_them(seed, start, rise, bent):
+    """What happens is flat, falls or has a step: losses are those of a bounded optimiser."""
+    rng = np.random.default_rng(seed)
+    shares = rng.uniform(0, 1, 500)
+    happens = start + rise * np.where(shares < bent, shares, bent)
+    met = rng.random(500) < happens
+    inside = np.clip(shares, 0.001, 0.999)
+    x = np.stack([np.ones(500), np.log(inside), -np.log1p(-inside)])
+
+    none = np.array([0.0, 1.0, 1.0])
+
+    def loss(w):
+        z = w @ x
+        pull = np.array([5.0, 20.0, 20.0]) * (w - none)
+        return np.logaddexp(0, z).sum() - z[met].sum() + pull @ (w - none) / 2, x @ (expit(z) - met) + pull
+
+    bounds = [(None, None), (0.1, None), (0.1, None)]
+    other = minimize(loss, none, jac=True, bounds=bounds, method="L-BFGS-B", tol=1e-12)
+    found = np.array(fit_map(shares, met, 0.001)[0])
+    assert found[1:].min() >= 0.1
+    assert loss(found)[0] == pytest.approx(other.fun, abs=1e-3)
+
+
+def test_promises_that_rise_and_then_stay_are_met_on_average():
+    """Of 4,000 cells; a slope clipped after the fit would say 40 % where 33 % are met."""
+    rng = np.random.default_rng(0)
+    shares = rng.uniform(0, 1, 4000)
+    met = rng.random(4000) < np.where(shares > 0.5, 0.5, 2 * shares**2)
+    assert fit_map(shares, met, 0.0005)[0][2] == 0.1
+    assert fitted(shares, met, 0.0005).of(shares).mean() == pytest.approx(met.mean(), abs=0.005)
 
 
 def test_the_evidence_is_that_of_an_integral():

@@ -34,6 +34,9 @@ _NO_CHANGE = np.array([0.0, 1.0, 1.0])
 _LEAST_SLOPE = 0.1
 """Smallest slope: a correction never turns the order of services round."""
 
+_FACES = ((True, False), (False, True), (True, True))
+"""Which of the two slopes may be the smallest."""
+
 _STEPS = 50
 _ENOUGH = 1e-9
 
@@ -116,9 +119,10 @@ def _met(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -> BoolArr
 def fit_map(shares: FloatArray, met: BoolArray, least: float) -> tuple[tuple[float, float, float], float]:
     """Shift and slopes with which what was said fits what happened, and the evidence for them against no change.
 
-    The largest of the posterior with independent normal priors, by Newton's steps, halved while they do not help; and
-    Laplace's approximation of the logarithm of the Bayes factor (MacKay, Information Theory, Inference and Learning
-    Algorithms, 2003, chapter 27).
+    The largest of the posterior with independent normal priors among slopes from .1 up, the rest fitted anew where a
+    slope stops there; and Laplace's approximation of the logarithm of the Bayes factor (MacKay, Information Theory,
+    Inference and Learning Algorithms, 2003, chapter 27). Where a slope stops it is too large, by a few units of what is
+    at least eight: .1 lies four of the prior's standard deviations away.
 
     Args:
         shares: What was said, shape (n,).
@@ -126,27 +130,44 @@ def fit_map(shares: FloatArray, met: BoolArray, least: float) -> tuple[tuple[flo
         least: Shares are taken as no nearer to 0 or 1 than this.
     """
     x = _inputs(shares, least)
+    w = _largest(x, met, np.zeros(3, bool))
+    if (w[1:] < _LEAST_SLOPE).any():
+        # The best of all within the bounds is the best of its own face of them.
+        stopped = [_largest(x, met, np.array([False, low, high])) for low, high in _FACES]
+        inside = [w for w in stopped if (w[1:] >= _LEAST_SLOPE).all()]
+        w = min(inside, key=lambda w: _loss(w, x, met))
+    narrowed = np.linalg.slogdet(_bend(w, x)).logabsdet - np.log(_PRIOR).sum()
+    evidence = float(_loss(_NO_CHANGE, x, met) - _loss(w, x, met) - 0.5 * narrowed)
+    return (float(w[0]), float(w[1]), float(w[2])), evidence
 
-    def loss(w: FloatArray) -> float:
-        z = w @ x
-        return float((np.logaddexp(0.0, z) - met * z).sum() + 0.5 * (_PRIOR * (w - _NO_CHANGE) ** 2).sum())
 
-    def bend(w: FloatArray) -> FloatArray:
-        q = _chance(w @ x)
-        return np.asarray((x * (q * (1 - q))) @ x.T + np.diag(_PRIOR))
-
-    w, now = _NO_CHANGE, loss(_NO_CHANGE)
+def _largest(x: FloatArray, met: BoolArray, stopped: BoolArray) -> FloatArray:
+    """The largest of the posterior, by Newton's steps, halved while they do not help; some slopes stay the smallest."""
+    free = np.flatnonzero(~stopped)
+    w = np.where(stopped, _LEAST_SLOPE, _NO_CHANGE)
+    now = _loss(w, x, met)
     for _ in range(_STEPS):
         gradient = x @ (_chance(w @ x) - met) + _PRIOR * (w - _NO_CHANGE)
-        step = np.linalg.solve(bend(w), gradient)
-        while (then := loss(w - step)) > now and np.abs(step).max() > _ENOUGH:
+        step = np.zeros(3)
+        step[free] = np.linalg.solve(_bend(w, x)[np.ix_(free, free)], gradient[free])
+        while (then := _loss(w - step, x, met)) > now and np.abs(step).max() > _ENOUGH:
             step = step / 2
         w, now = w - step, then
         if np.abs(step).max() < _ENOUGH:
             break
-    narrowed = np.linalg.slogdet(bend(w)).logabsdet - np.log(_PRIOR).sum()
-    evidence = float(loss(_NO_CHANGE) - now - 0.5 * narrowed)
-    return (float(w[0]), max(float(w[1]), _LEAST_SLOPE), max(float(w[2]), _LEAST_SLOPE)), evidence
+    return w
+
+
+def _loss(w: FloatArray, x: FloatArray, met: BoolArray) -> float:
+    """Less the logarithm of likelihood and prior, without the prior's constant."""
+    z = w @ x
+    return float((np.logaddexp(0.0, z) - met * z).sum() + 0.5 * (_PRIOR * (w - _NO_CHANGE) ** 2).sum())
+
+
+def _bend(w: FloatArray, x: FloatArray) -> FloatArray:
+    """The matrix of second derivatives of the loss."""
+    q = _chance(w @ x)
+    return np.asarray((x * (q * (1 - q))) @ x.T + np.diag(_PRIOR))
 
 
 def _inputs(shares: FloatArray, least: float) -> FloatArray:
