@@ -17,6 +17,7 @@ from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live
 from qoslab.domains.prediction.deploy.making import enough_rounds
+from qoslab.domains.prediction.deploy.origin import task_of
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -95,6 +96,9 @@ def test_promises_are_held_against_what_happened(model):
     whole = next(row for row in rows if row["services"] == "all")
     assert abs(whole["said"] - whole["met"]) < 0.04
     assert max(abs(row["said"] - row["met"]) for row in classes if row["cells"] > 100) < 0.15
+    live, task = Live(load_model(model)), task_of(load_model(model))
+    counted = np.stack([live.shares(user, [Limit(0, 1.0, at_most=True)]) for user in live.users])
+    assert whole["counted"] == pytest.approx(counted[task.test[0]].mean(), abs=1e-4)
     first = rows[-1]
     assert first["services"] == "first 10 of each user"
     assert first["cells"] == 300

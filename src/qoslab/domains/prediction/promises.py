@@ -65,7 +65,7 @@ class Correction:
 
     def of(self, shares: FloatArray) -> FloatArray:
         """Probabilities for shares, same shape; a share of 0 stays 0."""
-        fitted = _chance(np.array([self.shift, self.low, self.high]) @ _inputs(shares, self.least))
+        fitted = _chance(np.tensordot([self.shift, self.low, self.high], _inputs(shares, self.least), 1))
         found = self.weight * fitted + (1 - self.weight) * shares
         kept = (shares <= 0) | ((shares >= 1) & self.certain)
         return np.asarray(np.where(kept, shares, found))
@@ -171,7 +171,7 @@ def _bend(w: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def _inputs(shares: FloatArray, least: float) -> FloatArray:
-    """One, log p and -log(1 - p), shape (3, n)."""
+    """One, log p and -log(1 - p), shape (3, ...)."""
     inside = np.clip(shares, least, 1 - least)
     return np.stack([np.ones(inside.shape), np.log(inside), -np.log1p(-inside)])
 

@@ -112,7 +112,7 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
 
     With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
-    ten services that each user would be given first.
+    ten services that each user would be given first. `counted` is what would be said without the correction.
 
     Args:
         model: The model's folder.
@@ -319,8 +319,9 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 
 
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
-    """How often limits are met, by the probability that was said, and for those chosen first."""
-    said = np.stack([live.chances(user, limits) for user in live.users])
+    """How often limits are met, by the probability that was said, and for those chosen first; and what was counted."""
+    counted = np.stack([live.shares(user, limits) for user in live.users])
+    said = live.correction(limits).of(counted)
     asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))
     met = np.ones(asked.shape, bool)
     for limit in limits:
@@ -338,7 +339,8 @@ def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     for name, inside in (*groups, ("all", asked), (f"first {_FIRST} of each user", first)):
         here = inside & asked
         if here.any():
-            shares = {"said": round(float(said[here].mean()), 4), "met": round(float(met[here].mean()), 4)}
+            tables = {"said": said, "counted": counted, "met": met}
+            shares = {label: round(float(table[here].mean()), 4) for label, table in tables.items()}
             rows.append({"services": name} | shares | {"cells": int(here.sum())})
     return rows
 

@@ -200,9 +200,17 @@ class Live:
         Raises:
             Unknown: The user is.
         """
+        return self.correction(limits).of(self.shares(user, limits))
+
+    def shares(self, user: str, limits: Sequence[Limit]) -> FloatArray:
+        """The share of hidden cells whose misses let each known service meet all limits, shape (services,).
+
+        Raises:
+            Unknown: The user is.
+        """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
         at = thresholds(logs, spread, limits, self.intervals.offset)
-        return self.correction(limits).of(probabilities(at, self.joint(limits).scores, limits))
+        return probabilities(at, self.joint(limits).scores, limits)
 
     def joint(self, limits: Sequence[Limit]) -> Joint:
         """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
