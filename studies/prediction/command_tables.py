@@ -56,13 +56,32 @@ def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
     return (f"train {world} --method {method} --split {split} --to model", "evaluate model", *questions)
 
 
+PROMISES = tuple(f"evaluate model {words}" for words in LIMITS)
+PART_SPLITS = {"factor_analysis": 2, "amf": 2}
+"""Splits of a ninth of the services on which promises are held against what happened."""
+
+
 def serving() -> list[Group]:
     """Errors, coverage, promises and graphs of models at a tenth of WS-DREAM #2; newcomers of whom nothing is known."""
-    limits = [f"evaluate model {words}" for words in LIMITS]
+    methods = ("factor_analysis", "boosted_factors")
     return [
-        kept_model(f"{STUDIES}/serve.toml", "factor_analysis", 0, *limits, EXPORT),
+        *(kept_model(f"{STUDIES}/serve.toml", method, 0, *PROMISES, EXPORT) for method in methods),
         *(kept_model(file, "factor_analysis", 0) for file in PLACED.values()),
     ]
+
+
+def promises() -> list[Group]:
+    """What selections promise and what is met, of 500 services: few hidden cells."""
+    return [
+        kept_model(f"{STUDIES}/serve-part.toml", method, split, *PROMISES)
+        for method, splits in PART_SPLITS.items()
+        for split in range(splits)
+    ]
+
+
+def few() -> list[Group]:
+    """What intervals hold where next to nothing is known: five splits of a tenth of the three-parameter set."""
+    return [kept_model(f"{STUDIES}/tuning-three.toml", "factor_analysis", split) for split in range(5)]
 
 
 def streaming() -> list[Group]:
@@ -71,6 +90,8 @@ def streaming() -> list[Group]:
 
 
 TABLES: dict[str, list[Group]] = {
+    "few": few(),
+    "promises": promises(),
     "serving": serving(),
     "streaming": streaming(),
     "tuning-three": tuning("tuning-three", (*FACTORS, *NETWORKS, *OTHERS)),

@@ -47,7 +47,7 @@ def flat(scores, users=2, services=3, floor=1e-6, highest=1e6, offset=0.0):
     )
     lowest = 0.0 if offset else floor
     ends = (np.full(tasks, end) for end in (floor, offset, lowest, highest))
-    return Intervals(*ends, spread, scores)
+    return Intervals(*ends, spread, scores, np.zeros(scores.shape), np.ones(scores.shape))
 
 
 def test_ends_are_the_scores_of_their_ranks():
@@ -126,6 +126,7 @@ def test_scores_of_a_planted_spread_are_alike_for_all():
     known = Known(("q",), np.array([[[0.5, 1.0], [1.5, 2.0]]]))
     intervals = calibrate(residuals, known, SEED)
     assert len(intervals.scores) == 20_000
+    assert intervals.levels.shape == intervals.sizes.shape == intervals.scores.shape
     assert np.abs(intervals.scores).mean() == pytest.approx(1.0, abs=0.03)
 
 

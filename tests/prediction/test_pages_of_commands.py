@@ -35,7 +35,7 @@ def test_the_page_says_how_often_promises_were_kept(limits, column):
     """Rows of the page are ranges of what was said; the last has what was said for both limits, too."""
     found = {
         row["services"].replace("%", "").replace(" to ", " to ").strip(): row
-        for row in rows("serving", "/serve.toml", "--split 0", limits)
+        for row in rows("serving", "/serve.toml", "--method factor_analysis", "--split 0", limits)
     }
     lines = [line for line in page("serving", "Selection").splitlines() if line.startswith("| ")][1:]
     assert len(lines) == 6
@@ -55,9 +55,20 @@ def test_the_page_says_how_often_promises_were_kept(limits, column):
     assert f"{100 * found['all']['met']:.2g} %" in shares
 
 
+def test_the_page_says_what_the_default_method_promised_first():
+    text = " ".join(page("serving", "Selection").split())
+    first = [row for row in rows("serving", "--method boosted_factors") if "first" in row.get("services", "")]
+    said, met = (" and ".join(short(row[key], 2) for row in first) for key in ("said", "met"))
+    assert f"were promised {said}, and {met} of them meet" in text
+
+
 def coverages(*words):
     """Mean coverage of each parameter over splits, per cent."""
-    table = pl.DataFrame(rows("serving", "/ evaluate model", *words), infer_schema_length=None)
+    return coverages_of("serving", *words)
+
+
+def coverages_of(name, *words):
+    table = pl.DataFrame(rows(name, "/ evaluate model", *words), infer_schema_length=None)
     table = table.filter(pl.col("command") == "evaluate model")
     means = table.group_by("parameter", maintain_order=True).agg(pl.col("coverage").mean())
     return [100 * value for value in means["coverage"]]
@@ -75,9 +86,55 @@ def test_the_page_says_how_many_values_of_newcomers_lie_inside():
 
 def test_the_page_says_how_a_model_errs_and_what_its_intervals_hold():
     text = " ".join(page("serving", None).split())
-    one, other = (row for row in rows("serving", "/serve.toml") if row["command"] == "evaluate model")
-    assert f"{short(one['mae'], 3)} s and {other['mae']:.2f} kbps" in text
-    assert f"hold {100 * one['coverage']:.1f} % and {100 * other['coverage']:.1f} %" in text
+    for method in ("factor_analysis", "boosted_factors"):
+        found = rows("serving", "/serve.toml", f"--method {method}")
+        one, other = (row for row in found if row["command"] == "evaluate model")
+        assert f"{short(one['mae'], 3)} s and {other['mae']:.2f} kbps" in text
+        assert f"hold {100 * one['coverage']:.1f} % and {100 * other['coverage']:.1f} %" in text
+    assert f"hold {short(one['coverage'], 3)} and {short(other['coverage'], 3)} on" in page("conformal", None)
+
+
+def off(found, key):
+    """How far what was said, or counted, lies from what was met, over classes from 10 % up, weighted by cells."""
+    classes = [row for row in found if "% to" in row["services"] and row["said"] >= 0.1]
+    return sum(abs(row[key] - row["met"]) * row["cells"] for row in classes) / sum(
+        row["cells"] for row in classes
+    )
+
+
+def test_the_page_says_how_far_off_promises_are_where_few_cells_are_hidden():
+    """Both pairs of limits: distance of met from said, mean over splits weighted by cells; then the first ten."""
+    section = page("serving", "Promises where few cells are hidden")
+    lines = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    limits = ("--at-most rt=0.5", "--at-most rt=1")
+    assert len(lines) == len({row["after"].split("--method ")[1].split()[0] for row in rows("promises")})
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        method = cells[0].strip("`")
+        here = [rows("promises", f"--method {method} ", words) for words in limits]
+        first = [[row for row in found if "first" in row["services"]] for found in here]
+        pairs = [
+            "; ".join(short(sum(row[key] for row in found) / len(found), 2) for found in first)
+            for key in ("said", "met")
+        ]
+        splits = str(len({row["after"] for row in here[0]}))
+        distances = [f"{short(off(found, 'said'), 3)} ({short(off(found, 'counted'), 3)})" for found in here]
+        assert cells[1:] == [splits, *distances, *pairs], line
+
+
+def test_the_page_says_what_intervals_hold_on_the_small_set():
+    """Means over five splits, and the binomial intervals that the first of them printed."""
+    text = " ".join(page("conformal", None).split())
+    means = [short(value / 100, 3) for value in coverages_of("few")]
+    assert (
+        f"they hold {means[0]} of response times, {means[1]} of throughputs and {means[2]} of reliabilities"
+        in text
+    )
+    shares = [row["coverage"] for row in rows("few")]
+    assert f"single ones from {short(min(shares), 2)} to {short(max(shares), 2)}" in text
+    first = [row["coverage_95"] for row in rows("few", "--split 0")]
+    ends = [" to ".join(short(float(end), 3) for end in interval.split(" to ")) for interval in first]
+    assert f"({ends[0]}, {ends[1]} and {ends[2]} in the first)" in text
 
 
 def test_the_page_says_what_graphs_cost_and_lose():

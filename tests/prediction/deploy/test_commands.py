@@ -10,11 +10,14 @@ from qoslab.app.main import main
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
+from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.deploy import commands
 from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, export, select, train
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.deploy.making import enough_rounds
+from qoslab.domains.prediction.deploy.origin import task_of
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.model import run
@@ -93,10 +96,30 @@ def test_promises_are_held_against_what_happened(model):
     whole = next(row for row in rows if row["services"] == "all")
     assert abs(whole["said"] - whole["met"]) < 0.04
     assert max(abs(row["said"] - row["met"]) for row in classes if row["cells"] > 100) < 0.15
+    live, task = Live(load_model(model)), task_of(load_model(model))
+    counted = np.stack([live.shares(user, [Limit(0, 1.0, at_most=True)]) for user in live.users])
+    assert whole["counted"] == pytest.approx(counted[task.test[0]].mean(), abs=1e-4)
     first = rows[-1]
     assert first["services"] == "first 10 of each user"
     assert first["cells"] == 300
     assert first["met"] > whole["met"] + 0.2
+
+
+def test_as_many_folds_are_hidden_as_a_thousand_cells_take():
+    """Of 20 folds: 1 of 20,000 cells and more, 3 of 7,100 (355 each), five of few; never more than there are."""
+    for cells, folds, rounds in ((30_000, 20, 1), (20_000, 20, 1), (7100, 20, 3), (300, 20, 5), (300, 2, 2)):
+        values = np.full((1, 100, 400), np.nan)
+        values.flat[:cells] = 1.0
+        assert enough_rounds(Known(("q",), values), folds) == rounds
+
+
+def test_a_model_keeps_what_its_rounds_hid(world, tmp_path):
+    """720 measurements, five of 20 folds: 180 hidden cells, whose scores and levels make up the measurements."""
+    train(world, to=tmp_path / "model", method="item_median")
+    arrays = load_model(tmp_path / "model").arrays
+    assert arrays["scores"].shape == arrays["hidden/levels"].shape == arrays["hidden/sizes"].shape == (180, 2)
+    made = np.exp(arrays["hidden/levels"] + arrays["scores"] * arrays["hidden/sizes"])
+    assert np.isin(np.round(np.log(made), 4), np.round(np.log(arrays["known/values"]), 4)).mean() > 0.95
 
 
 @pytest.mark.data

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from prediction_worlds import model_of, planted
 
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.deploy.commands import export
@@ -19,6 +20,9 @@ from qoslab.domains.prediction.deploy.edge import (
 )
 from qoslab.domains.prediction.deploy.kept import save_model
 from qoslab.domains.prediction.deploy.live import Live
+from qoslab.domains.prediction.deploy.making import Making, make_model
+from qoslab.domains.prediction.intervals import child
+from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 
 pytest.importorskip("onnx", reason="needs the extra 'edge'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'edge'")
@@ -47,6 +51,23 @@ def test_all_factors_give_the_table_and_its_intervals(world):
         close = np.abs(np.log(part / expected)[:, known]) < 1e-4
         assert close.mean() > 0.999
     assert np.abs(np.log(found[0] / by_model(model)[0])[:, known]).max() < 1e-4
+
+
+def test_boosted_factors_are_exported_as_they_predict():
+    """No few factors give a table of trees; with all factors graphs answer what the method predicted, to 1e-4."""
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    _, known = planted(seed=4)
+    method = BoostedFactors(rank=4, sweeps=5, folds=2, trees=20, leaf_cells=20)
+    making = Making(rounds=1, rank=4, folds=8, seed=3)
+    model = make_model(known, "boosted_factors", method, making, Context())
+    seed = child(np.random.SeedSequence(3), 2)
+    predicted = method.predict(known, seed, Context()).reshape(2, -1)
+    value, lower, upper = everywhere(open_graph(graph(factored(model, 10_000), int8=False)))
+    assert np.abs(value / predicted - 1).max() < 1e-4
+    assert (lower <= value).all()
+    assert (value <= upper).all()
+    rough = everywhere(open_graph(graph(factored(model, 4), int8=False)))[0]
+    assert np.abs(np.log(rough / predicted)).mean() > 0.01
 
 
 def test_listed_strangers_get_what_the_server_answers():

@@ -24,10 +24,11 @@ from qoslab.domains.prediction.deploy.commands import select, serve
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Measurement
-from qoslab.domains.prediction.deploy.questions import Measurements, Wanted
+from qoslab.domains.prediction.deploy.questions import Measurements, Question, Wanted
 from qoslab.domains.prediction.deploy.rate import Rates
 from qoslab.domains.prediction.deploy.server import _listen, make_app
 from qoslab.domains.prediction.deploy.taken import claim, damaged, open_desk
+from qoslab.domains.prediction.promises import correction
 
 httpx = pytest.importorskip("httpx", reason="needs the extra 'test'")
 
@@ -247,6 +248,23 @@ def test_a_large_delivery_lets_questions_through(world, tmp_path, monkeypatch):
     assert held == [False]
     assert sum(portions) == 100
     assert max(portions) <= 32
+    desk.close()
+
+
+def test_new_limits_are_fitted_to_while_single_questions_are_answered(world, tmp_path, monkeypatch):
+    """The fit of a question with new limits waits, without the lock, until a single question was answered; once."""
+    desk, held = Desk(world[2], tmp_path / "kept"), []
+
+    def slow(*asked):
+        held.append((desk._lock.locked(), desk._fitting.locked()))
+        if not desk._lock.locked():  # else it would wait for ever
+            desk.predict(Question(user="9", service="3"))
+        return correction(*asked)
+
+    monkeypatch.setattr("qoslab.domains.prediction.deploy.live.correction", slow)
+    for _ in range(2):
+        assert desk.best(Wanted(user="9", limits={"rt": {"at_most": 1.234}}))["services"]
+    assert held == [(False, True)]
     desk.close()
 
 

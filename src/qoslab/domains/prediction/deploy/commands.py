@@ -47,7 +47,7 @@ def train(
     split: int = 0,
     level: float = 0.9,
     folds: int = 20,
-    rounds: int = 1,
+    rounds: int | None = None,
     everything: bool = False,
 ) -> Rows:
     """Train a method, calibrate its intervals on cells hidden from it, and keep the model.
@@ -55,12 +55,13 @@ def train(
     Args:
         world: Study file; its [scenario] names the measurements, its [[method]] of that id the parameters.
         to: New folder for the model.
-        method: The method; it is trained rounds + 1 times. Without a name the file's only [[method]], or
+        method: The method; it is trained once more than there are rounds. Without a name the file's only [[method]], or
             boosted_factors where it has none.
         split: Number of the seed that draws which measurements are known.
         level: Probability that intervals promise.
         folds: Folds that the known measurements are dealt into.
-        rounds: Folds that are hidden for calibration, one after the other.
+        rounds: Folds that are hidden for calibration, one after the other; by default as many as hide 1,000 cells, at
+            most five.
         everything: Learn from all measurements, and keep none back for `evaluate`.
     """
     _check(level=level, folds=folds, rounds=rounds, split=split)
@@ -111,7 +112,7 @@ def evaluate(model: Path, *, at_most: Sequence[str] = (), at_least: Sequence[str
     `coverage_95` is the binomial interval of the coverage, for cells that miss independently of each other.
 
     With limits: whether they are met as often as `select` says, over all asked cells by what was said, and over the
-    ten services that each user would be given first.
+    ten services that each user would be given first. `counted` is what would be said without the correction.
 
     Args:
         model: The model's folder.
@@ -248,13 +249,17 @@ def serve(
     return run_server(load_model(model), folder, host, port, rate_per_s, max_body_kib << 10)
 
 
-def _check(*, level: float, folds: int, rounds: int, split: int) -> None:
+def _check(*, level: float, folds: int, rounds: int | None, split: int) -> None:
     problems = [
         Problem(message=message, field=field)
         for field, wrong, message in (
             ("level", not 0.5 <= level < 1, "must be from 0.5 to below 1"),
             ("folds", not 2 <= folds <= 100, "must be from 2 to 100"),
-            ("rounds", not 1 <= rounds <= folds, f"must be from 1 to folds, which is {folds}"),
+            (
+                "rounds",
+                rounds not in (None, *range(1, folds + 1)),
+                f"must be from 1 to folds, which is {folds}",
+            ),
             ("split", split < 0, "must not be negative"),
         )
         if wrong
@@ -314,8 +319,9 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 
 
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
-    """How often limits are met, by the probability that was said, and for those chosen first."""
-    said = np.stack([live.chances(user, limits) for user in live.users])
+    """How often limits are met, by the probability that was said, and for those chosen first; and what was counted."""
+    counted = np.stack([live.shares(user, limits) for user in live.users])
+    said = live.correction(limits).of(counted)
     asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))
     met = np.ones(asked.shape, bool)
     for limit in limits:
@@ -333,7 +339,8 @@ def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     for name, inside in (*groups, ("all", asked), (f"first {_FIRST} of each user", first)):
         here = inside & asked
         if here.any():
-            shares = {"said": round(float(said[here].mean()), 4), "met": round(float(met[here].mean()), 4)}
+            tables = {"said": said, "counted": counted, "met": met}
+            shares = {label: round(float(table[here].mean()), 4) for label, table in tables.items()}
             rows.append({"services": name} | shares | {"cells": int(here.sum())})
     return rows
 

@@ -64,7 +64,7 @@ class Desk:
         self._number = {
             kind: {word: code for code, word in enumerate(words)} for kind, words in model.about.words.items()
         }
-        self._lock, self._writing, self._counting = Lock(), Lock(), Lock()
+        self._lock, self._fitting, self._writing, self._counting = Lock(), Lock(), Lock(), Lock()
         self._journal = Journal(folder)
         self._seen: set[str] = set()
         self.requests: Counter[tuple[str, int]] = Counter()
@@ -90,6 +90,10 @@ class Desk:
         """
         limits = list(self._limits(question.limits))
         context = self._codes(question.user_context, "user", "")
+        with (
+            self._fitting
+        ):  # not the lock: single questions go on beside one fit to new limits, not beside forty
+            self.live.correction(limits)
         with self._lock:
             try:
                 found = self.live.best(question.user, limits, question.k, context)

@@ -45,6 +45,8 @@ ARRAYS = {
     "spread/service": "PS",
     "spread/most": "P",
     "scores": "nP",
+    "hidden/levels": "nP",
+    "hidden/sizes": "nP",
     "scale/mean": "P",
     "scale/std": "P",
     "factors/rows": "PUr",
@@ -61,6 +63,9 @@ ARRAYS = {
 _EXACT = {"floor", "offset", "lowest", "highest"}
 """Arrays kept in float64: cells that measured an end of the range must not lie beyond it by rounding."""
 
+_VERSION: Literal[3] = 3
+"""Of the arrays and what `model.json` holds."""
+
 _MAY_BE_NAN = {"scores", "known/values"}
 
 
@@ -70,7 +75,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["qoslab prediction model"] = "qoslab prediction model"
-    version: Literal[2] = 2
+    version: Literal[3] = _VERSION
     method: str = Field(max_length=200)
     method_parameters: dict[str, Any]
     parameters: tuple[str, ...] = Field(min_length=1, max_length=64)
@@ -186,7 +191,11 @@ def _about(path: Path) -> About:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or None
-        raise BadInput(Problem(message=first["msg"], path=path, field=field)) from None
+        message, hint = first["msg"], None
+        if field == "version":
+            message = f"the model is kept in another form ({str(first['input'])[:20]}) than is read here ({_VERSION})"
+            hint = "train the model again, or serve it with the qoslab that trained it"
+        raise BadInput(Problem(message=message, path=path, field=field, hint=hint)) from None
 
 
 def _wrong(tensors: Arrays, about: About) -> list[str]:

@@ -14,8 +14,10 @@ from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.deploy.belief import first_state, uncertain
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.priors import Basis, Priors
+from qoslab.domains.prediction.deploy.remembered import Remembered
 from qoslab.domains.prediction.deploy.strangers import STRANGERS, factors, strangeness, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
+from qoslab.domains.prediction.promises import Correction, correction
 from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
 __all__ = ["Answer", "Live", "Measurement", "Unknown"]
@@ -28,8 +30,8 @@ or column of it, at 24 bytes a value."""
 _CELLS_PER_USER = 60
 """Known cells of each user that strangers' intervals are calibrated on, at most."""
 
-_MOST_LEVELS = 64
-"""Levels whose quantiles are remembered."""
+_MOST_REMEMBERED = 64
+"""Levels whose quantiles are remembered, and limits whose corrections are."""
 
 
 class Unknown(Exception):
@@ -115,9 +117,11 @@ class Live:
         self.absorbed = 0
         spread = Spread(*(arrays[f"spread/{part}"] for part in ("edges", "steps", "user", "service", "most")))
         floor, offset, lowest, highest = (arrays[part] for part in ("floor", "offset", "lowest", "highest"))
-        self.intervals = Intervals(floor, offset, lowest, highest, spread, arrays["scores"])
-        self._quantiles: dict[float, tuple[FloatArray, FloatArray]] = {}
-        self._joint: dict[tuple[int, ...], Joint] = {}
+        hidden = (arrays[part] for part in ("scores", "hidden/levels", "hidden/sizes"))
+        self.intervals = Intervals(floor, offset, lowest, highest, spread, *hidden)
+        self._quantiles: Remembered[float, tuple[FloatArray, FloatArray]] = Remembered(_MOST_REMEMBERED)
+        self._joint: Remembered[tuple[int, ...], Joint] = Remembered(_MOST_REMEMBERED)
+        self._corrections: Remembered[tuple[Limit, ...], Correction] = Remembered(_MOST_REMEMBERED)
         self._mean, self._std = arrays["scale/mean"][:, None], arrays["scale/std"][:, None]
         self._state = first_state(model, self.memory, self.intervals)
         self._first = self._state.row_covariances.copy(), self._state.point_covariances.copy()
@@ -182,7 +186,8 @@ class Live:
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
         scores, offset = self.joint(limits).scores, self.intervals.offset
-        places, found = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        found = self.correction(limits).of(shares)
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True) if p > 0]
 
     def left_out(self, found: int, count: int) -> int:
@@ -195,6 +200,14 @@ class Live:
         Raises:
             Unknown: The user is.
         """
+        return self.correction(limits).of(self.shares(user, limits))
+
+    def shares(self, user: str, limits: Sequence[Limit]) -> FloatArray:
+        """The share of hidden cells whose misses let each known service meet all limits, shape (services,).
+
+        Raises:
+            Unknown: The user is.
+        """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
         at = thresholds(logs, spread, limits, self.intervals.offset)
         return probabilities(at, self.joint(limits).scores, limits)
@@ -202,11 +215,17 @@ class Live:
     def joint(self, limits: Sequence[Limit]) -> Joint:
         """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
         limited = tuple(sorted({limit.parameter for limit in limits}))
-        if limited not in self._joint:
-            if len(self._joint) >= _MOST_LEVELS:
-                self._joint.pop(next(iter(self._joint)))
-            self._joint[limited] = joint_scores(self.intervals.scores, limited)
-        return self._joint[limited]
+        return self._joint.of(limited, lambda: joint_scores(self.intervals.scores, limited))
+
+    def correction(self, limits: Sequence[Limit]) -> Correction:
+        """What is said in place of counted shares, remembered for the limits asked for last.
+
+        It rests on the hidden cells of the training alone, so that it may be asked for while measurements are absorbed;
+        of new limits it takes some 20 ms, which `best` then need not.
+        """
+        return self._corrections.of(
+            tuple(limits), lambda: correction(self.intervals, self.joint(limits), limits)
+        )
 
     @property
     def known(self) -> tuple[BoolArray, BoolArray]:
@@ -281,11 +300,7 @@ class Live:
 
     def _at(self, level: float) -> tuple[FloatArray, FloatArray]:
         """The scores' quantiles, remembered for the levels asked for last."""
-        if level not in self._quantiles:
-            if len(self._quantiles) >= _MOST_LEVELS:
-                self._quantiles.pop(next(iter(self._quantiles)))
-            self._quantiles[level] = self.intervals.quantiles(level)
-        return self._quantiles[level]
+        return self._quantiles.of(level, lambda: self.intervals.quantiles(level))
 
     def _logs(self, who: _Side, what: _Side) -> tuple[FloatArray, FloatArray]:
         """Logarithms of predictions and their spread, each of shape (P, n)."""
