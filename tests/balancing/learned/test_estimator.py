@@ -82,6 +82,30 @@ def test_what_is_not_told_apart_counts_in_proportion():
     np.testing.assert_allclose(np.log(less), 0.5 * told * (mu - mu.mean()), rtol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_on_the_site_of_the_haproxy_study_servers_are_always_told_apart(seed):
+    """The page of HAProxy says so: what is not told apart, and counts less, never occurs there."""
+    words = {"count": 4, "speeds": [1.0, 1.0, 4.0, 4.0], "cores": [2], "weights": "equal"}
+    sizes = {"law": "exponential", "mean_s": 0.08}
+    study = {"servers": words, "load": 0.35, "sizes": sizes, "duration_s": 45.0}
+    told = Simulation(BalancingScenario.model_validate(study), Steered(), Seed(0, "test", "told", seed))
+    estimator, before, looks = LearnedCapacity(np.ones(4)), None, 0
+    while told.advance() == state.PAUSE:
+        seen = observe(told.world.board, 0, told.now)
+        if before is not None:
+            done, busy, area = (
+                seen.done - before.done,
+                seen.busy_s - before.busy_s,
+                seen.area_s - before.area_s,
+            )
+            estimator.update(Window(seen.time_s - before.time_s, done, busy, area, seen.up))
+            mu, log_sigma = estimator._out
+            assert mu.std() > 0.8 * np.sqrt(np.exp(2.0 * log_sigma).mean())
+            looks += 1
+        before = seen
+    assert looks > 80
+
+
 def test_order_does_not_matter():
     order = np.array([2, 0, 3, 1])
     straight, mixed = LearnedCapacity(np.ones(4)), LearnedCapacity(np.ones(4))
