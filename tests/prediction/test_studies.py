@@ -316,10 +316,26 @@ def signed(value):
     return f"{value:+.0f}".replace("+0", "0").replace("-0", "0")
 
 
+def test_the_page_has_the_sweeps_of_the_committed_table():
+    """NMAE of each variant, its change with Student's interval over three splits, and the change by user."""
+    table = pl.read_parquet(FOLDER / "results" / "sharp-three-sweeps.parquet").sort("replication")
+    errors = pl.read_parquet(FOLDER / "results" / "by-user" / "sharp-three-sweeps.parquet")
+    by_user = {row["method"]: row for row in user_differences(errors, "whole").to_dicts()}
+    whole = table.filter(pl.col("method") == "whole")["nmae"]
+    for method in set(table["method"]) - {"whole"}:
+        nmae = table.filter(pl.col("method") == method)["nmae"]
+        change = ((nmae - whole) / whole.mean()).to_numpy() * 100
+        half = stats.t.ppf(0.975, len(change) - 1) * change.std(ddof=1) / len(change) ** 0.5
+        ends = (signed(one) for one in (change.mean(), change.mean() - half, change.mean() + half))
+        users = (signed(100 * by_user[method][key]) for key in ("difference", "low", "high"))
+        row = "| {} | {:.3f} | {} ({} to {}) | {} ({} to {}) |".format(method, nmae.mean(), *ends, *users)
+        assert row in page("results"), row
+
+
 def test_the_page_names_studies_whose_errors_by_user_are_kept():
     section = page("results").split("Errors by user are committed too")[1].split("; of the other studies")[0]
     named = re.findall(r"`([a-z0-9-]+)`", section)
-    assert len(named) == 6
+    assert len(named) == 7
     assert all((FOLDER / "results" / "by-user" / f"{name}.parquet").exists() for name in named)
 
 
