@@ -35,12 +35,12 @@ def small(name, tmp_path, methods=0, **changes):
 @pytest.mark.parametrize(
     ("name", "methods", "variants"),
     [
-        ("sharp-parts", 7, 7),
-        ("sharp-context", 6, 6),
+        ("sharp-parts", 8, 8),
+        ("sharp-context", 11, 11),
         pytest.param("sharp-three", 11, 11, marks=pytest.mark.full),
-        pytest.param("sharp-beta", 1, 5, marks=pytest.mark.full),
-        pytest.param("sharp-curvature", 1, 5, marks=pytest.mark.full),
-        pytest.param("sharp-l0", 1, 8, marks=pytest.mark.full),
+        pytest.param("sharp-beta", 1, 4, marks=pytest.mark.full),
+        pytest.param("sharp-curvature", 1, 4, marks=pytest.mark.full),
+        pytest.param("sharp-l0", 1, 5, marks=pytest.mark.full),
         pytest.param("sharp-dropout", 4, 4, marks=pytest.mark.full),
     ],
 )
