@@ -1,0 +1,304 @@
+"""The tables of prediction's pages, worked out from committed results.
+
+    python studies/prediction/page_tables.py
+
+writes them into the pages again after the results have changed; `tests/studies/test_pages_of_prediction.py` says whether
+that is due.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.special import stdtrit
+
+from qoslab.domains.prediction.by_user import user_differences
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "prediction"
+RESULTS = ROOT / "studies" / "prediction" / "results"
+RT_TP = ("rt", "tp")
+THREE = ("rt", "tp", "reliability")
+
+TEN = ("pmf", "nmf", "biased_mf", "nimf", "amf", "neumf", "ldcf", "lightgcn", "shared_bottom", "mmoe")
+"""The published methods that learn: gains are over their mean."""
+
+MORE = (*TEN, "gradient_boosting", "robust_factorisation", "factor_analysis")
+OURS = ("sharp_qos", "boosted_factors")
+Rows = Iterable[Sequence[str]]
+
+
+@cache
+def table(study: str) -> pl.DataFrame:
+    """The rows of a study, in the order of its scenarios and methods."""
+    return pl.read_parquet(RESULTS / f"{study}.parquet")
+
+
+@cache
+def by_user(study: str, against: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Of each scenario and method, by how much it errs more than another, paired by user over the splits of both."""
+    found = user_differences(pl.read_parquet(RESULTS / "by-user" / f"{study}.parquet"), against)
+    return {(row["scenario"], row["method"]): row for row in found.to_dicts()}
+
+
+@cache
+def printed(name: str) -> tuple[dict[str, Any], ...]:
+    """The rows that commands printed."""
+    return tuple(map(json.loads, (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()))
+
+
+def distinct(study: str, column: str) -> list[str]:
+    """A column's values, each once, in order."""
+    return table(study)[column].unique(maintain_order=True).to_list()
+
+
+def values(study: str, scenario: str, method: str, metric: str) -> np.ndarray:
+    """A method's figures by split; empty where it has none."""
+    rows = table(study).filter((pl.col("scenario") == scenario) & (pl.col("method") == method))
+    return rows.sort("replication")[metric].to_numpy()
+
+
+def mean(study: str, scenario: str, method: str, metric: str) -> float:
+    """Their mean, infinite where there are none."""
+    found = values(study, scenario, method, metric)
+    return float(found.mean()) if len(found) else np.inf
+
+
+def lines(rows: Rows) -> str:
+    """Rows of a table as Markdown has them."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A number without the zero before its point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def unit(parameter: str, value: float) -> str:
+    """A mean absolute error with the digits of its parameter: three of seconds below one and of reliability, else two."""
+    return f"{value:.3f}" if parameter == "reliability" or (parameter == "rt" and value < 1) else f"{value:.2f}"
+
+
+def percent(share: float, sign: str = "+") -> str:
+    """A share in whole per cent; nothing has no sign."""
+    found = f"{100 * share:{sign}.0f}"
+    return "0" if found in {"+0", "-0"} else found
+
+
+def ordered(study: str, scenarios: Sequence[str]) -> list[str]:
+    """Methods by mean NMAE over scenarios."""
+    return sorted(
+        distinct(study, "method"),
+        key=lambda method: float(np.mean([mean(study, one, method, "nmae") for one in scenarios])),
+    )
+
+
+def errors(study: str, parameters: Sequence[str], order: Sequence[int]) -> str:
+    """NMAE and mean absolute errors of every method in every scenario, by NMAE in some of these."""
+    scenarios = distinct(study, "scenario")
+
+    def cell(method: str, scenario: str) -> str:
+        if not len(values(study, scenario, method, "nmae")):
+            return ""
+        parts = (unit(name, mean(study, scenario, method, f"mae[{name}]")) for name in parameters)
+        return f"{mean(study, scenario, method, 'nmae'):.3f} ({' / '.join(parts)})"
+
+    methods = ordered(study, [scenarios[place] for place in order])
+    return lines([method, *(cell(method, scenario) for scenario in scenarios)] for method in methods)
+
+
+def figures(study: str, metric: str, digits: int) -> str:
+    """One metric of every method in every scenario."""
+    scenarios = distinct(study, "scenario")
+    key = (lambda m: float(np.mean([mean(study, s, m, metric) for s in scenarios]))) if metric == "nmae" else None
+    methods = sorted(distinct(study, "method"), key=key or (lambda m: mean(study, scenarios[0], m, metric)))
+    return lines([m, *(f"{mean(study, s, m, metric):.{digits}f}" for s in scenarios)] for m in methods)
+
+
+def gain(study: str, scenario: str, method: str, rivals: Sequence[str], metric: str) -> float:
+    """One less an error over the mean error of rivals, over the splits that all of them have."""
+    one = values(study, scenario, method, metric)
+    of_rivals = [values(study, scenario, rival, metric)[: len(one)] for rival in rivals]
+    return float(1 - one.mean() / np.mean([each.mean() for each in of_rivals]))
+
+
+def gains(study: str, scenario: str, method: str, rivals: Sequence[str], metric: str) -> str:
+    """Of response time and throughput."""
+    both = (100 * gain(study, scenario, method, rivals, f"{metric}[{name}]") for name in RT_TP)
+    return "{:.1f} and {:.1f} %".format(*both)
+
+
+def over_rivals(study: str, rivals: Sequence[str], more: Sequence[str] = ()) -> str:
+    """What ours gain over published methods, and over more."""
+    rows = []
+    for scenario in distinct(study, "scenario"):
+        for method in OURS:
+            if not len(values(study, scenario, method, "nmae")):
+                continue
+            cells = [gains(study, scenario, method, rivals, metric) for metric in ("mae", "rmse")]
+            if more:
+                cells.append("; ".join(gains(study, scenario, method, more, m) for m in ("mae", "rmse")))
+            rows.append([f"{100 * float(scenario.split('=')[1]):.0f} %", method, *cells])
+    return lines(rows)
+
+
+def interval(row: dict[str, Any]) -> str:
+    """A difference with the ends of its interval."""
+    centre, low, high = (percent(row[key], "") for key in ("difference", "low", "high"))
+    return f"{centre} % ({low} to {high})"
+
+
+def paired(study: str, against: str, methods: Sequence[str]) -> str:
+    """By how much methods err more than one, by user."""
+    found, scenarios = by_user(study, against), distinct(study, "scenario")
+    return lines([m, *(interval(found[s, m]) if (s, m) in found else "" for s in scenarios)] for m in methods)
+
+
+def tenth() -> str:
+    """Every method at a tenth of WS-DREAM #2, with all metrics."""
+    study, scenario = "densities", "density=0.1"
+    digits = {"nmae": 3, "mae[rt]": 3, "mae[tp]": 2, "rmse[rt]": 2, "rmse[tp]": 1, "precision_10": 2}
+
+    def row(method: str) -> Iterator[str]:
+        yield method
+        yield str(len(values(study, scenario, method, "nmae")))
+        for metric, places in digits.items():
+            yield short(mean(study, scenario, method, metric), places)
+        yield f"{np.median(values(study, scenario, method, 'cpu_s')):.0f}"
+
+    return lines(list(row(method)) for method in ordered(study, [scenario]))
+
+
+def change(study: str, method: str, metric: str, whole: str = "whole") -> tuple[float, float, float]:
+    """By how much an error changes, as a share of the whole's, with Student's 95 % interval over splits."""
+    scenario = distinct(study, "scenario")[0]
+    with_it, without = (values(study, scenario, name, metric) for name in (whole, method))
+    found = (without - with_it) / with_it.mean()
+    half = float(stdtrit(len(found) - 1, 0.975) * found.std(ddof=1) / len(found) ** 0.5)
+    return float(found.mean()), float(found.mean()) - half, float(found.mean()) + half
+
+
+def ends(found: tuple[float, float, float]) -> str:
+    """A change with its interval, in per cent with signs."""
+    centre, low, high = map(percent, found)
+    return f"{centre} ({low} to {high})"
+
+
+PAPER = {
+    "gcn, without both": "the worst of all",
+    "gcn": "HHGCN 3.0 % (rt) and 7.9 % (tp) better",
+    "merged graph": "two graphs better",
+    "without Cross-SNR": "2.7 % (rt) and 12.3 % (tp) lost",
+    "DWA": "EMA 6.6 % better",
+    "equal weights": "EMA 6.6 % better",
+    "HUW": "EMA 6.8 % better",
+}
+"""What the paper states of a part on its two-parameter data."""
+
+
+def parts(study: str, parameters: Sequence[str]) -> str:
+    """By how much errors change where a part is left out or replaced, the most harmful first."""
+    users = by_user(study, "whole")
+    scenario = distinct(study, "scenario")[0]
+
+    def row(method: str) -> list[str]:
+        of_user = tuple(users[scenario, method][key] for key in ("difference", "low", "high"))
+        single = (percent(change(study, method, f"mae[{name}]")[0]) for name in parameters)
+        return [method, ends(change(study, method, "nmae")), *single, ends(of_user), PAPER.get(method, "")]
+
+    others = [method for method in distinct(study, "method") if method != "whole"]
+    return lines(row(m) for m in sorted(others, key=lambda m: -change(study, m, "nmae")[0]))
+
+
+def sweep(study: str, whole: str = "whole") -> str:
+    """NMAE of each setting, and by how much it changes from that of the whole."""
+    users = by_user(study, whole)
+    scenario = distinct(study, "scenario")[0]
+
+    def row(method: str) -> list[str]:
+        of_user = tuple(users[scenario, method][key] for key in ("difference", "low", "high"))
+        nmae = f"{mean(study, scenario, method, 'nmae'):.3f}"
+        return [method, nmae, ends(change(study, method, "nmae", whole)), ends(of_user)]
+
+    return lines(row(method) for method in distinct(study, "method") if method != whole)
+
+
+def tuned(name: str) -> str:
+    """What twenty trials chose and gained, by error in the asked cells after them."""
+    rows = sorted(printed(name), key=lambda row: row["nmae_tuned"])
+    keys = ("hidden_nmae", "hidden_nmae_tuned", "nmae", "nmae_tuned")
+    return lines([r["method"], *(short(r[key]) for key in keys), f"{r['cpu_s']:.0f}", r["chosen"]] for r in rows)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page.
+
+    Attributes:
+        page: Name of the page.
+        header: How the table's first line begins, once on the page behind the section's title.
+        made: Gives the lines below the header.
+        section: Title of the section, where several tables of the page begin alike.
+    """
+
+    page: str
+    header: str
+    made: Callable[[], str]
+    section: str = ""
+
+    def split(self, text: str) -> tuple[str, str, str]:
+        """The page up to the table's body, the body, and the rest.
+
+        Raises:
+            ValueError: The section has no such table.
+        """
+        start = text.index(f"\n## {self.section}\n") if self.section else 0
+        begin = text.index("\n", text.index("\n", text.index(self.header, start)) + 1) + 1
+        end = text.index("\n\n", begin)
+        return text[:begin], text[begin:end], text[end:]
+
+
+NEAR = ("robust_factorisation", "sharp_qos", "factor_analysis", "gradient_boosting", "neumf", "nimf", "nmf", "pmf")
+FAR = ("biased_mf", "mmoe", "shared_bottom", "lightgcn", "amf", "ldcf", "item_median")
+BESIDE = ("boosted_factors", "robust_factorisation", "factor_analysis", "neumf", "nimf", "gradient_boosting")
+DENSITIES = "| method | 5 % | 10 % | 15 % | 20 % |"
+
+TABLES = [
+    Table("index", "| method | splits | NMAE |", tenth),
+    Table("results", DENSITIES, partial(errors, "densities", RT_TP, (1,)), "How many measurements"),
+    Table("results", "| known | method | MAE | RMSE | with three", partial(over_rivals, "densities", TEN, MORE)),
+    Table("results", "| above `boosted_factors` |", partial(paired, "densities", "boosted_factors", (*NEAR, *FAR))),
+    Table("results", "| above `sharp_qos` |", partial(paired, "densities", "sharp_qos", BESIDE), "Paired by user"),
+    Table("results", "| method | 1 % |", partial(errors, "wsdream-1", RT_TP, (3,))),
+    Table("results", DENSITIES, partial(errors, "three-parameters", THREE, (1,)), "Three parameters, few users"),
+    Table("results", "| method | new users |", partial(figures, "cold-start", "nmae", 3)),
+    Table("results", "| method, real data |", partial(figures, "cold-start-three", "nmae", 3)),
+    Table("results", "| method | 0 % |", partial(figures, "outliers", "nmae", 3)),
+    Table("results", "| RMSE of throughput |", partial(figures, "outliers", "rmse[tp]", 1)),
+    Table("results", "| three parameters |", partial(parts, "sharp-three", THREE)),
+    Table("results", "| setting |", partial(sweep, "sharp-three-sweeps")),
+    Table("tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"),
+    Table("tuning", "| method | hidden", partial(tuned, "tuning-part"), "A tenth of WS-DREAM #2"),
+]
+
+
+def main() -> None:
+    """Write all tables into their pages."""
+    for page in {one.page for one in TABLES}:
+        path = PAGES / f"{page}.md"
+        text = path.read_text(encoding="utf-8")
+        for one in (one for one in TABLES if one.page == page):
+            before, _, after = one.split(text)
+            text = before + one.made() + after
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
