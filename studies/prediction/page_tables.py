@@ -2,7 +2,7 @@
 
     python studies/prediction/page_tables.py
 
-writes them into the pages again after the results have changed; `tests/studies/test_pages_of_prediction.py` says whether
+writes them into the pages again after results have changed; `tests/studies/test_pages_of_prediction.py` says whether
 that is due.
 """
 
@@ -82,8 +82,10 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def unit(parameter: str, value: float) -> str:
-    """A mean absolute error with the digits of its parameter: three of seconds below one and of reliability, else two."""
-    return f"{value:.3f}" if parameter == "reliability" or (parameter == "rt" and value < 1) else f"{value:.2f}"
+    """A mean absolute error with its digits: three of seconds below one and of reliability, else two."""
+    return (
+        f"{value:.3f}" if parameter == "reliability" or (parameter == "rt" and value < 1) else f"{value:.2f}"
+    )
 
 
 def percent(share: float, sign: str = "+") -> str:
@@ -117,7 +119,11 @@ def errors(study: str, parameters: Sequence[str], order: Sequence[int]) -> str:
 def figures(study: str, metric: str, digits: int) -> str:
     """One metric of every method in every scenario."""
     scenarios = distinct(study, "scenario")
-    key = (lambda m: float(np.mean([mean(study, s, m, metric) for s in scenarios]))) if metric == "nmae" else None
+    key = (
+        (lambda m: float(np.mean([mean(study, s, m, metric) for s in scenarios])))
+        if metric == "nmae"
+        else None
+    )
     methods = sorted(distinct(study, "method"), key=key or (lambda m: mean(study, scenarios[0], m, metric)))
     return lines([m, *(f"{mean(study, s, m, metric):.{digits}f}" for s in scenarios)] for m in methods)
 
@@ -234,7 +240,9 @@ def tuned(name: str) -> str:
     """What twenty trials chose and gained, by error in the asked cells after them."""
     rows = sorted(printed(name), key=lambda row: row["nmae_tuned"])
     keys = ("hidden_nmae", "hidden_nmae_tuned", "nmae", "nmae_tuned")
-    return lines([r["method"], *(short(r[key]) for key in keys), f"{r['cpu_s']:.0f}", r["chosen"]] for r in rows)
+    return lines(
+        [r["method"], *(short(r[key]) for key in keys), f"{r['cpu_s']:.0f}", r["chosen"]] for r in rows
+    )
 
 
 @dataclass(frozen=True)
@@ -265,7 +273,16 @@ class Table:
         return text[:begin], text[begin:end], text[end:]
 
 
-NEAR = ("robust_factorisation", "sharp_qos", "factor_analysis", "gradient_boosting", "neumf", "nimf", "nmf", "pmf")
+NEAR = (
+    "robust_factorisation",
+    "sharp_qos",
+    "factor_analysis",
+    "gradient_boosting",
+    "neumf",
+    "nimf",
+    "nmf",
+    "pmf",
+)
 FAR = ("biased_mf", "mmoe", "shared_bottom", "lightgcn", "amf", "ldcf", "item_median")
 BESIDE = ("boosted_factors", "robust_factorisation", "factor_analysis", "neumf", "nimf", "gradient_boosting")
 DENSITIES = "| method | 5 % | 10 % | 15 % | 20 % |"
@@ -273,18 +290,33 @@ DENSITIES = "| method | 5 % | 10 % | 15 % | 20 % |"
 TABLES = [
     Table("index", "| method | splits | NMAE |", tenth),
     Table("results", DENSITIES, partial(errors, "densities", RT_TP, (1,)), "How many measurements"),
-    Table("results", "| known | method | MAE | RMSE | with three", partial(over_rivals, "densities", TEN, MORE)),
-    Table("results", "| above `boosted_factors` |", partial(paired, "densities", "boosted_factors", (*NEAR, *FAR))),
-    Table("results", "| above `sharp_qos` |", partial(paired, "densities", "sharp_qos", BESIDE), "Paired by user"),
+    Table(
+        "results", "| known | method | MAE | RMSE | with three", partial(over_rivals, "densities", TEN, MORE)
+    ),
+    Table(
+        "results",
+        "| above `boosted_factors` |",
+        partial(paired, "densities", "boosted_factors", (*NEAR, *FAR)),
+    ),
+    Table(
+        "results",
+        "| above `sharp_qos` |",
+        partial(paired, "densities", "sharp_qos", BESIDE),
+        "Paired by user",
+    ),
     Table("results", "| method | 1 % |", partial(errors, "wsdream-1", RT_TP, (3,))),
-    Table("results", DENSITIES, partial(errors, "three-parameters", THREE, (1,)), "Three parameters, few users"),
+    Table(
+        "results", DENSITIES, partial(errors, "three-parameters", THREE, (1,)), "Three parameters, few users"
+    ),
     Table("results", "| method | new users |", partial(figures, "cold-start", "nmae", 3)),
     Table("results", "| method, real data |", partial(figures, "cold-start-three", "nmae", 3)),
     Table("results", "| method | 0 % |", partial(figures, "outliers", "nmae", 3)),
     Table("results", "| RMSE of throughput |", partial(figures, "outliers", "rmse[tp]", 1)),
     Table("results", "| three parameters |", partial(parts, "sharp-three", THREE)),
     Table("results", "| setting |", partial(sweep, "sharp-three-sweeps")),
-    Table("tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"),
+    Table(
+        "tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"
+    ),
     Table("tuning", "| method | hidden", partial(tuned, "tuning-part"), "A tenth of WS-DREAM #2"),
 ]
 

@@ -44,17 +44,33 @@ def test_the_shift_is_the_three_maps_one_after_the_other(c):
     assert torch.allclose(poincare.shift_tangent(v, b, c), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("c", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("length", [0.1, 1.0, 30.0])
+def test_clipping_is_the_way_into_the_ball_and_back(c, length):
+    v = length * points(100, c)
+    assert torch.allclose(poincare.clip_tangent(v, c), poincare.log0(poincare.exp0(v, c), c), rtol=1e-9)
+    clipped = (poincare.clip_tangent(v, c) != v).any(dim=1)
+    assert clipped.any() == (length == 30.0)
+    assert not poincare.clip_tangent(torch.zeros(2, 5), c).any()
+
+
 @pytest.mark.parametrize(
     ("name", "radius"),
     [(name, 0.9) for name in ("shift_tangent", "moebius_add", "distance", "exp0", "log0", "matvec")]
-    + [("project", 0.9), ("project", 40.0)],
+    + [("project", 0.9), ("project", 40.0), ("clip_tangent", 0.9), ("clip_tangent", 40.0)],
 )
 def test_gradients_are_right(name, radius):
     """By all inputs, the curvature included; a projection's inside the ball and outside."""
     c = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     x, b = points(4, 1.0, radius=radius).requires_grad_(), points(5, 1.0)[4].requires_grad_()
     weight = torch.from_numpy(np.random.default_rng(2).standard_normal((3, 5))).requires_grad_()
-    inputs = {"exp0": (x, c), "log0": (x, c), "project": (x, c), "matvec": (weight, x, c)}
+    inputs = {
+        "exp0": (x, c),
+        "log0": (x, c),
+        "project": (x, c),
+        "clip_tangent": (x, c),
+        "matvec": (weight, x, c),
+    }
     assert torch.autograd.gradcheck(getattr(poincare, name), inputs.get(name, (x, b, c)))
 
 

@@ -7,10 +7,11 @@ reach the boundary projects its result into the ball: without that, float32 give
 
 from __future__ import annotations
 
-from math import sqrt
+from math import atanh, sqrt
 from typing import Any
 
 __all__ = [
+    "clip_tangent",
     "distance",
     "exp0",
     "log0",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 _TINY = 1e-30
+_LEAST = sqrt(_TINY)
 _TANH_LIMIT = 15.0
 
 
@@ -77,6 +79,17 @@ def log0(y: Any, c: Any) -> Any:
     return y * _stretch(_norm(y), c, y)
 
 
+def clip_tangent(v: Any, c: Any) -> Any:
+    """log_0(exp_0(v)): vectors that lead beyond where `project` leaves points are shortened, others stay as they are.
+
+    Args:
+        v: Tangent vectors, shape (..., d).
+        c: Negated curvature.
+    """
+    longest = atanh(1 - margin(v)) / _root(c)
+    return v * (longest / _norm(v)).clamp_max(1.0)
+
+
 def matvec(weight: Any, x: Any, c: Any) -> Any:
     """The Moebius matrix-vector product exp_0(W log_0(x)).
 
@@ -124,12 +137,12 @@ def shift_tangent(v: Any, bias: Any, c: Any) -> Any:
     length = (first**2 * xx + 2 * first * second * xy + second**2 * yy).clamp_min(_TINY).sqrt()
     inside = (largest / length).clamp_max(1.0)
     stretched = inside * (root * length * inside).clamp_max(_closest(v)).atanh() / (root * length * inside)
-    return (stretched * first * scale) * v + (stretched * second) * y
+    return (stretched * second * y).addcmul(stretched * first * scale, v)
 
 
 def _norm(x: Any) -> Any:
     """|x| with a gradient of zero, not NaN, at the origin; shape (..., 1)."""
-    return (x * x).sum(-1, keepdim=True).clamp_min(_TINY).sqrt()
+    return x.norm(dim=-1, keepdim=True).clamp_min(_LEAST)
 
 
 def _root(c: Any) -> Any:

@@ -65,6 +65,8 @@ def test_routing_is_the_sum_over_blocks():
     blocks = [torch.randn(5, 4) for _ in range(3)]
     expected = sum(z[k] * blocks[k] @ t[k] for k in range(3))
     assert torch.allclose(route(z, blocks, t), expected, atol=1e-5)
+    beside = [torch.cat(blocks[:2], dim=1), blocks[2]]
+    assert torch.allclose(route(z, beside, t), expected, atol=1e-5)
 
 
 def test_moving_averages_weigh_by_the_inverse_loss():

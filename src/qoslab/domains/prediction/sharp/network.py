@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
 from qoslab.domains.prediction.sharp.structure import ContextGraph, Structure, TaskGraph
-from qoslab.learning.poincare import exp0, log0, shift_tangent
+from qoslab.learning.poincare import clip_tangent, shift_tangent
 
 __all__ = ["Architecture", "Encoder", "Noise", "Routed", "forward", "initial_weights"]
 
@@ -180,8 +180,7 @@ def forward(weights: Any, a: Architecture, structure: Structure, noise: Noise = 
     blocks = _task_blocks(weights, a, own)
     predictions, gates, l0 = [], [], own[0].new_zeros(())
     for p, y in enumerate(own):
-        others = [block for q in range(len(own)) if q != p for block in blocks[q]]
-        received = [*context, *others]
+        received = [*context, *(block for q, block in enumerate(blocks) if q != p)]
         if received:
             log_alpha = weights[f"task{p}/log_alpha"] * a.gate_speed
             z = gate(log_alpha, noise.gates[p] if noise.gates else None)
@@ -200,7 +199,7 @@ def _encode_task(
 
     x = graph.features
     for layer in range(a.layers):
-        x = x if a.encoder == "gcn" else log0(exp0(x, c), c)
+        x = _inside(a, x, c)
         x = drop(x) if layer else x
         seen = graph.bipartite(_linear(weights, a, f"{name}/bipartite/{layer}", x, c))
         if a.encoder == "hhgcn":
@@ -208,7 +207,12 @@ def _encode_task(
             service_part = graph.services(_linear(weights, a, f"{name}/services/{layer}", x[users:], c))
             seen = seen + torch.cat([user_part, service_part])
         x = torch.nn.functional.leaky_relu(seen)
-    return x if a.encoder == "gcn" else log0(exp0(x, c), c)
+    return _inside(a, x, c)
+
+
+def _inside(a: Architecture, x: Any, c: Any) -> Any:
+    """log_0(exp_0(x)), which shortens what would lie on the boundary; nothing without hyperbolic space."""
+    return x if a.encoder == "gcn" else clip_tangent(x, c)
 
 
 def _linear(weights: Any, a: Architecture, name: str, x: Any, c: Any) -> Any:
@@ -219,6 +223,7 @@ def _linear(weights: Any, a: Architecture, name: str, x: Any, c: Any) -> Any:
 
 
 def _context_blocks(weights: Any, a: Architecture, graphs: Sequence[ContextGraph], c: Any) -> list[Any]:
+    """Blocks over all kinds of context, side by side, shape (nodes, K1 hidden); an empty list without context."""
     import torch
 
     if not a.snr or not graphs:
@@ -227,34 +232,38 @@ def _context_blocks(weights: Any, a: Architecture, graphs: Sequence[ContextGraph
     for g, graph in enumerate(graphs):
         x = graph.features
         for layer in range(a.context_layers):
-            x = x if a.encoder == "gcn" else log0(exp0(x, c), c)
+            x = _inside(a, x, c)
             x = torch.nn.functional.leaky_relu(graph.mean(_linear(weights, a, f"context{g}/{layer}", x, c)))
-        encoded.append(x if a.encoder == "gcn" else log0(exp0(x, c), c))
-    both = torch.cat(encoded, dim=1)
-    return [_block(weights, f"block/context{k}", both) for k in range(a.context_blocks)]
+        encoded.append(_inside(a, x, c))
+    names = [f"block/context{k}" for k in range(a.context_blocks)]
+    return [_blocks(weights, names, torch.cat(encoded, dim=1))]
 
 
-def _task_blocks(weights: Any, a: Architecture, own: Sequence[Any]) -> list[list[Any]]:
+def _task_blocks(weights: Any, a: Architecture, own: Sequence[Any]) -> list[Any]:
+    """Blocks over each task's encoding, side by side, shape (nodes, K2 hidden); an empty list without Cross-SNR."""
     if not a.cross_snr or len(own) < 2:
-        return [[] for _ in own]
+        return []
     return [
-        [_block(weights, f"block/task{p}/{k}", y) for k in range(a.task_blocks)] for p, y in enumerate(own)
+        _blocks(weights, [f"block/task{p}/{k}" for k in range(a.task_blocks)], y) for p, y in enumerate(own)
     ]
 
 
-def _block(weights: Any, name: str, x: Any) -> Any:
+def _blocks(weights: Any, names: Sequence[str], x: Any) -> Any:
+    """Several blocks over the same features as one product."""
     import torch
 
-    return torch.nn.functional.leaky_relu(x @ weights[name].T + weights[f"{name}/bias"])
+    matrix = torch.cat([weights[name] for name in names])
+    bias = torch.cat([weights[f"{name}/bias"] for name in names])
+    return torch.nn.functional.leaky_relu(torch.nn.functional.linear(x, matrix, bias), inplace=True)
 
 
 def _fused(weights: Any, p: int, own: Any, received: Any) -> Any:
     """Z_p = g * Y_p + (1 - g) * Y_p^scs with g = sigmoid(W [Y_p; Y_p^scs] + b)."""
     import torch
 
-    both = torch.cat([own, received], dim=1)
-    g = (both @ weights[f"task{p}/fusion"].T + weights[f"task{p}/fusion/bias"]).sigmoid()
-    return g * own + (1 - g) * received
+    left, right = weights[f"task{p}/fusion"].chunk(2, dim=1)
+    from_own = torch.nn.functional.linear(own, left, weights[f"task{p}/fusion/bias"])
+    return torch.lerp(received, own, torch.addmm(from_own, received, right.T).sigmoid())
 
 
 def _predict(weights: Any, p: int, z: Any, users: int, drop: Drop) -> Any:
@@ -266,5 +275,6 @@ def _predict(weights: Any, p: int, z: Any, users: int, drop: Drop) -> Any:
 def _head(weights: Any, name: str, z: Any, drop: Drop) -> Any:
     import torch
 
-    hidden = torch.nn.functional.leaky_relu(z @ weights[f"{name}/0"].T + weights[f"{name}/0/bias"])
-    return drop(hidden) @ weights[f"{name}/1"].T + weights[f"{name}/1/bias"]
+    linear = torch.nn.functional.linear
+    hidden = torch.nn.functional.leaky_relu(linear(z, weights[f"{name}/0"], weights[f"{name}/0/bias"]))
+    return linear(drop(hidden), weights[f"{name}/1"], weights[f"{name}/1/bias"])

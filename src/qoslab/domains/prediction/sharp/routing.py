@@ -37,11 +37,11 @@ def open_probability(log_alpha: Any) -> Any:
 def route(gates: Any, blocks: Sequence[Any], transforms: Any) -> Any:
     """What one task receives: sum_k z_k T_k(block_k).
 
-    The sum is one product of all blocks side by side with all gated transforms one above the other.
+    The sum over blocks that lie side by side is one product with their gated transforms one above the other.
 
     Args:
         gates: z, shape (K,).
-        blocks: K outputs of shape (nodes, d).
+        blocks: Outputs of all K blocks in order, in tensors of shape (nodes, n d) that hold n of them side by side.
         transforms: T, shape (K, d, d).
 
     Returns:
@@ -49,4 +49,9 @@ def route(gates: Any, blocks: Sequence[Any], transforms: Any) -> Any:
     """
     import torch
 
-    return torch.cat(list(blocks), dim=1) @ (gates[:, None, None] * transforms).flatten(0, 1)
+    gated = (gates[:, None, None] * transforms).flatten(0, 1)
+    first, *others = torch.split(gated, [block.shape[1] for block in blocks])
+    found = blocks[0] @ first
+    for block, part in zip(blocks[1:], others, strict=True):
+        found = torch.addmm(found, block, part)
+    return found
