@@ -59,7 +59,7 @@ def kept_model(world: str, method: str, split: int, *questions: str) -> Group:
 
 
 PROMISES = tuple(f"evaluate model {words}" for words in LIMITS)
-PART_SPLITS = {"factor_analysis": 2, "amf": 2}
+PART_SPLITS = {"factor_analysis": 2, "amf": 2, "gradient_boosting": 2, "boosted_factors": 2}
 """Splits of a ninth of the services on which promises are held against what happened."""
 
 
