@@ -92,8 +92,8 @@ def test_very_sparse_tables_with_places(tmp_path):
     assert set(tables[0]["seed_path"]) == set(tables[1]["seed_path"])
 
 
-def again_and_kept(name, chosen, metrics, tmp_path, **overrides):
-    """Some methods of a study once more on the first split, each row beside that of the study's committed table."""
+def again_and_kept(name, chosen, metrics, tmp_path, table="", **overrides):
+    """Some methods of a study once more on the first split, each row beside that of the committed table."""
     text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     head, tail = text[: text.index("[[method]]")], text[text.index("[report]") :]
     file = tmp_path / "some.toml"
@@ -101,7 +101,7 @@ def again_and_kept(name, chosen, metrics, tmp_path, **overrides):
     file.write_text(head + methods + re.sub("baseline = .*", "", tail), encoding="utf-8")
     study = Study.from_file(file, {"study.seeds": "1", "study.series": '"none"'} | overrides)
     again = study.run(tmp_path / "again", workers=0, quiet=True).table
-    kept = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    kept = pl.read_parquet(FOLDER / "results" / f"{table or name}.parquet")
     key = ["scenario", "method", "replication"]
     return again.select(*key, *metrics).join(kept.select(*key, *metrics), on=key, suffix="_kept")
 
@@ -118,27 +118,31 @@ CHEAP = ("item_mean", "user_mean", "item_median", "upcc", "factor_analysis", "pm
 @pytest.mark.data
 def test_one_split_of_ten_percent_gives_the_committed_numbers(tmp_path):
     metrics = ["nmae", "mae[rt]", "rmse[tp]", "ndcg_10", "precision_10"]
-    both = again_and_kept("ten-percent", CHEAP, metrics, tmp_path)
+    both = again_and_kept("ten-percent", CHEAP, metrics, tmp_path, "densities")
     assert len(both) == len(CHEAP)
     assert_same(both, metrics)
 
 
-def test_the_committed_table_has_every_method_on_the_first_split():
-    """Cheap methods have five splits, and the first is shared: differences by user are paired on it."""
-    table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet")
-    assert table.filter(pl.col("replication") == 0)["method"].n_unique() == table["method"].n_unique()
-    assert set(table.group_by("method").len()["len"]) <= {1, 2, 3, 4, 5}
+def test_the_committed_table_has_five_splits_of_every_method_at_every_density():
+    table = pl.read_parquet(FOLDER / "results" / "densities.parquet")
+    splits = table.group_by("method", "density").agg(pl.col("replication").n_unique())["replication"]
+    assert len(splits) == 24 * 4
+    assert set(splits) == {5}
+
+
+def tenth():
+    """A tenth of the table known."""
+    return pl.read_parquet(FOLDER / "results" / "densities.parquet").filter(pl.col("density") == 0.1)
 
 
 PUBLISHED = ("pmf", "nmf", "biased_mf", "nimf", "amf", "neumf", "ldcf", "lightgcn", "shared_bottom", "mmoe")
 
 
 def gains(method):
-    """One less the errors of a method over the mean errors of the ten published ones, first split."""
-    table = pl.read_parquet(FOLDER / "results" / "ten-percent.parquet").filter(pl.col("replication") == 0)
+    """One less the errors of a method over the mean errors of the ten published ones, five splits."""
     metrics = ["mae[rt]", "mae[tp]", "rmse[rt]", "rmse[tp]", "nmae"]
     rivals, ours = (
-        table.filter(pl.col("method").is_in(names)).select(metrics).mean().row(0)
+        tenth().filter(pl.col("method").is_in(names)).select(metrics).mean().row(0)
         for names in (PUBLISHED, [method])
     )
     return [1 - a / b for a, b in zip(ours, rivals, strict=True)]
@@ -174,7 +178,8 @@ def test_the_table_of_claims_states_the_gains_that_the_committed_table_holds(met
 
 
 def test_the_table_of_claims_states_paired_differences_of_the_committed_errors():
-    errors = pl.read_parquet(FOLDER / "results" / "by-user" / "ten-percent.parquet")
+    errors = pl.read_parquet(FOLDER / "results" / "by-user" / "densities.parquet")
+    errors = errors.filter(pl.col("scenario") == "density=0.1")
     section = page("results").split("## What was to be shown")[1].split("\n## ")[0]
     found = user_differences(errors)
     assert set(found["best"]) == {"boosted_factors"}
@@ -335,7 +340,7 @@ def test_the_page_has_the_sweeps_of_the_committed_table():
 def test_the_page_names_studies_whose_errors_by_user_are_kept():
     section = page("results").split("Errors by user are committed too")[1].split("; of the other studies")[0]
     named = re.findall(r"`([a-z0-9-]+)`", section)
-    assert len(named) == 7
+    assert len(named) == 6
     assert all((FOLDER / "results" / "by-user" / f"{name}.parquet").exists() for name in named)
 
 

@@ -64,13 +64,14 @@ METRICS = ["mae[rt]", "mae[tp]", "rmse[rt]", "rmse[tp]"]
 
 def first_split(name):
     """Errors of each method of a table on the first split."""
-    table = pl.read_parquet(STUDIES / "results" / f"{name}.parquet").filter(pl.col("replication") == 0)
+    table = pl.read_parquet(STUDIES / "results" / f"{name}.parquet")
+    table = table.filter(pl.col("replication") == 0, pl.col("scenario") == "density=0.1")
     return {row["method"]: row for row in table.select("method", "seed_path", "nmae", *METRICS).to_dicts()}
 
 
 @pytest.fixture(scope="module")
 def before():
-    return first_split("ten-percent")
+    return first_split("densities")
 
 
 @pytest.fixture(scope="module")
