@@ -183,6 +183,16 @@ def tenth() -> str:
     return lines(list(row(method)) for method in ordered(study, [scenario]))
 
 
+def scaling() -> str:
+    """NMAE by the number of parameters."""
+    methods = ("pmf", "factor_analysis", "robust_factorisation", "shared_bottom", "mmoe")
+    counts = table("scaling")["data.parameters"].unique().sort()
+    return lines(
+        [str(count), *(short(mean("scaling", f"data.parameters={count}", m, "nmae")) for m in methods)]
+        for count in counts
+    )
+
+
 def beside_the_bar() -> str:
     """The best predictor beside the outside figures, means over splits."""
     digits = {"mae[rt]": 3, "mae[tp]": 2, "rmse[rt]": 2, "rmse[tp]": 1}
@@ -306,6 +316,7 @@ DENSITIES = "| method | 5 % | 10 % | 15 % | 20 % |"
 
 TABLES = [
     Table("index", "| method | splits | NMAE |", tenth),
+    Table("index", "| parameters | pmf, each alone |", scaling),
     Table("results", DENSITIES, partial(errors, "densities", RT_TP, (1,)), "How many measurements"),
     Table(
         "results", "| known | method | MAE | RMSE | with three", partial(over_rivals, "densities", TEN, MORE)
