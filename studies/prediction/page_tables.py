@@ -56,14 +56,22 @@ def printed(name: str) -> tuple[dict[str, Any], ...]:
 
 
 def distinct(study: str, column: str) -> list[str]:
-    """A column's values, each once, in order."""
-    return table(study)[column].unique(maintain_order=True).to_list()
+    """A column's values, each once, in order; scenarios of one number by that."""
+    found = table(study)[column].unique(maintain_order=True).to_list()
+    last = [value.rpartition("=")[2] for value in found]
+    numbers = all(word.replace(".", "", 1).isdigit() for word in last)
+    return sorted(found, key=lambda value: float(value.rpartition("=")[2])) if numbers else found
 
 
 def values(study: str, scenario: str, method: str, metric: str) -> np.ndarray:
     """A method's figures by split; empty where it has none."""
     rows = table(study).filter((pl.col("scenario") == scenario) & (pl.col("method") == method))
     return rows.sort("replication")[metric].to_numpy()
+
+
+def splits(study: str, scenario: str, method: str) -> tuple[int, ...]:
+    """Which splits a method has."""
+    return tuple(values(study, scenario, method, "replication").tolist())
 
 
 def mean(study: str, scenario: str, method: str, metric: str) -> float:
@@ -130,10 +138,16 @@ def figures(study: str, metric: str, digits: int) -> str:
 
 
 def gain(study: str, scenario: str, method: str, rivals: Sequence[str], metric: str) -> float:
-    """One less an error over the mean error of rivals, over the splits that all of them have."""
-    one = values(study, scenario, method, metric)
-    of_rivals = [values(study, scenario, rival, metric)[: len(one)] for rival in rivals]
-    return float(1 - one.mean() / np.mean([each.mean() for each in of_rivals]))
+    """One less an error over the mean error of rivals, which have the same splits.
+
+    Raises:
+        ValueError: One has other splits.
+    """
+    if len({splits(study, scenario, each) for each in (method, *rivals)}) != 1:
+        message = f"{method} and its rivals have different splits of {scenario}"
+        raise ValueError(message)
+    rival = np.mean([mean(study, scenario, each, metric) for each in rivals])
+    return float(1 - mean(study, scenario, method, metric) / rival)
 
 
 def gains(study: str, scenario: str, method: str, rivals: Sequence[str], metric: str) -> str:
@@ -212,6 +226,7 @@ def beside_the_bar() -> str:
 def change(study: str, method: str, metric: str, whole: str = "whole") -> tuple[float, float, float]:
     """By how much an error changes, as a share of the whole's, with Student's 95 % interval over splits."""
     scenario = distinct(study, "scenario")[0]
+    assert splits(study, scenario, method) == splits(study, scenario, whole)
     with_it, without = (values(study, scenario, name, metric) for name in (whole, method))
     found = (without - with_it) / with_it.mean()
     half = float(stdtrit(len(found) - 1, 0.975) * found.std(ddof=1) / len(found) ** 0.5)

@@ -203,8 +203,8 @@ def _noise(torch: Any, weights: Any, tasks: int, dropout: float) -> Noise:
     """What a step draws, on the CPU so that every device gets the same numbers."""
 
     def drop(x: Any) -> Any:
-        kept = torch.rand(x.shape).ge_(dropout).div_(1 - dropout)
-        return x * kept.to(x.device)
+        kept = (torch.rand(x.shape) >= dropout).to(x.device)
+        return x * kept.to(x.dtype).div_(1 - dropout)
 
     routed = "task0/log_alpha" in weights
     places = [weights[f"task{p}/log_alpha"] for p in range(tasks if routed else 0)]
