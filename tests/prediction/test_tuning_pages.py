@@ -80,7 +80,7 @@ def after():
 
 
 def test_both_tables_have_the_same_split(before, after):
-    assert set(after) <= set(PUBLISHED)
+    assert set(after) <= set(before)
     assert {row["seed_path"] for row in after.values()} == {row["seed_path"] for row in before.values()}
 
 
@@ -94,7 +94,8 @@ def test_the_page_has_errors_before_and_after(before, after):
         assert f"| {method} | {cells[0]} | {cells[1]} |" in text
 
 
-def test_the_page_has_the_gains_over_rivals_as_they_were_and_as_tuned(before, after):
+@pytest.mark.parametrize("name", ["sharp_qos", "sharp_qos, tuned", "boosted_factors"])
+def test_the_page_has_the_gains_over_rivals_as_they_were_and_as_tuned(name, before, after):
     """The better of both is chosen figure by figure, by the asked cells."""
     rivals = {
         "as they were": lambda method, metric: before[method][metric],
@@ -104,19 +105,18 @@ def test_the_page_has_the_gains_over_rivals_as_they_were_and_as_tuned(before, af
         ),
     }
     text = page()
-    for ours in ("sharp_qos", "boosted_factors"):
-        for name, error in rivals.items():
-            gains = [
-                100 * (1 - before[ours][metric] / (sum(error(rival, metric) for rival in PUBLISHED) / 10))
-                for metric in METRICS
-            ]
-            rt, tp, rmse_rt, rmse_tp = gains
-            cells = [
-                f"{rt:.1f} and {tp:.1f} % (mean {(rt + tp) / 2:.1f} %)",
-                f"{rmse_rt:.1f} and {rmse_tp:.1f} % (mean {(rmse_rt + rmse_tp) / 2:.1f} %)",
-            ]
-            assert f"| {ours} | {name} | {cells[0]} | {cells[1]} |" in text
-            assert name != "the better of both" or (rt + tp) / 2 > 19.5
+    ours = after["sharp_qos"] if name.endswith(", tuned") else before[name]
+    for word, error in rivals.items():
+        gains = [
+            100 * (1 - ours[metric] / (sum(error(rival, metric) for rival in PUBLISHED) / 10)) for metric in METRICS
+        ]
+        rt, tp, rmse_rt, rmse_tp = gains
+        cells = [
+            f"{rt:.1f} and {tp:.1f} % (mean {(rt + tp) / 2:.1f} %)",
+            f"{rmse_rt:.1f} and {rmse_tp:.1f} % (mean {(rmse_rt + rmse_tp) / 2:.1f} %)",
+        ]
+        assert f"| {name} | {word} | {cells[0]} | {cells[1]} |" in text
+        assert (rt + tp) / 2 > 19.5
 
 
 def test_the_page_says_what_is_left_if_the_untuned_rivals_gained_most(before, after):
