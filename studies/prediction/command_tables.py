@@ -33,7 +33,7 @@ FACTORS = ("pmf", "nmf", "biased_mf", "nimf", "amf")
 PART = ("lightgcn", "shared_bottom", "mmoe")
 NETWORKS = (*PART, "ldcf")
 OTHERS = ("factor_analysis", "upcc", "ipcc", "uipcc", "region_knn", "surprise_svd")
-LONG = ("ldcf", "neumf", "sharp_qos")
+LONG = ("ldcf", "sharp_qos")
 SPLIT = 5
 """Split that methods are tuned on; tables of errors have splits 0 to 4."""
 
