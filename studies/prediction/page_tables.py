@@ -322,7 +322,9 @@ def gains_over_tuned() -> str:
     metrics = [f"{kind}[{name}]" for kind in ("mae", "rmse") for name in RT_TP]
     rivals = {
         word: {
-            metric: np.mean([min(first_split(one, after=after)[metric] for after in either) for one in TEN])
+            metric: float(
+                np.mean([min(first_split(one, after=after)[metric] for after in either) for one in TEN])
+            )
             for metric in metrics
         }
         for word, either in (
