@@ -278,13 +278,23 @@ def sweep(study: str, whole: str = "whole") -> str:
     return lines(row(method) for method in distinct(study, "method") if method != whole)
 
 
+def by_error(name: str) -> list[dict[str, Any]]:
+    """What tuning printed, by error in the asked cells after it."""
+    return sorted(printed(name), key=lambda row: row["nmae_tuned"])
+
+
 def tuned(name: str) -> str:
-    """What twenty trials chose and gained, by error in the asked cells after them."""
-    rows = sorted(printed(name), key=lambda row: row["nmae_tuned"])
+    """What twenty trials gained."""
     keys = ("hidden_nmae", "hidden_nmae_tuned", "nmae", "nmae_tuned")
     return lines(
-        [r["method"], *(short(r[key]) for key in keys), f"{r['cpu_s']:.0f}", r["chosen"]] for r in rows
+        [row["method"], *(short(row[key]) for key in keys), str(row["trials"]), f"{row['cpu_s']:.0f}"]
+        for row in by_error(name)
     )
+
+
+def chosen(name: str) -> str:
+    """Which parameters they chose."""
+    return lines([row["method"], row["chosen"]] for row in by_error(name))
 
 
 FIRST = ("densities", "density=0.1", 0)
@@ -296,8 +306,8 @@ def first_split(method: str, *, after: bool) -> dict[str, float]:
     study, scenario, split = FIRST
     tuned_rows = table("tuned-ten-percent").filter(pl.col("method") == f"{method}, tuned")
     before = table(study).filter(pl.col("method") == method, pl.col("scenario") == scenario)
-    chosen = tuned_rows if after and len(tuned_rows) else before
-    return chosen.filter(pl.col("replication") == split).row(0, named=True)
+    rows = tuned_rows if after and len(tuned_rows) else before
+    return rows.filter(pl.col("replication") == split).row(0, named=True)
 
 
 def tuned_methods() -> list[str]:
@@ -422,6 +432,10 @@ TABLES = [
         "tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"
     ),
     Table("tuning", "| method | hidden", partial(tuned, "tuning-part"), "A tenth of WS-DREAM #2"),
+    Table(
+        "tuning", "| method | chosen", partial(chosen, "tuning-three"), "A tenth of the three-parameter set"
+    ),
+    Table("tuning", "| method | chosen", partial(chosen, "tuning-part"), "A tenth of WS-DREAM #2"),
     Table("tuning", "| method | before | after |", before_and_after),
     Table("tuning", "| method | the ten | MAE | RMSE |", gains_over_tuned),
 ]

@@ -37,8 +37,9 @@ def test_the_page_has_every_line_of_the_table(name):
     text = page()
     for method, row in found(name).items():
         errors = [short(row[key]) for key in ("hidden_nmae", "hidden_nmae_tuned", "nmae", "nmae_tuned")]
-        cells = [method, *errors, f"{row['cpu_s']:.0f}", row["chosen"]]
+        cells = [method, *errors, str(row["trials"]), f"{row['cpu_s']:.0f}"]
         assert "| " + " | ".join(cells) + " |" in text
+        assert f"| {method} | {row['chosen']} |" in text
 
 
 @pytest.mark.parametrize(("study", "table"), [("tuned-ten-percent", "tuning-part")])
