@@ -79,9 +79,10 @@ def writes(port):
 
 
 def wanted(port):
-    """How much more weight the second server is to have."""
+    """How much more weight the second server is to have; 0 while nothing is served."""
     slow, fast = (metric(port, rf'wanted_weight\{{backend="work",server="s{k}"\}}') for k in (0, 1))
-    return fast / max(slow, 1)
+    # The page may come up between the two readings: the one that failed says nothing of a ratio then.
+    return fast / slow if slow else 0
 
 
 @contextmanager
