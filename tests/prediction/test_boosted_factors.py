@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import locate
-from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, known_quantiles, out_of_fold
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
@@ -18,6 +19,7 @@ from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.model import run
+from qoslab.domains.prediction.place_features import place_features
 from qoslab.domains.prediction.scenario import PredictionScenario
 from qoslab.domains.prediction.theory import BAR, check_bar, check_published
 
@@ -84,7 +86,8 @@ def test_a_cell_does_not_speak_for_itself():
     values[:, rng.random((8, 20)) < 0.3] = np.nan
     users, services = np.nonzero(np.isfinite(values[0]))
     folds = np.arange(len(users)) % 4
-    scale, recipe = scale_of(values), Recipe((2, 4), 5, 7)
+    places = ({"country": rng.integers(-1, 3, 8)}, {"country": rng.integers(-1, 3, 20)})
+    scale, recipe = scale_of(values), Recipe((2, 4), 5, 7, *places)
 
     def make(table):
         return features(table, scale, recipe, Context())
@@ -122,6 +125,73 @@ def test_quantiles_of_what_is_known_are_those_of_numpy(axis):
         expected = [np.nanquantile(table, q, axis=axis, keepdims=True) for q in shares]
     found = known_quantiles(table, shares, axis)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_means_over_places_are_those_of_a_loop():
+    """Each cell by hand: who stands where it does, and what is known of them; a place of -1 is nobody's."""
+    rng = np.random.default_rng(6)
+    logs = np.where(rng.random((2, 7, 11)) < 0.5, rng.standard_normal((2, 7, 11)), np.nan)
+    left = logs - 0.3 * np.nan_to_num(logs) ** 2
+    users, services = rng.integers(-1, 3, 7), rng.integers(-1, 4, 11)
+    found = [*place_features(logs, left, {"as": users}, {"as": services})]
+    there, here = users[:, None] == users, services[:, None] == services
+    there[users < 0], here[services < 0] = False, False
+
+    def by_hand(table, rows, columns):
+        values = table[np.ix_(rows, columns)]
+        return np.nansum(values) / (np.isfinite(values).sum() + 1e-3)
+
+    everyone = np.ones(7, bool)
+    of_cell = [
+        lambda u, s: (there[u], np.arange(11) == s),
+        lambda u, s: (np.arange(7) == u, here[s]),
+        lambda u, s: (everyone, here[s]),
+        lambda u, s: (there[u], here[s]),
+    ]
+    assert len(found) == len(of_cell) * 2 * 3 + 2
+    for k, (cells, p) in enumerate(product(of_cell, range(2))):
+        means, rests, weights = (np.broadcast_to(array, (7, 11)) for array in found[3 * k : 3 * k + 3])
+        for u, s in product(range(7), range(11)):
+            rows, columns = cells(u, s)
+            assert means[u, s] == pytest.approx(by_hand(logs[p], rows, columns), abs=1e-5)
+            assert rests[u, s] == pytest.approx(by_hand(left[p], rows, columns), abs=1e-5)
+            counted = np.isfinite(logs[p][np.ix_(rows, columns)]).sum()
+            assert np.exp(weights[u, s]) == pytest.approx(counted + 1e-3, rel=1e-5)
+    np.testing.assert_array_equal(found[-2], users[:, None])
+    np.testing.assert_array_equal(found[-1], services[None, :])
+
+
+def test_places_of_one_side_alone_are_enough():
+    logs = np.where(np.random.default_rng(1).random((1, 4, 6)) < 0.5, 1.0, np.nan)
+    users = [*place_features(logs, logs, {"country": np.array([0, 0, 1, -1])}, {})]
+    services = [*place_features(logs, logs, {}, {"as": np.arange(6) % 2})]
+    assert [len(users), len(services)] == [3 + 1, 2 * 3 + 1]
+    assert not [*place_features(logs, logs, {}, {})]
+
+
+def test_places_help_where_they_matter():
+    """Most of the variance is that of pairs of places: who knows them errs a tenth less, in each of three worlds."""
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    data = {"kind": "planted", "users": 60, "services": 120, "countries": 4, "place": 1.0, "signal": 0.7}
+    scenario = PredictionScenario.model_validate({"data": data, "density": 0.06})
+    for replication in range(3):
+        task = make_task(scenario, Seed(replication=replication), Context())
+        blind = replace(task.known, user_context={}, service_context={})
+        asked = task.test
+        errors = [
+            np.abs(SMALL.predict(known, SEED, Context()) - task.truth)[asked].mean()
+            for known in (task.known, blind)
+        ]
+        assert errors[0] < 0.9 * errors[1]
+
+
+def test_leaves_are_finer_where_few_cells_are_known():
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    known = Known(("q",), step_world()[1])  # 1,800 cells
+    given, least = (replace(SMALL, leaf_cells=cells).predict(known, SEED, Context()) for cells in (40, 5))
+    finer = replace(SMALL, leaf_cells=3).predict(known, SEED, Context())
+    np.testing.assert_array_equal(given, least)
+    assert not np.array_equal(given, finer)
 
 
 def step_world(seed=0):

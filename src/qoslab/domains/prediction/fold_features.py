@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Codes, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise
+from qoslab.domains.prediction.place_features import place_features
 from qoslab.domains.prediction.variational import Belief, variational
 
 __all__ = ["Recipe", "features", "known_quantiles", "out_of_fold"]
@@ -43,11 +44,15 @@ class Recipe:
         ranks: Numbers of factors of the factorisations of all parameters together; the last one feeds the kernels.
         sweeps: Rounds of updates of each.
         entropy: Number that the random starts follow from, the same in every fold.
+        user_places: For each kind of place one code per user, shape (users,); -1 is unknown.
+        service_places: The same for services.
     """
 
     ranks: Sequence[int]
     sweeps: int
     entropy: int
+    user_places: Mapping[str, Codes] = field(default_factory=dict)
+    service_places: Mapping[str, Codes] = field(default_factory=dict)
 
 
 def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context) -> Float32Array:
@@ -58,7 +63,7 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     Args:
         values: Shape (P, users, services), NaN where unknown.
         scale: Standardised logarithms.
-        recipe: Ranks and sweeps.
+        recipe: Ranks, sweeps and places.
         context: Its time limit is kept.
 
     Returns:
@@ -68,7 +73,7 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     rng = np.random.default_rng(recipe.entropy)
     table = logs.reshape(-1, logs.shape[2])
     fits = [variational(table, k, _FREEDOM, recipe.sweeps, rng, context) for k in recipe.ranks]
-    found: list[FloatArray] = []
+    found: list[NDArray[Any]] = []
     for fit in fits:
         found += [*fit.mean().reshape(logs.shape), *fit.deviation().reshape(logs.shape)]
     found += _roots(values, recipe, rng, context)
@@ -78,6 +83,8 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     found += _like_services(logs, left, fits[-1])
     context.check_time()
     found += _margins(logs, values)
+    found += place_features(logs, left, recipe.user_places, recipe.service_places)
+    context.check_time()
     out = np.empty((len(found), *logs.shape[1:]), np.float32)
     for target, source in zip(out, found, strict=True):
         target[...] = source

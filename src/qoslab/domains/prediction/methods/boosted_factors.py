@@ -26,6 +26,11 @@ _SLICE = 500
 _LEAST_LEAVES = 4
 """Known cells, in smallest leaves, below which trees are too coarse to add anything."""
 
+_LEAVES_OF_ALL = 800
+"""Smallest leaves that the known cells of a parameter fill at least, down to `_FINEST` cells in one."""
+
+_FINEST = 5
+
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
 
@@ -44,7 +49,7 @@ means are steadier than medians where few cells lie in a leaf, that of roots lie
 @method(
     "prediction",
     "boosted_factors",
-    summary="gradient boosting on out-of-fold robust factorisations, neighbours and margins of all parameters",
+    summary="gradient boosting on out-of-fold robust factorisations, neighbours, margins and places of all parameters",
     extra="learn",
     origin="ours",
     example={"rank": 2, "sweeps": 2, "folds": 2, "trees": 4, "leaf_cells": 5},
@@ -53,12 +58,12 @@ means are steadier than medians where few cells lie in a leaf, that of roots lie
 class BoostedFactors:
     """Trees that learn a cell from features of the table without the cell's fold.
 
-    Features of a cell: means and deviations of robust factorisations of all parameters together at two ranks, factor
-    analyses of roots, means over similar users and over similar services, of values and of what the factors leave
-    over, quantiles of service and user. For a known cell they come from the table without its fold; for an unknown
-    cell from the whole table. For every parameter four boosters are averaged: absolute and squared error, on values
-    and on roots. Predictions are bounded by the smallest and largest known value. With fewer known cells than four of
-    the smallest leaves the factorisation answers alone.
+    Features of a cell: means and deviations of robust factorisations of all parameters together at two ranks,
+    factor analyses of roots, means over similar users and over similar services, of values and of what the factors
+    leave over, quantiles of service and user; where places are known, means over them. For a known cell they come
+    from the table without its fold; for an unknown cell from the whole table. For every parameter four boosters are
+    averaged: absolute and squared error, on values and on roots. Predictions are bounded by the smallest and
+    largest known value. With fewer known cells than four of the smallest leaves the factorisation answers alone.
 
     Attributes:
         rank: Factors of the larger factorisation; the other has half as many.
@@ -66,7 +71,7 @@ class BoostedFactors:
         folds: Number of folds.
         trees: Trees of each booster.
         leaves: Leaves of a tree at most.
-        leaf_cells: Cells in a leaf at least.
+        leaf_cells: Cells in a leaf at least; of few known cells one in 800, but not less than five.
         learning_rate: Shrinkage of each tree.
         feature_share: Share of the features that a split may choose from.
     """
@@ -93,7 +98,8 @@ class BoostedFactors:
         with threadpool_limits(1):
             scale = scale_of(known.values)
             ranks = (self.rank // 2, self.rank)
-            recipe = Recipe(ranks, self.sweeps, int(rng.integers(2**63)))
+            start = int(rng.integers(2**63))
+            recipe = Recipe(ranks, self.sweeps, start, known.user_context, known.service_context)
             folds = rng.permutation(len(users)) % self.folds
 
             def make(values: FloatArray) -> NDArray[np.float32]:
@@ -130,7 +136,7 @@ class BoostedFactors:
             loss=loss,
             learning_rate=self.learning_rate,
             max_leaf_nodes=self.leaves,
-            min_samples_leaf=self.leaf_cells,
+            min_samples_leaf=min(self.leaf_cells, max(len(y) // _LEAVES_OF_ALL, _FINEST)),
             max_features=self.feature_share,
             early_stopping=False,
             warm_start=True,
