@@ -271,6 +271,12 @@ def sweep(study: str, whole: str = "whole") -> str:
     return lines(row(method) for method in distinct(study, "method") if method != whole)
 
 
+def sweeps() -> str:
+    """Those of 750 services, each beside the setting that its parameter has by default or, of the gates' price, 0."""
+    wholes = {"beta": "sharp_qos(beta=0.99)", "curvature": "sharp_qos(curvature=1.0)", "l0": "sharp_qos(l0=0.0)"}
+    return "\n".join(sweep(f"sharp-{name}", whole) for name, whole in wholes.items())
+
+
 def by_error(name: str) -> list[dict[str, Any]]:
     """What tuning printed, by error in the asked cells after it."""
     return sorted(printed(name), key=lambda row: row["nmae_tuned"])
@@ -421,6 +427,9 @@ TABLES = [
     Table("results", "| RMSE of throughput |", partial(figures, "outliers", "rmse[tp]", 1)),
     Table("results", "| three parameters |", partial(parts, "sharp-three", THREE)),
     Table("results", "| setting |", partial(sweep, "sharp-three-sweeps")),
+    Table("results", "| WS-DREAM #2, no context |", partial(parts, "sharp-parts", RT_TP)),
+    Table("results", "| WS-DREAM #1, places |", partial(parts, "sharp-context", RT_TP)),
+    Table("results", "| of 750 services |", sweeps),
     Table(
         "tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"
     ),

@@ -26,7 +26,7 @@ _SLICE = 500
 _LEAST_LEAVES = 4
 """Known cells, in smallest leaves, below which trees are too coarse to add anything."""
 
-_LEAVES_OF_ALL = 800
+_LEAVES_OF_ALL = 750
 """Smallest leaves that the known cells of a parameter fill at least, down to `_FINEST` cells in one."""
 
 _FINEST = 5
@@ -71,7 +71,7 @@ class BoostedFactors:
         folds: Number of folds.
         trees: Trees of each booster.
         leaves: Leaves of a tree at most.
-        leaf_cells: Cells in a leaf at least; of few known cells one in 800, but not less than five.
+        leaf_cells: Cells in a leaf at least; of few known cells one in 750, but not less than five.
         learning_rate: Shrinkage of each tree.
         feature_share: Share of the features that a split may choose from.
     """
