@@ -216,20 +216,22 @@ def beside_the_bar() -> str:
     return lines(rows)
 
 
-def change(study: str, method: str, metric: str, whole: str = "whole") -> tuple[float, float, float]:
-    """By how much an error changes, as a share of the whole's, with Student's 95 % interval over splits."""
+def change(study: str, method: str, metric: str, whole: str = "whole") -> tuple[float, ...]:
+    """By how much an error changes, as a share of the whole's, with Student's 95 % interval of three splits or more."""
     scenario = distinct(study, "scenario")[0]
     assert splits(study, scenario, method) == splits(study, scenario, whole)
     with_it, without = (values(study, scenario, name, metric) for name in (whole, method))
     found = (without - with_it) / with_it.mean()
+    if len(found) < 3:
+        return (float(found.mean()),)
     half = float(stdtrit(len(found) - 1, 0.975) * found.std(ddof=1) / len(found) ** 0.5)
     return float(found.mean()), float(found.mean()) - half, float(found.mean()) + half
 
 
-def ends(found: tuple[float, float, float]) -> str:
-    """A change with its interval, in per cent with signs."""
-    centre, low, high = map(percent, found)
-    return f"{centre} ({low} to {high})"
+def ends(found: tuple[float, ...]) -> str:
+    """A change with its interval, if it has one, in per cent with signs."""
+    centre, *around = map(percent, found)
+    return f"{centre} ({around[0]} to {around[1]})" if around else centre
 
 
 PAPER = {
@@ -273,7 +275,11 @@ def sweep(study: str, whole: str = "whole") -> str:
 
 def sweeps() -> str:
     """Those of 750 services, each beside the setting that its parameter has by default or, of the gates' price, 0."""
-    wholes = {"beta": "sharp_qos(beta=0.99)", "curvature": "sharp_qos(curvature=1.0)", "l0": "sharp_qos(l0=0.0)"}
+    wholes = {
+        "beta": "sharp_qos(beta=0.99)",
+        "curvature": "sharp_qos(curvature=1.0)",
+        "l0": "sharp_qos(l0=0.0)",
+    }
     return "\n".join(sweep(f"sharp-{name}", whole) for name, whole in wholes.items())
 
 
