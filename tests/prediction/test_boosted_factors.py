@@ -14,7 +14,7 @@ from qoslab.datasets.locate import locate
 from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, known_quantiles, out_of_fold
-from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
+from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors, least_leaf
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
@@ -161,11 +161,17 @@ def test_means_over_places_are_those_of_a_loop():
     np.testing.assert_array_equal(found[-1], services[None, :])
 
 
-def test_places_of_one_side_alone_are_enough():
-    logs = np.where(np.random.default_rng(1).random((1, 4, 6)) < 0.5, 1.0, np.nan)
-    users = [*place_features(logs, logs, {"country": np.array([0, 0, 1, -1])}, {})]
-    services = [*place_features(logs, logs, {}, {"as": np.arange(6) % 2})]
-    assert [len(users), len(services)] == [3 + 1, 2 * 3 + 1]
+def test_places_of_one_side_or_of_two_kinds_are_those_of_each_alone():
+    rng = np.random.default_rng(1)
+    logs = np.where(rng.random((1, 4, 6)) < 0.5, rng.standard_normal((1, 4, 6)), np.nan)
+    users, services = np.array([0, 0, 1, -1]), np.arange(6) % 2
+    both = [*place_features(logs, logs, {"country": users}, {"country": services})]
+    of_users = [*place_features(logs, logs, {"country": users}, {})]
+    of_services = [*place_features(logs, logs, {}, {"country": services})]
+    np.testing.assert_equal(of_users, [*both[:3], both[-2]])
+    np.testing.assert_equal(of_services, [*both[3:9], both[-1]])
+    mixed = [*place_features(logs, logs, {"country": users}, {"as": services})]
+    np.testing.assert_equal(mixed, [*of_services[:-1], *of_users[:-1], of_users[-1], of_services[-1]])
     assert not [*place_features(logs, logs, {}, {})]
 
 
@@ -185,13 +191,20 @@ def test_places_help_where_they_matter():
         assert errors[0] < 0.9 * errors[1]
 
 
-def test_leaves_are_finer_where_few_cells_are_known():
+@pytest.mark.parametrize(
+    ("cells", "leaf"),
+    [(1, 5), (4_499, 5), (4_500, 6), (16_000, 21), (29_999, 39), (30_000, 40), (31_950, 40), (10**6, 40)],
+)
+def test_a_leaf_is_a_share_of_the_known_cells(cells, leaf):
+    assert least_leaf(cells) == leaf
+
+
+def test_a_given_size_of_leaves_is_obeyed():
     pytest.importorskip("sklearn", reason="needs the extra 'learn'")
     known = Known(("q",), step_world()[1])  # 1,800 cells
-    given, least = (replace(SMALL, leaf_cells=cells).predict(known, SEED, Context()) for cells in (40, 5))
-    finer = replace(SMALL, leaf_cells=3).predict(known, SEED, Context())
-    np.testing.assert_array_equal(given, least)
-    assert not np.array_equal(given, finer)
+    found = {k: replace(SMALL, leaf_cells=k).predict(known, SEED, Context()) for k in (None, 5, 40)}
+    np.testing.assert_array_equal(found[None], found[5])
+    assert not np.array_equal(found[None], found[40])
 
 
 def step_world(seed=0):

@@ -18,18 +18,19 @@ from qoslab.domains.prediction.factor_analysis import scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 
-__all__ = ["BoostedFactors"]
+__all__ = ["BoostedFactors", "least_leaf"]
 
 _SLICE = 500
 """Trees between two looks at the clock: each slice sorts the features into bins once more."""
 
 _LEAST_LEAVES = 4
-"""Known cells, in smallest leaves, below which trees are too coarse to add anything."""
+"""Known cells, in leaves of the size that is given or else of the largest, below which trees are left out."""
 
 _LEAVES_OF_ALL = 750
-"""Smallest leaves that the known cells of a parameter fill at least, down to `_FINEST` cells in one."""
+"""Smallest leaves that the known cells of a parameter fill, unless their size is given."""
 
-_FINEST = 5
+_FINEST, _COARSEST = 5, 40
+"""Bounds of that size, cells."""
 
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
@@ -63,7 +64,8 @@ class BoostedFactors:
     leave over, quantiles of service and user; where places are known, means over them. For a known cell they come
     from the table without its fold; for an unknown cell from the whole table. For every parameter four boosters are
     averaged: absolute and squared error, on values and on roots. Predictions are bounded by the smallest and
-    largest known value. With fewer known cells than four of the smallest leaves the factorisation answers alone.
+    largest known value. With fewer known cells than 160, or than four leaves of a given size, the factorisation answers
+    alone, and places are not used.
 
     Attributes:
         rank: Factors of the larger factorisation; the other has half as many.
@@ -71,7 +73,7 @@ class BoostedFactors:
         folds: Number of folds.
         trees: Trees of each booster.
         leaves: Leaves of a tree at most.
-        leaf_cells: Cells in a leaf at least; of few known cells one in 750, but not less than five.
+        leaf_cells: Cells in a leaf at least; None for one in 750 of a parameter's known cells, from 5 to 40.
         learning_rate: Shrinkage of each tree.
         feature_share: Share of the features that a split may choose from.
     """
@@ -81,7 +83,7 @@ class BoostedFactors:
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     trees: Annotated[int, Field(ge=1)] = 150
     leaves: Annotated[int, Field(ge=2)] = 63
-    leaf_cells: Annotated[int, Field(ge=1)] = 40
+    leaf_cells: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.08
     feature_share: Annotated[float, Field(gt=0, le=1)] = 0.3
 
@@ -92,7 +94,7 @@ class BoostedFactors:
 
         rng = np.random.default_rng(seed)
         users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
-        if len(users) < _LEAST_LEAVES * self.leaf_cells:
+        if len(users) < _LEAST_LEAVES * (self.leaf_cells or _COARSEST):
             return RobustFactorisation(self.rank, sweeps=self.sweeps).predict(known, seed, context)
         # One thread: a study runs one trial on each core.
         with threadpool_limits(1):
@@ -136,7 +138,7 @@ class BoostedFactors:
             loss=loss,
             learning_rate=self.learning_rate,
             max_leaf_nodes=self.leaves,
-            min_samples_leaf=min(self.leaf_cells, max(len(y) // _LEAVES_OF_ALL, _FINEST)),
+            min_samples_leaf=self.leaf_cells or least_leaf(len(y)),
             max_features=self.feature_share,
             early_stopping=False,
             warm_start=True,
@@ -146,6 +148,11 @@ class BoostedFactors:
             context.check_time()
             model.set_params(max_iter=trees).fit(x, y)
         return model
+
+
+def least_leaf(cells: int) -> int:
+    """Cells in a leaf at least where so many of a parameter are known."""
+    return min(max(cells // _LEAVES_OF_ALL, _FINEST), _COARSEST)
 
 
 def _everywhere(model: Any, asked: NDArray[np.float32], context: Context) -> FloatArray:
