@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from qoslab.app.main import main
-from qoslab.core.context import Context
+from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction import tuning
@@ -20,6 +20,7 @@ from qoslab.domains.prediction.methods.nimf import NIMF
 from qoslab.domains.prediction.methods.pmf import PMF
 from qoslab.domains.prediction.scenario import example
 from qoslab.domains.prediction.tuning import Budget, draw, hide, tune, tuned
+from qoslab.learning.training import DivergedTraining
 
 SEEN: list[Known] = []
 
@@ -95,6 +96,49 @@ def test_parameters_that_fail_are_trials_that_lose(task):
     first, *others = tuned(Fails(), task.known, Budget(trials=4), Seed(), Context())
     assert np.isfinite(first.nmae)
     assert [trial.nmae for trial in others] == [np.inf] * 3
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Ends by itself with its own number alone; with any other it works until it is told to stop."""
+
+    number: float = 2.0
+
+    def predict(self, known, seed, context):
+        while self.number != 2.0:
+            context.check_time()
+        return np.ones(known.values.shape)
+
+
+def test_a_trial_that_takes_half_of_the_time_is_lost(task):
+    """Two such trials are all the time there is; the parameters that a method has are never stopped."""
+    first, *others = tuned(Slow(), task.known, Budget(trials=9, cpu_s=0.2), Seed(), Context())
+    assert np.isfinite(first.nmae)
+    assert [trial.nmae for trial in others] == [np.inf] * 2
+    assert all(0.1 <= trial.cpu_s < 0.2 for trial in others)
+
+
+@dataclass(frozen=True)
+class Raises:
+    """Ends in an error with any other number than its own."""
+
+    number: float = 2.0
+    error: type[Exception] = DivergedTraining
+
+    def predict(self, known, seed, context):
+        if self.number != 2.0:
+            raise self.error
+        return np.ones(known.values.shape)
+
+
+def test_a_training_that_diverges_is_a_trial_that_lost(task):
+    _, other = tuned(Raises(), task.known, Budget(trials=2), Seed(), Context())
+    assert other.nmae == np.inf
+
+
+def test_the_limit_of_the_caller_is_no_lost_trial(task):
+    with pytest.raises(TimeLimitExceeded):
+        list(tuned(Raises(error=TimeLimitExceeded), task.known, Budget(trials=2), Seed(), Context()))
 
 
 @pytest.mark.parametrize("method", [PMF(), NIMF(), AMF(), PMF(rank=100)])

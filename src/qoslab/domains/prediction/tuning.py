@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from qoslab.core.context import Context
+from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import DiskFull, write_whole
 from qoslab.core.located import read_toml, validate_dataclass
@@ -24,11 +24,15 @@ from qoslab.domains.prediction.metrics import errors
 from qoslab.domains.prediction.model import completed
 from qoslab.domains.prediction.study_file import files_of, method_of, methods_of, scenario_of
 from qoslab.domains.prediction.targets import check_target, unwritable
+from qoslab.learning.training import DivergedTraining
 
 __all__ = ["Budget", "Trial", "draw", "hide", "tune", "tuned"]
 
 _HIDDEN = 0.1
 """Share of the training cells that trials are judged on."""
+
+_AT_MOST = 0.5
+"""Share of a method's CPU time after which a drawn trial is stopped: one monster must not be the whole search."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Budget:
 
     Attributes:
         trials: Number of trials; the first is that of the parameters it has.
-        cpu_s: CPU seconds after which no further trial is begun.
+        cpu_s: CPU seconds after which no further trial is begun; a drawn trial may take half of them.
         spread: Largest factor between a drawn parameter and the one it has.
     """
 
@@ -52,13 +56,37 @@ class Trial:
 
     Attributes:
         method: The method with them.
-        nmae: Error in the hidden training cells; infinite where the method failed.
+        nmae: Error in the hidden training cells; infinite where the method failed or took too long.
         cpu_s: CPU seconds that it took.
     """
 
     method: Any
     nmae: float
     cpu_s: float
+
+
+class _TooDear(TimeLimitExceeded):
+    """A trial took more CPU time than one may."""
+
+
+@dataclass(frozen=True)
+class _Watched(Context):
+    """A context that ends what takes too much CPU time: how busy the machine is must not decide which trials are lost.
+
+    Attributes:
+        end_s: When, on the process's CPU clock.
+    """
+
+    end_s: float = math.inf
+
+    def check_time(self) -> None:
+        if time.process_time() > self.end_s:
+            raise _TooDear
+        super().check_time()
+
+
+_LOST = (BadInput, ArithmeticError, np.linalg.LinAlgError, DivergedTraining, _TooDear)
+"""What parameters that cannot be together, or not in time, end in."""
 
 
 def tune(
@@ -81,7 +109,8 @@ def tune(
         world: Study file; its [scenario] names the measurements, its [[method]] the methods and where they begin.
         method: Ids of the methods; those of the file by default.
         trials: Trials for each method.
-        cpu_min: CPU minutes for each method, after which no further trial is begun.
+        cpu_min: CPU minutes for each method, after which no further trial is begun; one that takes half of them is
+            stopped and lost.
         spread: Largest factor between a parameter that is drawn and the one it began with.
         split: Number of the seed that draws which measurements are known.
         to: New file for the chosen parameters, as [[method]] of a study file.
@@ -128,15 +157,20 @@ def tuned(start: Any, known: Known, budget: Budget, seed: Seed, context: Context
         if spent >= budget.cpu_s:
             return
         begun = time.process_time()
+        end = begun + _AT_MOST * budget.cpu_s if number else math.inf
         candidate = start
         try:
             candidate = draw(start, budget.spread, rng) if number else start
-            nmae = _nmae(candidate, inner, known.values, hidden, seed, context)
-        except (BadInput, ArithmeticError, np.linalg.LinAlgError):
-            nmae = math.inf  # parameters that cannot be together are a trial that failed
+            nmae = _nmae(candidate, inner, known.values, hidden, seed, _watched(context, end))
+        except _LOST:
+            nmae = math.inf
         trial = Trial(candidate, nmae, time.process_time() - begun)
         spent += trial.cpu_s
         yield trial
+
+
+def _watched(context: Context, end_s: float) -> Context:
+    return _Watched(**{part.name: getattr(context, part.name) for part in fields(context)}, end_s=end_s)
 
 
 def hide(known: Known, seed: Seed) -> BoolArray:
