@@ -87,8 +87,8 @@ def few() -> list[Group]:
 
 
 def streaming() -> list[Group]:
-    """Three seeds of those that learn online, on the same cells."""
-    return [('stream --seeds 3 --contender "online factors" --contender "AMF, cells replayed"',)]
+    """Five seeds of every contender on the same cells, and of those that learn online as tuned."""
+    return [("stream --seeds 5 --trials 20",)]
 
 
 TABLES: dict[str, list[Group]] = {
