@@ -306,6 +306,19 @@ def chosen(name: str) -> str:
     return lines([row["method"], row["chosen"]] for row in by_error(name))
 
 
+def stream() -> str:
+    """Who followed the stream how well, and by how much more than the nearest they err, paired by seed."""
+
+    def cells(row: dict[str, Any]) -> Iterator[str]:
+        yield row["method"]
+        yield from (f"{row[f'{key}mae_s']:.3f}" for key in ("", "other_slots_", "forecast_", "newcomers_"))
+        yield f"{row['cpu_s_per_slot']:.2f}"
+        more, low, high = (f"{100 * row[key]:.1f}" for key in ("more", "low", "high"))
+        yield f"{more} ({low} to {high})" if row["more"] else ""
+
+    return lines(map(list, map(cells, sorted(printed("streaming"), key=lambda row: row["mae_s"]))))
+
+
 FIRST = ("densities", "density=0.1", 0)
 """Study, scenario and split of methods before their tuning; that of tuned-ten-percent."""
 
@@ -436,11 +449,16 @@ TABLES = [
     Table("results", "| method, real data |", partial(figures, "cold-start-three", "nmae", 3)),
     Table("results", "| method | 0 % |", partial(figures, "outliers", "nmae", 3)),
     Table("results", "| RMSE of throughput |", partial(figures, "outliers", "rmse[tp]", 1)),
+    Table("results", "| of 750 services | 0 % |", partial(figures, "outliers-part", "nmae", 3)),
+    Table(
+        "results", "| RMSE of throughput, 750 services |", partial(figures, "outliers-part", "rmse[tp]", 1)
+    ),
     Table("results", "| three parameters |", partial(parts, "sharp-three", THREE)),
     Table("results", "| setting |", partial(sweep, "sharp-three-sweeps")),
     Table("results", "| WS-DREAM #2, no context |", partial(parts, "sharp-parts", RT_TP)),
     Table("results", "| WS-DREAM #1, places |", partial(parts, "sharp-context", RT_TP)),
-    Table("results", "| of 750 services |", sweeps),
+    Table("results", "| of 750 services | NMAE |", sweeps),
+    Table("streaming", "| | after the slot's cells |", stream),
     Table(
         "tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"
     ),
