@@ -181,7 +181,9 @@ def test_the_table_of_claims_states_the_gains_that_the_committed_table_holds(met
 def test_the_table_of_claims_states_the_gains_on_the_sparse_table(method):
     """Of the mean of both parameters, 1 to 4 % known; the paper's figures are held against them."""
     table = pl.read_parquet(FOLDER / "results" / "wsdream-1.parquet")
-    line = next(line for line in page("results").splitlines() if line.startswith("| all methods on WS-DREAM #1"))
+    line = next(
+        line for line in page("results").splitlines() if line.startswith("| all methods on WS-DREAM #1")
+    )
     of_each = [gains(method, table.filter(pl.col("density") == share)) for share in (0.01, 0.02, 0.03, 0.04)]
     for first, bar in ((0, 0.195), (2, 0.193)):
         found = [(one[first] + one[first + 1]) / 2 for one in of_each]
