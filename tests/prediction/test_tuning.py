@@ -1,6 +1,7 @@
 """Tuning: nobody sees what is asked, all have the same budget, and what is found is the best of what was tried."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from qoslab.domains.prediction.methods.amf import AMF
 from qoslab.domains.prediction.methods.nimf import NIMF
 from qoslab.domains.prediction.methods.pmf import PMF
 from qoslab.domains.prediction.scenario import example
-from qoslab.domains.prediction.tuning import Budget, draw, hide, tune, tuned
+from qoslab.domains.prediction.tuning import Budget, _judged, draw, hide, tune, tuned
 from qoslab.learning.training import DivergedTraining
 
 SEEN: list[Known] = []
@@ -100,12 +101,13 @@ def test_parameters_that_fail_are_trials_that_lose(task):
 
 @dataclass(frozen=True)
 class Slow:
-    """Ends by itself with its own number alone; with any other it works until it is told to stop."""
+    """At once with its own number; with any other it works for ten CPU seconds, unless it is told to stop."""
 
     number: float = 2.0
 
     def predict(self, known, seed, context):
-        while self.number != 2.0:
+        end = time.process_time() + 10
+        while self.number != 2.0 and time.process_time() < end:
             context.check_time()
         return np.ones(known.values.shape)
 
@@ -115,30 +117,46 @@ def test_a_trial_that_takes_half_of_the_time_is_lost(task):
     first, *others = tuned(Slow(), task.known, Budget(trials=9, cpu_s=0.2), Seed(), Context())
     assert np.isfinite(first.nmae)
     assert [trial.nmae for trial in others] == [np.inf] * 2
-    assert all(0.1 <= trial.cpu_s < 0.2 for trial in others)
+    assert all(trial.cpu_s >= 0.1 for trial in others)
+
+
+def test_the_limit_of_the_caller_ends_the_search(task):
+    with pytest.raises(TimeLimitExceeded, match=r"its limit of 0\.1 s"):
+        list(tuned(Slow(), task.known, Budget(trials=9), Seed(), Context(time_limit_s=0.1)))
 
 
 @dataclass(frozen=True)
-class Raises:
-    """Ends in an error with any other number than its own."""
+class Diverges:
+    """With any other number than its own, where it learns from that many cells or more."""
 
     number: float = 2.0
-    error: type[Exception] = DivergedTraining
+    cells: str = "0"  # a word, which no trial draws
 
     def predict(self, known, seed, context):
-        if self.number != 2.0:
-            raise self.error
-        return np.ones(known.values.shape)
+        if self.number != 2.0 and np.isfinite(known.values).sum() >= int(self.cells):
+            raise DivergedTraining
+        return np.full(known.values.shape, self.number)
 
 
 def test_a_training_that_diverges_is_a_trial_that_lost(task):
-    _, other = tuned(Raises(), task.known, Budget(trials=2), Seed(), Context())
+    _, other = tuned(Diverges(), task.known, Budget(trials=2), Seed(), Context())
     assert other.nmae == np.inf
 
 
-def test_the_limit_of_the_caller_is_no_lost_trial(task):
-    with pytest.raises(TimeLimitExceeded):
-        list(tuned(Raises(error=TimeLimitExceeded), task.known, Budget(trials=2), Seed(), Context()))
+def test_a_method_that_fails_with_its_own_parameters_ends_the_search(task):
+    with pytest.raises(BadInput, match="no"):
+        next(tuned(Fails(number=3.0), task.known, Budget(trials=2), Seed(), Context()))
+
+
+def test_a_winner_that_fails_with_all_training_cells_is_passed_over(task):
+    """Every drawn trial does here, so that the first is what tuning found."""
+    start = Diverges(cells=str(np.isfinite(task.known.values).sum()))
+    trials = list(tuned(start, task.known, Budget(trials=20), Seed(), Context()))
+    assert min(trials, key=lambda trial: trial.nmae) is not trials[0]
+    best, row = _judged(task, trials, Seed(), Context())
+    assert best is trials[0]
+    assert row["nmae"] == row["nmae_tuned"]
+    assert (row["trials"], row["lost"]) == (20, 0)
 
 
 @pytest.mark.parametrize("method", [PMF(), NIMF(), AMF(), PMF(rank=100)])

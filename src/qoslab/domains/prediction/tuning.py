@@ -56,7 +56,7 @@ class Trial:
 
     Attributes:
         method: The method with them.
-        nmae: Error in the hidden training cells; infinite where the method failed or took too long.
+        nmae: Error in the hidden training cells; infinite where it is lost: the method failed or took too long.
         cpu_s: CPU seconds that it took.
     """
 
@@ -110,7 +110,7 @@ def tune(
         method: Ids of the methods; those of the file by default.
         trials: Trials for each method.
         cpu_min: CPU minutes for each method, after which no further trial is begun; one that takes half of them is
-            stopped and lost.
+            stopped and lost, so that a method takes one and a half times as many at most, besides its first trial.
         spread: Largest factor between a parameter that is drawn and the one it began with.
         split: Number of the seed that draws which measurements are known.
         to: New file for the chosen parameters, as [[method]] of a study file.
@@ -129,11 +129,9 @@ def tune(
     rows, chosen = [], {}
     for name, start in starts.items():
         found = list(tuned(start, task.known, budget, seed, context))
-        best = min(found, key=lambda trial: trial.nmae)
+        best, row = _judged(task, found, seed, context)
         chosen[name] = _changed(best.method, start)
-        rows.append(
-            {"method": name} | _row(task, found, best, seed, context) | {"chosen": _words(chosen[name])}
-        )
+        rows.append({"method": name} | row | {"chosen": _words(chosen[name])})
     if to is not None:
         _keep(to, _toml(chosen, starts, files_of(document)), rows)
     return rows
@@ -143,7 +141,7 @@ def tuned(start: Any, known: Known, budget: Budget, seed: Seed, context: Context
     """The trials of one method, the first with the parameters it has.
 
     Args:
-        start: The method.
+        start: The method; where it fails with its own parameters, so does the search.
         known: All training cells.
         budget: What may be spent.
         seed: Draws the hidden cells, the parameters and the method's own chance: the same for every method and trial.
@@ -157,20 +155,19 @@ def tuned(start: Any, known: Known, budget: Budget, seed: Seed, context: Context
         if spent >= budget.cpu_s:
             return
         begun = time.process_time()
-        end = begun + _AT_MOST * budget.cpu_s if number else math.inf
-        candidate = start
+        candidate, watched = start, context
         try:
-            candidate = draw(start, budget.spread, rng) if number else start
-            nmae = _nmae(candidate, inner, known.values, hidden, seed, _watched(context, end))
+            if number:
+                candidate = draw(start, budget.spread, rng)
+                watched = _Watched(**vars(context), end_s=begun + _AT_MOST * budget.cpu_s)
+            nmae = _nmae(candidate, inner, known.values, hidden, seed, watched)
         except _LOST:
+            if not number:
+                raise
             nmae = math.inf
         trial = Trial(candidate, nmae, time.process_time() - begun)
         spent += trial.cpu_s
         yield trial
-
-
-def _watched(context: Context, end_s: float) -> Context:
-    return _Watched(**{part.name: getattr(context, part.name) for part in fields(context)}, end_s=end_s)
 
 
 def hide(known: Known, seed: Seed) -> BoolArray:
@@ -246,20 +243,31 @@ def _errors(
     return errors(learned.parameters, found.values, truth, asked)
 
 
-def _row(task: Task, found: Sequence[Trial], best: Trial, seed: Seed, context: Context) -> dict[str, Any]:
-    """What tuning cost and gave, in hidden training cells and in those that nobody saw."""
+def _judged(task: Task, found: Sequence[Trial], seed: Seed, context: Context) -> tuple[Trial, dict[str, Any]]:
+    """The best trial, and what tuning cost and gave, in hidden training cells and in those that nobody saw.
+
+    A trial whose method fails with all training cells is passed over; the first one's must not.
+    """
+    first = _errors(found[0].method, task.known, task.truth, task.test, seed, context)
+    best, after = found[0], first
+    for trial in sorted(found, key=lambda trial: trial.nmae):
+        if trial is found[0]:
+            break
+        try:
+            best, after = trial, _errors(trial.method, task.known, task.truth, task.test, seed, context)
+            break
+        except _LOST:
+            continue
     row: dict[str, Any] = {
         "trials": len(found),
+        "lost": sum(math.isinf(trial.nmae) for trial in found),
         "cpu_s": round(sum(trial.cpu_s for trial in found), 1),
         "hidden_nmae": round(found[0].nmae, 4),
         "hidden_nmae_tuned": round(best.nmae, 4),
+        "nmae": round(first["nmae"], 4),
+        "nmae_tuned": round(after["nmae"], 4),
     }
-    first = _errors(found[0].method, task.known, task.truth, task.test, seed, context)
-    after = first
-    if best is not found[0]:
-        after = _errors(best.method, task.known, task.truth, task.test, seed, context)
-    row |= {"nmae": round(first["nmae"], 4), "nmae_tuned": round(after["nmae"], 4)}
-    return row | {f"mae_tuned[{p}]": round(after[f"mae[{p}]"], 4) for p in task.known.parameters}
+    return best, row | {f"mae_tuned[{p}]": round(after[f"mae[{p}]"], 4) for p in task.known.parameters}
 
 
 def _changed(method: Any, start: Any) -> dict[str, Any]:
