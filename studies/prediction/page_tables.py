@@ -304,7 +304,7 @@ def chosen(name: str) -> str:
 
 
 def stream() -> str:
-    """Who followed the stream how well, and by how much more than the nearest they err, paired by seed."""
+    """Who followed the stream how well, and by how much more than the best of them they err, paired by seed."""
 
     def cells(row: dict[str, Any]) -> Iterator[str]:
         yield row["method"]
