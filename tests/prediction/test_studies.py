@@ -278,6 +278,7 @@ def test_one_split_with_outliers_left_out_gives_the_committed_numbers(tmp_path):
         ("cold-start", "Nobody measured them", "nmae", 3),
         ("outliers", "Strange values", "nmae", 3),
         ("outliers", "Strange values", "rmse[tp]", 1),
+        ("outliers-part", "Strange values", "nmae", 3),
     ],
 )
 def test_the_page_has_the_figures_of_the_committed_table(name, title, metric, digits):
