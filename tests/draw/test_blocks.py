@@ -29,6 +29,9 @@ BLOCKS: dict[str, Callable[[], Any]] = {
     "convergence": lambda: draw.convergence(
         np.arange(1, 50), {"a": 1 / np.arange(1, 50), "b": np.zeros(49)}, log_x=True, slope=-1
     ),
+    "panels": lambda: draw.panels(
+        {f"course {i}": draw.Course([1, 2], {"a": [i, 2], "$b" if i else "c": [1, i]}) for i in range(4)}
+    ),
     "cdf": lambda: draw.distribution({"a": [3.0, 1.0, 2.0], "none": []}),
     "ccdf": lambda: draw.distribution({"a": np.arange(1, 2000.0)}, tail=True, log_x=True),
     "bars": lambda: draw.bars(["a", "b"], [1.0, 2.0], [0.5, -np.inf], [1.5, np.inf]),

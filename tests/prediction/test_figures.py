@@ -167,6 +167,25 @@ def test_courses_show_one_run_task_by_task():
         assert "500" not in str(data.to_dicts())
 
 
+def test_courses_of_several_methods_and_scenarios_stand_side_by_side():
+    """A parameter alone beside itself among others: where its loss ends lower alone, transfer is negative."""
+    alone = course(**{"loss[rt]": [0.5, 0.3], "loss[tp]": [None, None]})["training"].cast({"loss[tp]": float})
+    both = course(**{"loss[rt]": [0.5, 0.4], "loss[tp]": [0.8, 0.7]})["training"]
+    named = [one.with_columns(scenario=pl.lit(name)) for one, name in ((alone, "rt"), (both, "rt, tp"))]
+    figure = task_losses(pl.DataFrame(), {"training": pl.concat(named)})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["rt", "rt, tp"]
+    data = attached(figure)
+    last = data.filter(pl.col("step") == 10).select("panel", "label", "value").rows()
+    assert last == [("rt", "loss[rt]", 0.3), ("rt, tp", "loss[rt]", 0.4), ("rt, tp", "loss[tp]", 0.7)]
+    methods = pl.concat([both, both.with_columns(method=pl.lit("t"))])
+    assert attached(task_losses(pl.DataFrame(), {"training": methods}))[
+        "panel"
+    ].unique().sort().to_list() == [
+        "s",
+        "t",
+    ]
+
+
 def test_methods_that_do_not_train_have_no_course():
     assert routing(pl.DataFrame(), course()) is None
     assert routing(pl.DataFrame(), {"training": course(**{"open[rt]": [None, None]})["training"]}) is None

@@ -67,7 +67,20 @@ def test_equal_values_are_interchangeable():
 
 
 def test_users_with_few_asked_services_do_not_count():
-    assert ranked(TIMES[:10], TIMES[:10]) == {}
+    assert ranked(TIMES[:5], TIMES[:5]) == {}
+    found = ranked(TIMES[:10], TIMES[:10])
+    assert found == {"ndcg_5": 1.0, "ndcg_5[rt]": 1.0, "precision_5": 1.0, "precision_5[rt]": 1.0}
+
+
+def test_lists_of_other_lengths_by_hand():
+    """Of 25 services in reverse order the five first are the five worst, of which none is among the five best."""
+    times = np.arange(1.0, 26.0)
+    found = ranked(-times, times)
+    assert [found[f"precision_{k}"] for k in (5, 10, 20)] == [0.0, 0.0, 0.75]
+    for k in (5, 10, 20):
+        discount = 1 / np.log2(np.arange(2, k + 2))
+        worst, best = np.arange(k) / 24, 1 - np.arange(k) / 24
+        assert found[f"ndcg_{k}[rt]"] == pytest.approx(worst @ discount / (best @ discount))
     assert ranked(TIMES, np.ones(12)) == {}
 
 

@@ -10,6 +10,7 @@ from qoslab.draw.distribution import distribution
 from qoslab.draw.heat import heat_map
 from qoslab.draw.network import network_map
 from qoslab.draw.palette import INK, Look, looks
+from qoslab.draw.panels import Course, panels
 from qoslab.draw.save import save, svg_text
 from qoslab.draw.spacetime import space_time
 from qoslab.draw.style import attach, attached, footnote, new_figure, style
@@ -17,6 +18,7 @@ from qoslab.draw.style import attach, attached, footnote, new_figure, style
 __all__ = [
     "INK",
     "Band",
+    "Course",
     "Look",
     "attach",
     "attached",
@@ -30,6 +32,7 @@ __all__ = [
     "looks",
     "network_map",
     "new_figure",
+    "panels",
     "save",
     "space_time",
     "style",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Band", "convergence", "lines", "plain", "time_series"]
+__all__ = ["Band", "convergence", "draw_line", "lines", "plain", "time_series"]
 
 _POINTS = 2000
 _MARKED = 30
@@ -67,7 +67,7 @@ def lines(
             if named:
                 _points(axes, at, label, band, known[label])
             else:
-                _draw(axes, at, label, band, known[label], marks=grid.size <= _MARKED)
+                draw_line(axes, at, label, band, known[label], marks=grid.size <= _MARKED)
             if hollow is not None and np.any(hollow.get(label, False)):
                 _hollow(axes, at, band, known[label], np.asarray(hollow[label], dtype=np.bool_))
         if named:
@@ -113,7 +113,7 @@ def time_series(
     with style():
         figure, (axes,) = new_figure(width, aspect=0.38)
         for label, band in thin.items():
-            _draw(axes, times[keep], label, band, known[label], marks=False)
+            draw_line(axes, times[keep], label, band, known[label], marks=False)
         for name, moment in (events or {}).items():
             axes.axvline(moment, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)))
             axes.annotate(
@@ -160,7 +160,7 @@ def convergence(
     with style():
         figure, (axes,) = new_figure(width)
         for label, band in bands.items():
-            _draw(axes, grid, label, band, known[label], marks=grid.size <= _MARKED)
+            draw_line(axes, grid, label, band, known[label], marks=grid.size <= _MARKED)
         if slope is not None and log_x:
             _guide(axes, grid, bands, slope)
         scales(axes, log_x=log_x, log_y=True)
@@ -195,7 +195,8 @@ def _guide(axes: Axes, grid: np.ndarray, bands: Mapping[str, Band], slope: float
         )
 
 
-def _draw(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look, *, marks: bool) -> None:
+def draw_line(axes: Axes, x: np.ndarray, label: str, band: Band, look: Look, *, marks: bool) -> None:
+    """One line with its interval on axes, with markers where its points are few."""
     value = np.asarray(band.value, dtype=np.float64)
     axes.plot(
         x,

@@ -137,6 +137,20 @@ def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept()
         assert course[p][best] == pytest.approx(error, rel=1e-4)
 
 
+def test_without_held_out_cells_the_log_says_how_closely_the_known_ones_are_fitted():
+    """Errors of what is predicted in the cells that were learned from; none are called held out."""
+    known = _world()
+    result = _fit(known, steps=20, held_out=0.0)
+    series = result.series["training"]
+    assert not [name for name in series if name.startswith("held_out")]
+    course = [series[f"fitted[q{p}]"] for p in range(2)]
+    best = np.argmin(np.sum(course, axis=0))
+    for p, table in enumerate(known.values):
+        cells = np.isfinite(table)
+        error = np.abs(result.values[p] - table)[cells].mean() / np.abs(table[cells]).mean()
+        assert course[p][best] == pytest.approx(error, rel=1e-4)
+
+
 def test_a_strong_l0_shuts_gates():
     """100 steps of 0.05 lead from 2 beyond -2.4, where a gate shuts."""
     how = {"steps": 100, "learning_rate": 0.05, "decay": False, "patience": 100}

@@ -57,10 +57,21 @@ registry.add_domain(
             Metric("nmae", "", "lower", "mean absolute error over the mean of the test values"),
             Metric("mae", "", "lower", "mean absolute error, in the parameter's unit"),
             Metric("rmse", "", "lower", "root mean squared error, in the parameter's unit"),
-            Metric(
-                "ndcg_10", "", "higher", "gain of the ten services ranked first, over the best possible gain"
+            *(
+                Metric(
+                    f"ndcg_{k}",
+                    "",
+                    "higher",
+                    f"gain of the {k} services ranked first, over the best possible",
+                )
+                for k in (5, 10, 20)
             ),
-            Metric("precision_10", "", "higher", "share of the ten services ranked first that truly are"),
+            *(
+                Metric(
+                    f"precision_{k}", "", "higher", f"share of the {k} services ranked first that truly are"
+                )
+                for k in (5, 10, 20)
+            ),
             Metric("coverage", "", "neither", "share of values inside their predicted intervals"),
             Metric(
                 "interval_width", "", "lower", "mean width of the intervals over the mean of the test values"

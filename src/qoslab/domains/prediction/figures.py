@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from qoslab.draw.palette import Look
+    from qoslab.draw.panels import Course
 
 __all__ = ["coverage", "error_by_density", "paired_by_user", "routing", "task_losses", "task_weights"]
 
@@ -24,6 +25,9 @@ _USUAL_LEVEL = 0.9
 
 _ROWS = 12
 """Rivals in a forest; the closest are shown."""
+
+_PANELS = 6
+"""Panels of a figure; the first scenarios and methods are shown."""
 
 Columns = Mapping[str, "pl.DataFrame"]
 
@@ -80,7 +84,7 @@ def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG
         return None
     held, where = hold_others(rows, "")
     looks, styles = _looks(rows), {}
-    found = {}
+    found: dict[str, Course] = {}
     for method in held["method"].unique(maintain_order=True):
         part = held.filter(held["method"] == method)
         for name in columns:
@@ -119,43 +123,57 @@ def paired_by_user(rows: pl.DataFrame, series: Columns) -> Figure | None:
 
 
 def routing(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Share of open gates and entropy of routing, task by task, while a network trains: where routing collapses."""
-    figure = _course(series, ("open", "entropy"), "open gates, entropy")
+    """Share of open gates and entropy of routing, task by task, while networks train: where routing collapses."""
+    figure = _courses(series, ("open", "entropy"), "open gates, entropy")
     if figure is not None:
         figure.axes[0].set_ylim(0.0, 1.05)  # a thousandth less than all open is no collapse
     return figure
 
 
 def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Weights of the tasks' losses while a network trains."""
-    return _course(series, ("weight",), "weight of the loss")
+    """Weights of the tasks' losses while networks train."""
+    return _courses(series, ("weight",), "weight of the loss")
 
 
 def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Losses of the tasks while a network trains, in units of each parameter's mean.
+    """Losses of the tasks while networks train, in units of each parameter's mean.
 
-    Negative transfer shows against the same figure of a training on one parameter alone. Losses in held-out cells stand
-    beside them, and say when it begins to overfit.
+    Negative transfer shows where a study has scenarios of one parameter alone: its loss ends lower than beside others.
+    Losses in held-out cells stand beside them, and say when a network begins to overfit; where none is held out, those
+    in the cells that it learns from, without dropout, which say how closely it fits them.
     """
-    return _course(series, ("loss", "held_out"), "error over the mean")
+    return _courses(series, ("loss", "held_out", "fitted"), "error over the mean")
 
 
-def _course(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:
-    """Columns `quantity[parameter]` over steps, of the first run that has them."""
-    from qoslab.draw.curves import Band, lines
+def _courses(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:
+    """Columns `quantity[parameter]` over steps, a panel for each scenario and method; first replications."""
+    from qoslab.draw.panels import panels
 
     course = series["training"]
     names = [name for name in course.columns if name.partition("[")[0] in quantities and "[" in name]
     if not names:
         return None
-    shown = course.filter(course[names[0]].is_not_null())
-    for key in ("scenario", "method", "replication"):
-        if shown.is_empty():
-            return None
-        shown = shown.filter(shown[key] == shown[key][0])
-    shown = shown.sort("step")
-    bands = {name: Band(shown[name].to_numpy()) for name in names if shown[name].null_count() == 0}
-    return lines(shown["step"].to_numpy(), bands, xlabel="step", ylabel=ylabel)
+    runs = course.filter(course["replication"] == course["replication"].min()).partition_by(
+        "scenario", "method", as_dict=True, maintain_order=True
+    )
+    scenarios, methods = (len({place[side] for place in runs}) for side in (0, 1))
+    found: dict[str, Course] = {}
+    for (scenario, method), run in runs.items():
+        there = [name for name in names if run[name].null_count() < run.height]
+        if there and len(found) < _PANELS:
+            words = ([scenario] if scenarios > 1 else []) + (
+                [method] if methods > 1 or scenarios == 1 else []
+            )
+            found[", ".join(map(str, words))] = _course(run, there)
+    return panels(found, xlabel="step", ylabel=ylabel) if found else None
+
+
+def _course(run: pl.DataFrame, names: list[str]) -> Course:
+    """The columns of one training over its steps, where each has values."""
+    from qoslab.draw.panels import Course
+
+    kept = run.filter(run[names[0]].is_not_null()).sort("step")
+    return Course(kept["step"].to_numpy(), {name: kept[name].to_numpy() for name in names})
 
 
 def _looks(*tables: pl.DataFrame) -> dict[str, Look]:

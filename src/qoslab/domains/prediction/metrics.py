@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from qoslab.core.outcome import Series
 
-__all__ = ["TOP", "calibration", "errors", "ranking", "user_errors"]
+__all__ = ["TOPS", "calibration", "errors", "ranking", "user_errors"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-TOP = 10
-"""Length k of the lists that `ndcg_10` and `precision_10` judge."""
+TOPS = (5, 10, 20)
+"""Lengths k of the lists that `ndcg_k` and `precision_k` judge."""
 
 
 def errors(
@@ -46,54 +46,51 @@ def ranking(
     test: BoolArray,
     larger: Sequence[str],
 ) -> dict[str, float]:
-    """NDCG and precision of the ten services that the predictions put first, averaged over users.
+    """NDCG and precision of the k services that the predictions put first, k of `TOPS`, averaged over users.
 
     A service's gain for a user is the share of the other asked services that it beats (half of those it equals): among
     values of heavy tails the single best service would be all that counts. Discounts are 1 / log2(1 + place).
-    Precision is the share of the chosen ten that are no worse than the truly tenth best. Equal predictions keep the
+    Precision is the share of the chosen k that are no worse than the truly k-th best. Equal predictions keep the
     order of the table.
 
     Args:
         parameters: Names, length P.
         predicted: Predictions, shape (P, users, services).
         truth: Measurements, same shape.
-        test: Which cells are asked, same shape; a user counts where more than ten services are asked.
+        test: Which cells are asked, same shape; a user counts where more than k services are asked.
         larger: Parameters of which large values are good.
 
     Returns:
-        `ndcg_10[NAME]`, `precision_10[NAME]` and their averages; without what no user counts for.
+        `ndcg_k[NAME]`, `precision_k[NAME]` and their averages; without what no user counts for.
     """
-    found: dict[str, dict[str, float]] = {"ndcg_10": {}, "precision_10": {}}
+    found: dict[str, dict[str, list[float]]] = {}
     for name, values, real, asked in zip(parameters, predicted, truth, test, strict=True):
         sign = -1.0 if name in larger else 1.0
-        each = [
-            _top(sign * values[u, here], sign * real[u, here])
-            for u, here in enumerate(asked)
-            if here.sum() > TOP and np.ptp(real[u, here]) > 0
-        ]
-        if each:
-            for metric, mean in zip(found, np.mean(each, axis=0), strict=True):
-                found[metric][name] = float(mean)
+        for u, here in enumerate(asked):
+            if here.any() and np.ptp(real[u, here]) > 0:
+                for metric, value in _tops(sign * values[u, here], sign * real[u, here]).items():
+                    found.setdefault(metric, {}).setdefault(name, []).append(value)
     out = {}
-    for metric, by_name in found.items():
-        if by_name:
-            out[metric] = float(np.mean(list(by_name.values())))
-            out |= {f"{metric}[{name}]": value for name, value in by_name.items()}
+    for metric, by_name in sorted(found.items(), key=lambda item: item[0].startswith("precision")):
+        means = {name: float(np.mean(each)) for name, each in by_name.items()}
+        out[metric] = float(np.mean(list(means.values())))
+        out |= {f"{metric}[{name}]": value for name, value in means.items()}
     return out
 
 
-def _top(predicted: FloatArray, real: FloatArray) -> tuple[float, float]:
-    """NDCG and precision of one user's list; small values are good."""
+def _tops(predicted: FloatArray, real: FloatArray) -> dict[str, float]:
+    """NDCG and precision of one user's lists, of those that do not hold all services; small values are good."""
     ordered = np.sort(real)
     worse = len(real) - np.searchsorted(ordered, real, side="right")
     equal = len(real) - worse - np.searchsorted(ordered, real, side="left") - 1
     gain = (worse + 0.5 * equal) / (len(real) - 1)
-    chosen = np.argsort(predicted, kind="stable")[:TOP]
-    discount = 1 / np.log2(np.arange(2, TOP + 2))
-    best = np.sort(gain)[::-1][:TOP]
-    return float(gain[chosen] @ discount / (best @ discount)), float(
-        (real[chosen] <= ordered[TOP - 1]).mean()
-    )
+    chosen, best = np.argsort(predicted, kind="stable"), np.sort(gain)[::-1]
+    found = {}
+    for k in (k for k in TOPS if k < len(real)):
+        discount = 1 / np.log2(np.arange(2, k + 2))
+        found[f"ndcg_{k}"] = float(gain[chosen[:k]] @ discount / (best[:k] @ discount))
+        found[f"precision_{k}"] = float((real[chosen[:k]] <= ordered[k - 1]).mean())
+    return found
 
 
 def calibration(

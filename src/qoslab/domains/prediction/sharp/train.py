@@ -65,7 +65,7 @@ class _Log:
     losses: list[NDArray[np.float64]] = field(default_factory=list)
     weights: list[NDArray[np.float64]] = field(default_factory=list)
     gates: list[list[NDArray[np.float64]]] = field(default_factory=list)
-    held_out: list[NDArray[np.float64]] = field(default_factory=list)
+    checked: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,18 @@ def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, 
         weights["log_variance"] = torch.nn.Parameter(torch.zeros(len(scales)))
     weights = weights.to(device)
     balancer.log_variance = weights["log_variance"] if recipe.balance == "huw" else None
-    log = _train(torch, weights, architecture, structure, learned, validation, balancer, recipe, context)
+    asked = validation if held.any() else learned
+    log = _train(torch, weights, architecture, structure, learned, asked, balancer, recipe, context)
     lowest = [np.nanmin(table, initial=np.inf) for table in known.values]
     floor = [0.0 if least >= 0 else -np.inf for least in lowest]
-    return Trained(weights, architecture, structure, scales, floor, _series(known.parameters, log))
+    return Trained(
+        weights,
+        architecture,
+        structure,
+        scales,
+        floor,
+        _series(known.parameters, log, "held_out" if held.any() else "fitted"),
+    )
 
 
 def _train(
@@ -169,13 +177,12 @@ def _train(
     architecture: Architecture,
     structure: Structure,
     train: Sequence[_Cells],
-    validation: Sequence[_Cells],
+    asked: Sequence[_Cells],
     balancer: Balancer,
     recipe: Recipe,
     context: Context,
 ) -> _Log:
     log = _Log()
-    asked = validation if any(len(cells.values) for cells in validation) else train
 
     def loss(_: Any) -> Any:
         routed = forward(weights, architecture, structure, _noise(torch, weights, len(train), recipe.dropout))
@@ -185,17 +192,17 @@ def _train(
         log.weights.append(balancer.weights.copy())
         return total
 
-    def held_out() -> float:
+    def look() -> float:
         routed = forward(weights, architecture, structure)
         log.gates.append(_open(routed))
         losses = [float(cells.loss(t)) for cells, t in zip(asked, routed.predictions, strict=True)]
-        log.held_out.append(np.array(losses))
+        log.checked.append(np.array(losses))
         return sum(losses)
 
     checks = max(1, recipe.steps // STEPS_PER_CHECK)
     patience = max(1, recipe.patience // STEPS_PER_CHECK)
     schedule = Schedule(checks, 1, recipe.learning_rate, recipe.weight_decay, patience, recipe.decay)
-    fit(weights, loss, STEPS_PER_CHECK, held_out, schedule, context)
+    fit(weights, loss, STEPS_PER_CHECK, look, schedule, context)
     return log
 
 
@@ -251,8 +258,10 @@ def _cells(
     return found
 
 
-def _series(parameters: Sequence[str], log: _Log) -> Series:
-    """One row per check: scaled losses and weights of its last step, held-out losses, and how each task routes.
+def _series(parameters: Sequence[str], log: _Log, checked: str) -> Series:
+    """One row per check: scaled losses and weights of its last step, losses without dropout, and how each task routes.
+
+    These are called `held_out`, of cells that are; where all cells are learned from, `fitted`, of those.
 
     `open` is the share of a task's gates that are not shut, `entropy` that of its gates as shares of their sum, over
     its largest possible value: one when all blocks are used alike, zero when routing has collapsed onto one.
@@ -263,7 +272,7 @@ def _series(parameters: Sequence[str], log: _Log) -> Series:
     for p, name in enumerate(parameters):
         columns[f"loss[{name}]"] = np.array([log.losses[k][p] for k in last])
         columns[f"weight[{name}]"] = np.array([log.weights[k][p] for k in last])
-        columns[f"held_out[{name}]"] = np.array([losses[p] for losses in log.held_out])
+        columns[f"{checked}[{name}]"] = np.array([losses[p] for losses in log.checked])
         if log.gates and log.gates[0]:
             columns[f"open[{name}]"] = np.array([float((g[p] > 0).mean()) for g in log.gates])
             columns[f"entropy[{name}]"] = np.array([_entropy(g[p]) for g in log.gates])
