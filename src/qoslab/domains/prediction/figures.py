@@ -84,7 +84,7 @@ def coverage(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG
         return None
     held, where = hold_others(rows, "")
     looks, styles = _looks(rows), {}
-    found: dict[str, Course] = {}
+    found = {}
     for method in held["method"].unique(maintain_order=True):
         part = held.filter(held["method"] == method)
         for name in columns:
