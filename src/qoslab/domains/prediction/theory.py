@@ -15,6 +15,7 @@ from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.user_mean import UserMean
 from qoslab.domains.prediction.model import run
+from qoslab.domains.prediction.published_slots import check_slots
 from qoslab.domains.prediction.scenario import PredictionScenario
 
 __all__ = [
@@ -91,6 +92,7 @@ def verify(*, quick: bool, context: Context) -> Iterator[Check]:
     if not quick:
         yield from check_bar(context)
         yield from check_published(context)
+        yield from check_slots(context)
 
 
 def check_published(
