@@ -168,6 +168,13 @@ def test_of_very_many_replications_the_first_are_looked_at(monkeypatch):
     cold = PredictionScenario.model_validate(raw | {"cold": {"users": 0.5}})
     assert list(check(cold, seeds)) == []
     assert count[1:] == list(range(50))
+    count.clear()
+    small = {"data": {"kind": "planted", "users": 10, "services": 10}, "cold": {"users": 0.5}}
+    assert (
+        list(check(PredictionScenario.model_validate(small), (Seed(replication=n) for n in range(9999))))
+        == []
+    )
+    assert len(count) == 2_000
 
 
 def test_a_fold_of_zeros_alone_is_named(tmp_path):

@@ -26,8 +26,11 @@ __all__ = ["check"]
 _FEWEST = 20
 """Replications that are looked at whatever that takes, and where nobody says which there are."""
 
+_MOST = 2_000
+"""Replications that are looked at at most, however small their table."""
+
 _CELLS = 50_000_000
-"""Cells that may be dealt for a scenario: about a second."""
+"""Cells that may be dealt for a scenario: within a second, like the replications above."""
 
 _NAMED = 5
 """Replications that a message names at most."""
@@ -76,7 +79,7 @@ def _must_divide(world: Known, scenario: PredictionScenario, seeds: Iterable[See
 def _looked_at(world: Known, scenario: PredictionScenario, seeds: Iterable[Seed]) -> Iterator[Seed]:
     """Seeds whose splits are tried: one, where all can be if one can, which new ones and zeros may prevent."""
     differ = scenario.cold is not None or bool((world.values == 0).any())
-    most = max(_FEWEST, _CELLS // world.values.size) if differ else 1
+    most = max(_FEWEST, min(_MOST, _CELLS // world.values.size)) if differ else 1
     seeds = iter(seeds)
     first = next(seeds, None)
     if first is None:
