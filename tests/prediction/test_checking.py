@@ -5,9 +5,12 @@ import os
 import pytest
 
 from qoslab import Study
+from qoslab.core.context import Context
 from qoslab.core.errors import BadInput
+from qoslab.core.seeds import Seed
 from qoslab.domains.prediction import checking
 from qoslab.domains.prediction.checking import check
+from qoslab.domains.prediction.data import make_task
 from qoslab.domains.prediction.scenario import PredictionScenario
 
 needs_data = pytest.mark.skipif(
@@ -99,9 +102,88 @@ def test_a_split_that_cannot_be_is_named_at_its_place(tmp_path, change, message)
         Study.from_file(study(tmp_path, change=change))
 
 
-def test_new_users_of_whom_some_draw_leaves_something_are_no_fault():
-    raw = {"data": {"kind": "planted", "users": 3, "services": 4}, "cold": {"users": 0.5}}
-    assert list(check(PredictionScenario.model_validate(raw | {"density": 0.2}))) == []
+COLD = ("density = 0.4", "density = 0.05\ncold = { users = 0.5 }")
+"""One known cell, and half of the four users are new: in every other replication it is one of theirs."""
+
+
+def failing(text, seeds):
+    """Which replications leave nothing to learn from, by running them."""
+    raw = {"data": {"kind": "planted", "users": 4, "services": 5}, "density": 0.05, "cold": {"users": 0.5}}
+    scenario = PredictionScenario.model_validate(raw)
+    found = []
+    for number in range(seeds):
+        try:
+            make_task(scenario, Seed(0, text, "", number), Context())
+        except BadInput:
+            found.append(number)
+    return found
+
+
+def test_the_replications_that_cannot_be_are_named_and_nothing_is_written(tmp_path):
+    """Those of the study's own seeds: another name, or number, draws others."""
+    wrong = failing("own", 4)
+    assert 1 < len(wrong) < 4
+    path = study(tmp_path, change=COLD)
+    path.write_text(path.read_text().replace("seeds = 1", "seeds = 4"))
+    words = ", ".join(map(str, wrong[:-1])) + f" and {wrong[-1]}"
+    with pytest.raises(BadInput, match=f"scenario: in replications {words} the split leaves no cell of 'rt'"):
+        Study.from_file(path).run(tmp_path / "out", workers=0, quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_replication_of_many_that_cannot_be_is_enough(tmp_path):
+    """As many replications as hold one alone that fails."""
+    seeds = next(count for count in range(2, 50) if len(failing("own", count)) == 1)
+    path = study(tmp_path, change=COLD)
+    path.write_text(path.read_text().replace("seeds = 1", f"seeds = {seeds}"))
+    (wrong,) = failing("own", seeds)
+    with pytest.raises(BadInput, match=f"in replication {wrong} the split leaves"):
+        Study.from_file(path)
+
+
+def test_many_replications_that_cannot_be_are_counted(tmp_path):
+    path = study(tmp_path, change=COLD)
+    path.write_text(path.read_text().replace("seeds = 1", "seeds = 40"))
+    wrong = failing("own", 40)
+    more = f"in replications {', '.join(map(str, wrong[:5]))} and {len(wrong) - 5} more the split"
+    with pytest.raises(BadInput, match=more):
+        Study.from_file(path)
+
+
+def test_without_seeds_twenty_are_looked_at():
+    raw = {"data": {"kind": "planted", "users": 4, "services": 5}, "density": 0.05, "cold": {"users": 0.5}}
+    (found,) = check(PredictionScenario.model_validate(raw))
+    assert found.message.startswith("in replications ")
+    assert list(check(PredictionScenario.model_validate(raw | {"density": 0.6}))) == []
+
+
+def test_of_very_many_replications_the_first_are_looked_at(monkeypatch):
+    """And of those whose splits can all be if one can, one."""
+    count = []
+    monkeypatch.setattr(checking, "divided", lambda *given: count.append(given[2].replication))
+    raw = {"data": {"kind": "planted", "users": 1000, "services": 1000, "parameters": 1}}
+    seeds = [Seed(replication=number) for number in range(1000)]
+    assert list(check(PredictionScenario.model_validate(raw), seeds)) == []
+    assert count == [0]
+    cold = PredictionScenario.model_validate(raw | {"cold": {"users": 0.5}})
+    assert list(check(cold, seeds)) == []
+    assert count[1:] == list(range(50))
+    count.clear()
+    small = {"data": {"kind": "planted", "users": 10, "services": 10}, "cold": {"users": 0.5}}
+    assert (
+        list(check(PredictionScenario.model_validate(small), (Seed(replication=n) for n in range(9999))))
+        == []
+    )
+    assert len(count) == 2_000
+
+
+def test_a_fold_of_zeros_alone_is_named(tmp_path):
+    """Of two measured cells that are not 0 one must be in each of two folds."""
+    rows = "".join(f"u{n},s{n},{int(n < 2)},1\n" for n in range(4))
+    path = study(tmp_path, rows, ("density = 0.4", "folds = 2"))
+    path.write_text(path.read_text().replace("seeds = 1", "seeds = 40"))
+    with pytest.raises(BadInput, match=r"scenario: in replications .* all cells of 'rt' .* are 0"):
+        Study.from_file(path)
 
 
 def test_a_grid_over_one_file_reads_it_once(tmp_path, monkeypatch):

@@ -290,8 +290,12 @@ def test_a_measurement_may_lack_a_parameter():
 def test_few_cells_are_named():
     values = np.full((1, 4, 4), np.nan)
     values[0, 0, :3] = 1.0
-    with pytest.raises(BadInput, match="3 known cells cannot be dealt into 20 folds"):
+    with pytest.raises(
+        BadInput, match=r"(?s)3 known cells cannot be dealt into 20 folds.*at most 3, or more"
+    ):
         Conformal().predict(Known(("q",), values), SEED, Context())
+    with pytest.raises(BadInput, match=r"(?s)1 known cell cannot be dealt.*more known cells are needed"):
+        Conformal(folds=2).predict(Known(("q",), values[:, :1, :1]), SEED, Context())
     with pytest.raises(BadInput, match="'q' has too few measurements"):
         out_of_fold(lambda k, s: k.values, Known(("q",), values[:, :1, :1]), 1, 1, SEED, Context())
 

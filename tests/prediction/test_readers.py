@@ -373,6 +373,122 @@ def test_context_that_an_archive_lacks_is_named(tmp_path):
         archive(tmp_path, arrays=SPARSE, context=["as"])
 
 
+def test_users_alone_may_have_context(tmp_path):
+    arrays = {name: array for name, array in SPARSE.items() if name != "svc_country"}
+    found = archive(tmp_path, arrays=arrays, context=["country"], service_context=False)
+    assert found.user_context["country"].tolist() == [4, 5, 6]
+    assert found.service_context == {}
+
+
+MOMENTS = np.array([[[0, 1500, 65535]], [[2000, 65535, 65535]], [[3000, 500, 65535]]], np.uint16)
+"""Three slots of one user and three services in milliseconds: a zero, gaps, and a service that nobody measured."""
+
+
+def test_a_slot_of_an_archive_in_seconds(tmp_path):
+    found = archive(tmp_path, arrays={"rt_ms": MOMENTS}, slot=1)
+    np.testing.assert_array_equal(found.values, [[[2.0, NAN, NAN]]])
+    assert found.parameters == ("rt",)
+    table = archive(tmp_path, arrays={"rt_ms": MOMENTS[0]})
+    np.testing.assert_array_equal(table.values, [[[NAN, 1.5, NAN]]])
+
+
+def test_the_mean_over_the_slots_in_which_a_cell_was_measured(tmp_path):
+    found = archive(tmp_path, arrays={"rt_ms": MOMENTS})
+    np.testing.assert_array_equal(found.values, [[[2.5, 1.0, NAN]]])
+    plain = np.array([[[0.0, NAN]], [[1.0, 3.0]]])
+    np.testing.assert_array_equal(archive(tmp_path, arrays={"rt": plain}).values, [[[0.5, 3.0]]])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "fields", "message"),
+    [
+        ({"rt_ms": MOMENTS}, {"slot": 3}, r"data\.slot: a\.npz: 'rt_ms' has the slots 0 to 2, not 3"),
+        ({"rt_ms": MOMENTS[0]}, {"slot": 0}, r"data\.slot: a\.npz: 'rt_ms' has no slots"),
+        (SPARSE, {"slot": 0}, r"data\.slot: a\.npz: 'rt' has no slots"),
+        (
+            {"rt_ms": MOMENTS.astype(np.int64)},
+            {},
+            "'rt_ms' has the type int64, milliseconds are of .* uint16",
+        ),
+        ({"rt_ms": np.full((2, 1, 1), 65535, np.uint16)}, {"slot": 1}, "'rt' has no measurement"),
+        ({"rt": np.ones((2, 2, 2, 2))}, {}, r"'rt' has the shape \(2, 2, 2, 2\)"),
+    ],
+)
+def test_faults_of_slots_of_an_archive_are_named(tmp_path, arrays, fields, message):
+    with pytest.raises(BadInput, match=message):
+        archive(tmp_path, arrays=arrays, **fields)
+
+
+def test_an_archive_that_has_changed_is_read_again(tmp_path):
+    """It is kept between the cases of a study; an archive of equal size counts as another by its time."""
+    first = archive(tmp_path, arrays={"rt_ms": MOMENTS}, slot=1)
+    again = archive(tmp_path, arrays={"rt_ms": MOMENTS[::-1]}, slot=2)
+    assert first.values[0, 0, 0] == 2.0
+    np.testing.assert_array_equal(again.values, [[[NAN, 1.5, NAN]]])
+
+
+CELLS = {"u": np.array([0, 1]), "s": np.array([2, 0]), "v": np.array([0.5, 2.0])}
+
+
+def test_columns_without_a_name_are_those_of_the_only_parameter(tmp_path):
+    found = archive(tmp_path, ["delay"], CELLS)
+    assert found.parameters == ("delay",)
+    np.testing.assert_array_equal(found.values, [[[NAN, NAN, 0.5], [2.0, NAN, NAN]]])
+    with pytest.raises(BadInput, match=r"(?s)holds no array 'rt'.*u, s and v are of one parameter: name one"):
+        archive(tmp_path, ["rt", "tp"], CELLS)
+
+
+UNSURE = {"kind": "dataset", "name": "wsdream-1-sample/ds1_5pct.npz", "context": ["country", "as"]}
+
+
+@pytest.mark.parametrize("fields", [{}, {"services": 4701}])
+def test_places_of_services_beyond_those_that_are_certain_are_refused(fields):
+    with pytest.raises(BadInput, match=r"(?s)data\.services: from number 4700 on.*services = 4700, or"):
+        read(source(UNSURE | fields), Seed(), Context())
+
+
+@needs_data
+@pytest.mark.data
+def test_places_that_are_certain_or_of_users_alone_are_read():
+    context = Context(dataset=resolver())
+    both = read(source(UNSURE | {"services": 4700}), Seed(), context)
+    alone = read(source(UNSURE | {"service_context": False}), Seed(), context)
+    assert [one.values.shape for one in (both, alone)] == [(2, 339, 4700), (2, 339, 5823)]
+    assert [sorted(one.service_context) for one in (both, alone)] == [["as", "country"], []]
+    np.testing.assert_array_equal(both.user_context["as"], alone.user_context["as"])
+
+
+@needs_data
+@pytest.mark.data
+def test_the_slots_of_wsdream_2_have_the_mean_of_their_description():
+    """A slot is that of the array; below 19.999 s, where timeouts begin to crowd, all average 1.462 s."""
+    raw = {"kind": "dataset", "name": "wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz", "parameters": ["rt"]}
+    context = Context(dataset=resolver())
+    tables = np.stack([read(source(raw | {"slot": slot}), Seed(), context).values[0] for slot in range(64)])
+    assert np.nanmean(tables) == pytest.approx(3.212, abs=5e-4)
+    assert np.nanmean(tables[tables < 19.999]) == pytest.approx(1.462, abs=5e-4)
+    mean = read(source(raw), Seed(), context).values[0]
+    cell = np.argwhere(np.isfinite(mean))[1000]
+    assert mean[*cell] == pytest.approx(np.nanmean(tables[:, *cell]))
+    assert np.isfinite(mean).sum() == np.isfinite(tables).any(axis=0).sum()
+
+
+@needs_data
+@pytest.mark.data
+def test_further_cells_of_wsdream_1_agree_with_its_sample():
+    raw = {"kind": "dataset", "parameters": ["rt"]}
+    names = ("ds1_rt_extra_142x4500", "ds1_5pct")
+    further, sample = (
+        read(source(raw | {"name": f"wsdream-1-sample/{name}.npz"}), Seed(), Context(dataset=resolver()))
+        for name in names
+    )
+    table = further.values[0]
+    assert np.isfinite(table).sum() == 133_321
+    shared = np.isfinite(table) & np.isfinite(sample.values[0, : table.shape[0], : table.shape[1]])
+    assert shared.sum() == 7_222
+    np.testing.assert_array_equal(table[shared], sample.values[0, : table.shape[0], : table.shape[1]][shared])
+
+
 def matrices(tmp_path, text, lists=True):
     (tmp_path / "rt.txt").write_text(text)
     users = "[User ID]\n====\n0\t1.2.3.4\tDE\t5\tAS1\t0\t0\n1\t1.2.3.5\tFR\t6\tnull\t0\t0\n"

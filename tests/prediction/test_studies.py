@@ -96,6 +96,7 @@ def again_and_kept(name, chosen, metrics, tmp_path, table="", **overrides):
     text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     head, tail = text[: text.index("[[method]]")], text[text.index("[report]") :]
     file = tmp_path / "some.toml"
+    tmp_path.mkdir(exist_ok=True)
     methods = "".join(f'[[method]]\nid = "{method}"\n\n' for method in chosen)
     file.write_text(head + methods + re.sub("baseline = .*", "", tail), encoding="utf-8")
     study = Study.from_file(file, {"study.seeds": "1", "study.series": '"none"'} | overrides)
@@ -259,6 +260,17 @@ def test_one_split_of_cold_start_gives_the_committed_numbers(tmp_path):
     both = again_and_kept("cold-start", chosen, metrics, tmp_path)
     assert len(both) == 3 * len(chosen)
     assert_same(both, metrics)
+
+
+@needs_data
+@pytest.mark.data
+def test_errors_beside_published_ones_are_the_committed_numbers(tmp_path):
+    metrics = ["nmae", "mae[rt]", "rmse[rt]"]
+    one_slot = {"scenario.density": "{ grid = [0.1] }", "scenario.data.slot": "{ grid = [36] }"}
+    for name, changes in (("published", {}), ("published-slots", one_slot)):
+        both = again_and_kept(name, ("pmf", "uipcc"), metrics, tmp_path / name, **changes)
+        assert len(both) == 2
+        assert_same(both, metrics)
 
 
 @needs_data

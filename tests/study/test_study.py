@@ -49,6 +49,27 @@ def test_scenarios_as_table_as_instance_and_as_list() -> None:
     assert [c.label for c in study.scenarios] == ["case=0", "case=1, load=0.1", "case=1, load=0.2"]
 
 
+def test_a_check_that_asks_for_seeds_is_given_those_of_its_scenarios_trials(monkeypatch, tmp_path) -> None:
+    seen = {}
+
+    def check(scenario, seeds):
+        seen[scenario.load] = [seed.path for seed in seeds]
+        return ()
+
+    monkeypatch.setattr("toylab.model.check", check)
+    found = toy(["plain"], scenario={"load": {"grid": [0.1, 0.2]}}, seeds=2, seed=7)
+    assert seen == {
+        load: [f"7/{found.name}/load={load}/{number}" for number in (0, 1)] for load in (0.1, 0.2)
+    }
+    first = seen.copy()
+    file = tmp_path / "same.toml"
+    text = f'[study]\nname = "{found.name}"\ndomain = "toy"\nseeds = 2\nseed = 7\n'
+    file.write_text(text + '[scenario]\nload = { grid = [0.1, 0.2] }\n[[method]]\nid = "plain"\n')
+    seen.clear()
+    assert [trial.seed.path for trial in Study.from_file(file).plan().trials] == [*first[0.1], *first[0.2]]
+    assert seen == first
+
+
 def test_everything_wrong_is_said_at_once() -> None:
     with pytest.raises(BadInput) as caught:
         toy(["plian", ("plain", {"shift": "a"}), 7], scenario={"load": 2})

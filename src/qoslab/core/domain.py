@@ -65,7 +65,8 @@ class CheckFunction(Protocol):
     """Says what is wrong with a scenario beyond its values: what its parts do not allow one another, or its files hold.
 
     It runs nothing and yields a `Problem` for each; `field` is the dotted place in the scenario, such as
-    `requests.0.source`. Its files are at hand, its datasets need not be.
+    `requests.0.source`. Its files are at hand, its datasets need not be. One with a second parameter `seeds` is given
+    the seeds of the study's replications, in their order, to say which of them cannot be.
     """
 
     def __call__(self, scenario: Any) -> Iterable[Problem]: ...  # noqa: D102
@@ -205,6 +206,18 @@ class Domain:
         """The domain's check function, or None."""
         return cast("CheckFunction", self.loaded("check")) if self.check else None
 
+    def faults(self, scenario: Scenario, seeds: Iterable[Seed]) -> Iterable[Problem]:
+        """What the check function finds wrong with a scenario; nothing without one.
+
+        Args:
+            scenario: The scenario.
+            seeds: Those of its replications, for a function that asks for them.
+        """
+        look = self.check_function()
+        if look is None:
+            return ()
+        return cast("Any", look)(scenario, seeds) if _asks_for_seeds(look) else look(scenario)
+
     def fit_function(self) -> FitFunction | None:
         """The domain's function for what does not fit, or None."""
         return cast("FitFunction", self.loaded("fit")) if self.fit else None
@@ -299,6 +312,14 @@ def load_part(target: str, what: str) -> Any:
         message = f"{what}: {target!r} leads nowhere: module {path!r} has no {name!r}"
         raise BadInput(Problem(message=message, hint=did_you_mean(name, vars(module))))
     return getattr(module, name)
+
+
+def _asks_for_seeds(function: Any) -> bool:
+    """Whether a check function has a second parameter `seeds`; those without a signature, built in, have none."""
+    try:
+        return list(inspect.signature(function).parameters)[1:2] == ["seeds"]
+    except (TypeError, ValueError):
+        return False
 
 
 def _parameters(function: Any) -> list[str]:

@@ -14,11 +14,12 @@ from qoslab.core.located import KeyPath, Located, validate, validate_dataclass
 from qoslab.core.method import RESERVED, MethodEntry
 from qoslab.core.registry import registry
 from qoslab.core.scenario import Scenario
+from qoslab.core.seeds import Seed
 from qoslab.core.toml_document import problem_at
 from qoslab.study import userfile
 from qoslab.study.cases import FromFile, Given, MethodCase, MethodSource, ScenarioCase
 from qoslab.study.grid import GridPoint, expand, grids, label_of, size
-from qoslab.study.spec import MethodTable
+from qoslab.study.spec import MethodTable, StudyTable
 
 __all__ = ["Builder"]
 
@@ -34,12 +35,14 @@ class Builder:
         domain: The study's domain.
         base: The folder that paths start from.
         located: The study file; None for a study made in Python.
+        table: The study's `[study]`, whose seeds scenarios are looked at with; None where it is wrong.
         problems: What is wrong so far.
     """
 
     domain: Domain
     base: Path
     located: Located | None = None
+    table: StudyTable | None = None
     problems: list[Problem] = field(default_factory=list)
     _places: dict[str, KeyPath] = field(default_factory=dict)
 
@@ -122,8 +125,9 @@ class Builder:
             return
         if isinstance(given, Scenario):
             if isinstance(given, kind):
-                self._look_at(given, at, None)
-                yield ScenarioCase(label_of(prefix), prefix, given)
+                case = ScenarioCase(label_of(prefix), prefix, given)
+                self._look_at(case, at, None)
+                yield case
             else:
                 self.blame(
                     at, f"is a {type(given).__name__}; domain {self.domain.name!r} works on {kind.__name__}"
@@ -138,13 +142,19 @@ class Builder:
             except BadInput as error:
                 self.problems += error.problems
                 continue
-            self._look_at(scenario, at, self._at(point, at))
-            yield ScenarioCase(label_of(values), values, scenario)
+            case = ScenarioCase(label_of(values), values, scenario)
+            self._look_at(case, at, self._at(point, at))
+            yield case
 
-    def _look_at(self, scenario: Scenario, at: KeyPath, located: Located | None) -> None:
+    def _seeds(self, label: str) -> Iterator[Seed]:
+        """The seeds of a scenario's replications; none where `[study]` is wrong."""
+        table = self.table
+        if table is not None:
+            yield from (Seed(table.seed, table.name, label, number) for number in range(table.seeds))
+
+    def _look_at(self, case: ScenarioCase, at: KeyPath, located: Located | None) -> None:
         """Take note of what the domain finds wrong with a scenario, at its place."""
-        look = self.domain.check_function()
-        for one in look(scenario) if look is not None else ():
+        for one in self.domain.faults(case.scenario, self._seeds(case.label)):
             if one.path is not None:
                 self.problems.append(one)
                 continue

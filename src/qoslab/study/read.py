@@ -62,7 +62,7 @@ class _Reader:
         scenarios: tuple[ScenarioCase, ...] = ()
         methods: tuple[MethodCase, ...] = ()
         if domain is not None:
-            self._build.domain = domain
+            self._build.domain, self._build.table = domain, study
             scenarios = self._build.scenarios(self._tree.get("scenario", {}))
             methods = self._methods()
             self._build.fit(scenarios, methods)

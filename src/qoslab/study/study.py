@@ -110,7 +110,7 @@ class Study:
             },
         )
         base = path.parent if path is not None else Path.cwd()
-        build = Builder(registry.domain(domain), base)
+        build = Builder(registry.domain(domain), base, table=table)
         asked = report if isinstance(report, ReportTable) else validate(ReportTable, report or {})
         given = table.model_dump() | {
             "scenarios": build.scenarios(scenario),

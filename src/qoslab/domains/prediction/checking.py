@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -22,40 +23,81 @@ from qoslab.domains.prediction.scenario import Planted, PredictionScenario, Sour
 
 __all__ = ["check"]
 
-_DRAWS = 20
-"""Draws of new users and services of which one at least must leave something to learn from and to ask."""
+_FEWEST = 20
+"""Replications that are looked at whatever that takes, and where nobody says which there are."""
+
+_MOST = 2_000
+"""Replications that are looked at at most, however small their table."""
+
+_CELLS = 50_000_000
+"""Cells that may be dealt for a scenario: within a second, like the replications above."""
+
+_NAMED = 5
+"""Replications that a message names at most."""
 
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
 
-def check(scenario: PredictionScenario) -> Iterator[Problem]:
-    """The problems of a scenario's measurements and of their split.
+def check(scenario: PredictionScenario, seeds: Iterable[Seed] = ()) -> Iterator[Problem]:
+    """The problems of a scenario's measurements and of their split in every replication.
 
     Data that is registered and not on this machine is not looked at. Which values are outliers is not asked: they are
-    a tenth at most, and finding them takes longer than the rest.
+    a tenth at most, and finding them takes longer than the rest. Of very many replications the first are looked at.
 
     Args:
         scenario: The scenario.
+        seeds: Those of its replications; twenty without any.
     """
     try:
         world = without_timeouts(_world(scenario), scenario.timeouts)
         larger_of(scenario.larger_is_better, world.parameters)
-        _must_divide(world, scenario.model_copy(update={"outliers": 0.0}))
+        _must_divide(world, scenario.model_copy(update={"outliers": 0.0}), seeds)
     except (MissingData, AlteredData):
         return
     except BadInput as error:
         yield from (_placed(problem) for problem in error.problems)
 
 
-def _must_divide(world: Known, scenario: PredictionScenario) -> None:
-    for draw in range(_DRAWS if scenario.cold is not None else 1):
+def _must_divide(world: Known, scenario: PredictionScenario, seeds: Iterable[Seed]) -> None:
+    looked, failed = 0, dict[Problem, list[int]]()
+    for seed in _looked_at(world, scenario, seeds):
+        looked += 1
         try:
-            divided(world, scenario, Seed(replication=draw))
-        except BadInput:
-            if draw == _DRAWS - 1 or scenario.cold is None:
-                raise
-        else:
-            return
+            divided(world, scenario, seed)
+        except BadInput as error:
+            for problem in error.problems:
+                failed.setdefault(problem, []).append(seed.replication)
+    if failed:
+        raise BadInput(
+            problem
+            if len(there) == looked
+            else replace(problem, message=f"in {_named(there)} {problem.message}")
+            for problem, there in failed.items()
+        )
+
+
+def _looked_at(world: Known, scenario: PredictionScenario, seeds: Iterable[Seed]) -> Iterator[Seed]:
+    """Seeds whose splits are tried: one, where all can be if one can, which new ones and zeros may prevent."""
+    differ = scenario.cold is not None or bool((world.values == 0).any())
+    most = max(_FEWEST, min(_MOST, _CELLS // world.values.size)) if differ else 1
+    seeds = iter(seeds)
+    first = next(seeds, None)
+    if first is None:
+        seeds = (Seed(replication=number) for number in range(_FEWEST))
+    else:
+        yield first
+        most -= 1
+    yield from islice(seeds, most)
+
+
+def _named(replications: list[int]) -> str:
+    """Replications in words, such as `replications 0, 3 and 5`."""
+    words = [str(number) for number in replications]
+    if len(words) > _NAMED:
+        words[_NAMED:] = [f"{len(words) - _NAMED} more"]
+    if len(words) == 1:
+        return f"replication {words[0]}"
+    return f"replications {', '.join(words[:-1])} and {words[-1]}"
 
 
 def _world(scenario: PredictionScenario) -> Known:

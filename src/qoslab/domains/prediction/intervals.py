@@ -219,8 +219,11 @@ def out_of_fold(
     """
     users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
     if len(users) < folds:
-        message = f"{len(users)} known cells cannot be dealt into {folds} folds"
-        raise BadInput(Problem(message=message, field="folds"))
+        many = "cell" if len(users) == 1 else "cells"
+        message = f"{len(users)} known {many} cannot be dealt into {folds} folds"
+        fewer = f"name fewer `folds`, at most {len(users)}, or more known cells"
+        hint = fewer if len(users) > 1 else "more known cells are needed, two at least"
+        raise BadInput(Problem(message=message, field="folds", hint=hint))
     rng = np.random.default_rng(child(seed, rounds))
     fold = rng.permutation(len(users)) % folds
     floor, offset = (part[:, None] for part in _floor(known))

@@ -60,7 +60,8 @@ class Dataset(Part):
 
     kind: Literal["dataset"]
     name: DatasetName = Field(
-        description="an archive with, per parameter X, one (users, services) array X or the columns X_u, X_s, X_v"
+        description="an archive with, per parameter X, an array X or X_ms (milliseconds) of (users, services) or "
+        "(slots, users, services), or the columns X_u, X_s, X_v; of one parameter u, s, v will do"
     )
     parameters: tuple[str, ...] = Field(("rt", "tp"), min_length=1, description="names of the arrays")
     context: tuple[str, ...] = Field(
@@ -68,6 +69,12 @@ class Dataset(Part):
     )
     services: int | None = Field(
         None, ge=1, description="keep the first so many services; 4700 where WS-DREAM #1's context is certain"
+    )
+    service_context: bool = Field(
+        default=True, description="whether services have that context, too, or users alone"
+    )
+    slot: int | None = Field(
+        None, ge=0, description="of several slots this one; without it, each cell's mean over them"
     )
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, transform_of
+from qoslab.domains.prediction.archives import seconds
 from qoslab.domains.prediction.data import BoolArray, FloatArray
 from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
 from qoslab.domains.prediction.tuning import draw
@@ -39,7 +40,6 @@ __all__ = [
 DATASET = "wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz"
 _CHOSEN_ON = range(20, 32)
 """Slots that chose the memory of online factors, and choose what is tuned; the others are reported apart."""
-_MISSING = 65535
 _RANK, _SWEEPS = 8, 25
 _SPREAD = 4.0
 """Largest factor between a parameter that is tuned and the one it begins with."""
@@ -225,8 +225,7 @@ def open_slots(path: Path) -> Slots:
         table = archive["rt_ms"]
 
     def slot(number: int) -> FloatArray:
-        raw = table[number].astype(np.float64)
-        return np.where((raw == _MISSING) | (raw == 0), np.nan, raw / 1000)
+        return seconds(table[number])
 
     return slot
 
