@@ -13,7 +13,13 @@ from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import locate
 from qoslab.domains.prediction.data import Known, make_task
 from qoslab.domains.prediction.factor_analysis import factorise, scale_of
-from qoslab.domains.prediction.fold_features import Recipe, features, known_quantiles, out_of_fold
+from qoslab.domains.prediction.fold_features import (
+    Recipe,
+    features,
+    known_quantiles,
+    out_of_fold,
+    two_solutions,
+)
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors, least_leaf
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.item_mean import ItemMean
@@ -306,3 +312,35 @@ def test_published_errors_are_met_on_real_data():
 def test_the_bar_says_why_it_did_not_run():
     checks = list(check_bar(Context(), densities=(0.05, 0.2)))
     assert [check.status for check in checks] == ["not run"] * 8
+
+
+def test_factors_that_the_folds_do_not_find_are_another_solution():
+    """In one fold and one parameter is enough; that a fifth more cells say a little more is not."""
+    alike = [np.array([0.9, 1.0]), np.array([1.0, 1.1]), np.array([1.2, 1.3])]
+    assert not two_solutions(alike)
+    assert two_solutions([np.array([0.9, 0.5]), *alike[1:]])
+    assert not two_solutions([np.zeros(2)] * 3)
+
+
+@pytest.mark.parametrize(("carried", "halvings"), [(16, 0), (8, 1), (4, 2), (1, 3)])
+def test_factors_are_halved_until_the_folds_find_what_the_whole_table_does(monkeypatch, carried, halvings):
+    """Where more are asked for than `carried`, only the whole table has a spread; a pair of factors is the least."""
+    _, table = table_with_holes(20, 30, 2, 0.3, 0.5)
+    known = Known(("q",), np.abs(table)[None] + 0.1)
+    cells, made = int(np.isfinite(table).sum()), []
+
+    def fake(values, scale, recipe, context):
+        made.append(tuple(recipe.ranks))
+        there = recipe.ranks[-1] <= carried or np.isfinite(values).sum() == cells
+        found = np.random.default_rng(0).standard_normal((4, *table.shape)) * (1.0 if there else 0.1)
+        return found.astype(np.float32)
+
+    monkeypatch.setattr("qoslab.domains.prediction.methods.boosted_factors.features", fake)
+    BoostedFactors(trees=2, leaf_cells=5).predict(known, SEED, Context())
+    ranks = [(16 >> (k + 1), 16 >> k) for k in range(halvings + 1)]
+    assert made == [one for one in ranks for _ in range(6)]
+
+
+def test_where_everything_is_known_no_solution_is_unlike():
+    recipe = Recipe((2,), 1, 0)
+    assert recipe.spread(np.ones((4, 2, 2), np.float32), 1, np.zeros((2, 2), bool)).tolist() == [0.0]

@@ -16,7 +16,7 @@ from qoslab.domains.prediction.factor_analysis import Scale, factorise
 from qoslab.domains.prediction.place_features import place_features
 from qoslab.domains.prediction.variational import Belief, variational
 
-__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold"]
+__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold", "two_solutions"]
 
 Float32Array = NDArray[np.float32]
 
@@ -31,6 +31,10 @@ _FREEDOM = 3.0
 
 _ROOT_RANK = 8
 """Factors of the analyses of roots."""
+
+_UNLIKE = 1.6
+"""Spread of factors' means by the whole table over that without a fold, above which they are taken for two solutions:
+1.4 at most where they are one, 2.4 and more where they are two (WS-DREAM, known cells alone)."""
 
 _EMPTY = 1e-3
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -53,6 +57,23 @@ class Recipe:
     entropy: int
     user_places: Mapping[str, Codes] = field(default_factory=dict)
     service_places: Mapping[str, Codes] = field(default_factory=dict)
+
+    def spread(self, made: Float32Array, parameters: int, where: NDArray[np.bool_]) -> FloatArray:
+        """Standard deviation over some cells of what each factorisation says of each parameter.
+
+        Args:
+            made: Features of a table, shape (features, users, services).
+            parameters: The table's number of parameters.
+            where: The cells, shape (users, services).
+
+        Returns:
+            Shape (factorisations * parameters,); zero where there are no cells.
+        """
+        if not where.any():
+            return np.zeros(len(self.ranks) * parameters)
+        # Of each factorisation the means come first, then as many deviations.
+        places = [2 * parameters * k + p for k in range(len(self.ranks)) for p in range(parameters)]
+        return np.array([made[place][where].std(dtype=np.float64) for place in places])
 
 
 def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context) -> Float32Array:
@@ -89,6 +110,20 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     for target, source in zip(out, found, strict=True):
         target[...] = source
     return out
+
+
+def two_solutions(made: Sequence[FloatArray]) -> bool:
+    """Whether factors of the whole table say far more of cells that they did not see than those without a fold do.
+
+    Where little is known a factorisation of many factors has two solutions: nearly all factors switched off, or in
+    use. A fifth more cells can decide between them. Features of the whole table then mean something else than those
+    that trees learned from, and what trees make of them is worthless.
+
+    Args:
+        made: For each fold, and last for the whole table, the `spread` of what was made of it.
+    """
+    *folds, whole = made
+    return bool((whole > _UNLIKE * np.min(folds, axis=0)).any())
 
 
 def out_of_fold(

@@ -13,9 +13,9 @@ from pydantic import Field
 from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
-from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
-from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold
+from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold, two_solutions
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 
 __all__ = ["BoostedFactors", "least_leaf"]
@@ -31,6 +31,9 @@ _LEAVES_OF_ALL = 750
 
 _FINEST, _COARSEST = 5, 40
 """Bounds of that size, cells."""
+
+_LEAST_HALVED = 4
+"""Factors that are halved where they are too many, at least."""
 
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
@@ -68,7 +71,8 @@ class BoostedFactors:
     alone, and places are not used.
 
     Attributes:
-        rank: Factors of the larger factorisation; the other has half as many.
+        rank: Factors of the larger factorisation; the other has half as many. Where the known cells are too few to
+            carry them, it is halved.
         sweeps: Rounds of updates of each.
         folds: Number of folds.
         trees: Trees of each booster.
@@ -98,23 +102,42 @@ class BoostedFactors:
             return RobustFactorisation(self.rank, sweeps=self.sweeps).predict(known, seed, context)
         # One thread: a study runs one trial on each core.
         with threadpool_limits(1):
-            scale = scale_of(known.values)
-            ranks = (self.rank // 2, self.rank)
             start = int(rng.integers(2**63))
-            recipe = Recipe(ranks, self.sweeps, start, known.user_context, known.service_context)
             folds = rng.permutation(len(users)) % self.folds
-
-            def make(values: FloatArray) -> NDArray[np.float32]:
-                return features(values, scale, recipe, context)
-
-            x = out_of_fold(known.values, (users, services), folds, make, context)
-            asked = make(known.values)
+            x, asked = self._features(known, (users, services), folds, start, context)
             out = np.empty(known.values.shape)
             for table, target in zip(known.values, out, strict=True):
                 y = table[users, services]
                 has = np.isfinite(y)
                 target[...] = self._boost(x[has], y[has], asked, rng, context)
         return out
+
+    def _features(
+        self, known: Known, cells: tuple[Codes, Codes], folds: Codes, start: int, context: Context
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features of the known cells, shape (n, features), and of every cell, shape (features, users, services).
+
+        Fewer factors are taken where so many are one solution in the folds and another in the whole table.
+        """
+        scale, unknown = scale_of(known.values), np.isnan(known.values).all(axis=0)
+        rank = self.rank
+        while True:
+            ranks, spreads = (rank // 2, rank), list[FloatArray]()
+            recipe = Recipe(ranks, self.sweeps, start, known.user_context, known.service_context)
+
+            def make(
+                values: FloatArray, recipe: Recipe = recipe, spreads: list[FloatArray] = spreads
+            ) -> NDArray[np.float32]:
+                made = features(values, scale, recipe, context)
+                spreads.append(recipe.spread(made, len(values), unknown))
+                return made
+
+            x = out_of_fold(known.values, cells, folds, make, context)
+            asked = make(known.values)
+            if rank < _LEAST_HALVED or not two_solutions(spreads):
+                return x, asked
+            del asked  # some hundred MB, which the next ones need
+            rank //= 2
 
     def _boost(
         self,
