@@ -9,7 +9,7 @@ import numpy as np
 from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.priors import Basis
 
-__all__ = ["STRANGERS", "factors", "strangeness", "weaker"]
+__all__ = ["STRANGERS", "factors", "weaker"]
 
 STRANGERS: tuple[Basis, ...] = ("context", "population")
 """What an answer about somebody whom nobody measured can rest on."""
@@ -42,13 +42,6 @@ def factors(
             every = np.concatenate([factor[:, :0], *ratios.get((side, basis), [])], axis=1)
             factor = found[side, basis] = _quantile(every, level, factor)
     return found
-
-
-def strangeness(user: Basis, service: Basis) -> tuple[str | None, Basis]:
-    """Which side is a stranger, None for neither, and the weakest of what is known of it."""
-    if service == "model":
-        return (None if user == "model" else "user"), user
-    return ("service", service) if user == "model" else ("both", weaker(user, service))
 
 
 def weaker(a: Basis, b: Basis) -> Basis:
