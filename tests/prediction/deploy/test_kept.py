@@ -131,7 +131,7 @@ def test_a_model_of_another_form_says_what_to_do(folder):
         ("users", lambda ids: [ids[1], ids[0], *ids[2:]], "something in it was changed"),
         ("parameters", lambda names: names[::-1], "something in it was changed"),
         ("words", lambda words: {}, "something in it was changed"),
-        ("users", lambda ids: [ids[1], *ids[1:]], "'1' stands there twice"),
+        ("users", lambda ids: [ids[1], *ids[1:]], "users: '1' stands there twice"),
         ("services", lambda ids: [*ids[:-1], ids[0]], "'0' stands there twice"),
         ("parameters", lambda names: ["rt", "rt"], "'rt' stands there twice"),
         ("user_context", lambda codes: {"country": [10**30] * 60}, "user_context"),

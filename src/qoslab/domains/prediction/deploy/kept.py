@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import room_for, sync_folder, write_whole
+from qoslab.core.plain_words import said
 from qoslab.learning.checkpoint import dump_weights, load_weights
 
 __all__ = ["ARRAYS", "MOST_CHARACTERS", "About", "KeptModel", "load_model", "save_model"]
@@ -191,7 +192,7 @@ def _about(path: Path) -> About:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or None
-        message, hint = first["msg"], None
+        message, hint = said(first), None
         if field == "version":
             message = f"the model is kept in another form ({str(first['input'])[:20]}) than is read here ({_VERSION})"
             hint = "train the model again, or serve it with the qoslab that trained it"
