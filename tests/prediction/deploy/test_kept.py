@@ -120,7 +120,7 @@ def test_a_wrong_description_names_its_field(folder):
 def test_a_model_of_another_form_says_what_to_do(folder):
     about = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(about | {"version": 2}))
-    with pytest.raises(BadInput, match=r"another form \(2\) than is read here \(3\)") as refused:
+    with pytest.raises(BadInput, match=r"another form \(2\) than is read here \(4\)") as refused:
         load_model(folder)
     assert "train the model again" in str(refused.value)
 

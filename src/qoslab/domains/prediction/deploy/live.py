@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,16 +13,16 @@ from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.deploy.belief import first_state
 from qoslab.domains.prediction.deploy.kept import KeptModel
-from qoslab.domains.prediction.deploy.newcomers import Wider, widths
+from qoslab.domains.prediction.deploy.newcomers import Squares, Wider, squares, well_known
 from qoslab.domains.prediction.deploy.priors import Basis, Guess, Priors
 from qoslab.domains.prediction.deploy.remembered import Remembered
 from qoslab.domains.prediction.deploy.sides import Began, Side, extended
-from qoslab.domains.prediction.deploy.strangers import STRANGERS, factors, weaker
+from qoslab.domains.prediction.deploy.strangers import SIDES, STRANGERS, factors, shares_of_ends, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
 from qoslab.domains.prediction.promises import Correction, correction
 from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
-__all__ = ["Answer", "Live", "Measurement", "Unknown"]
+__all__ = ["Answer", "Live", "Measurement", "Parts", "Unknown"]
 
 _MOST_VALUES = 1 << 22
 _MOST_TIMES = 4
@@ -85,6 +85,20 @@ class Answer:
     basis: list[Basis]
 
 
+class Parts(NamedTuple):
+    """What answers about some services are made of.
+
+    Attributes:
+        logs: Logarithms of predictions, shape (P, n).
+        spread: Their spread, were user and services known, same shape.
+        squares: Squares of factors on it.
+    """
+
+    logs: FloatArray
+    spread: FloatArray
+    squares: Squares
+
+
 class Live:
     """A model in use.
 
@@ -124,7 +138,8 @@ class Live:
         self._strangers = {side: set(began) for side, began in self._began.items()}
         self._usual = self._usual_covariances()
         self._wider: Wider = {}
-        self._wider = self._calibrated(arrays)
+        learned: Wider = {(side, "model"): arrays["newcomers"][:, [at]] for at, side in enumerate(SIDES)}
+        self._wider = {**self._calibrated(arrays), **learned}
 
     def answer(
         self,
@@ -233,9 +248,16 @@ class Live:
             Unknown: A user or service is.
         """
         who, what = self._user(user, None), self._services(services, None)
-        logs, spread = self._logs(who, what)
-        usual = self.intervals.spread.at(*self._in_spread(who, what), logs)
-        return logs, (spread / usual) ** 2 - 1
+        found = self._parts(who, what)
+        return found.logs, (self._logs(who, what)[1] / found.spread) ** 2 - 1
+
+    def parts(self, user: str, services: Sequence[str]) -> Parts:
+        """What answers about some services are made of.
+
+        Raises:
+            Unknown: The user or a service is.
+        """
+        return self._parts(self._user(user, None), self._services(services, None))
 
     def make_room(self, measurements: Sequence[Measurement]) -> None:
         """Grow once for all new users and services of a delivery; what is believed of others does not change.
@@ -291,6 +313,10 @@ class Live:
 
     def _logs(self, who: Side, what: Side) -> tuple[FloatArray, FloatArray]:
         """Logarithms of predictions and their spread, each of shape (P, n)."""
+        found = self._parts(who, what)
+        return found.logs, found.spread * found.squares.widths(well_known(who.began, what.began, self._wider))
+
+    def _parts(self, who: Side, what: Side) -> Parts:
         state, user, places = self._state, int(who.places[0]), what.places
         known = places >= 0
         logs = who.mean @ extended(what.mean).T
@@ -299,8 +325,8 @@ class Live:
             logs = logs + np.where(known, state.offset[:, user, at] + state.cell[:, user, at], 0.0)
         noise = state.noise[:, user] if user >= 0 else state.noise.mean(axis=1)
         raw = self.intervals.logs(self.intervals.raw(logs * self._std + self._mean))
-        usual = self.intervals.spread.at(*self._in_spread(who, what), raw)
-        return raw, usual * widths(who, what, noise[:, None], self._wider)
+        spread = self.intervals.spread.at(*self._in_spread(who, what), raw)
+        return Parts(raw, spread, squares(who, what, noise[:, None], self._wider))
 
     def _forget_strangers(self) -> dict[str, dict[int, Guess]]:
         """Let those whom nobody measured begin as their context says; what their answers rest on."""
@@ -329,7 +355,7 @@ class Live:
 
     def _calibrated(self, arrays: Mapping[str, Any]) -> dict[tuple[str, Basis], FloatArray]:
         """Factors that let intervals hold `level` of the known cells, had each been a stranger's; shape (P, 1) each."""
-        lower, upper = (q[:, None] for q in self._at(self.about.level))
+        ends = self._at(self.about.level)
         ratios: dict[tuple[str, Basis], list[FloatArray]] = {}
         names = np.array(list(self.services))
         for user in np.flatnonzero(self._priors["user"].present):
@@ -339,10 +365,7 @@ class Live:
             for basis in STRANGERS:
                 for side, who, what, asked in self._as_strangers(int(user), places, names, basis):
                     logs, size = self._logs(who, what)
-                    miss = (real - logs) / size
-                    ratio = np.where(
-                        miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9)
-                    )
+                    ratio = shares_of_ends((real - logs) / size, ends)
                     ratios.setdefault((side, basis), []).append(ratio[:, asked])
         return factors(ratios, len(self._mean), self.about.level)
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.deploy.analysis import analyse
 from qoslab.domains.prediction.deploy.kept import About, KeptModel
-from qoslab.domains.prediction.factor_analysis import factorise
+from qoslab.domains.prediction.deploy.rehearsal import rehearse
 from qoslab.domains.prediction.intervals import Complete, calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
 from qoslab.domains.prediction.scenario import LARGER, larger_of
@@ -95,9 +95,6 @@ def make_model(
     std = np.where(std > 0, std, 1.0)
     logs = (raw - mean) / std
     rng = np.random.default_rng(child(root, 3))
-    table = logs.reshape(-1, known.services)
-    fit = factorise(table, min(making.rank, *table.shape), making.sweeps, rng, context)
-    state = online.start(fit, table, len(logs), online.Memory())
     users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
     spread = intervals.spread
     arrays = {
@@ -116,16 +113,14 @@ def make_model(
         "hidden/sizes": intervals.sizes,
         "scale/mean": mean[:, 0, 0],
         "scale/std": std[:, 0, 0],
-        "factors/rows": state.rows,
-        "factors/row_covariances": state.row_covariances,
-        "factors/points": state.points,
-        "factors/point_covariances": state.point_covariances,
-        "factors/noise": state.noise,
         "known/users": users,
         "known/services": services,
         "known/values": known.values[:, users, services].T,
     }
-    return KeptModel(_about(known, name, method, making), arrays)
+    arrays |= analyse(logs, making.rank, making.sweeps, rng, context)
+    made = KeptModel(_about(known, name, method, making), arrays)
+    arrays["newcomers"] = rehearse(made, logs, making.sweeps, rng, context)
+    return made
 
 
 def enough_rounds(known: Known, folds: int) -> int:

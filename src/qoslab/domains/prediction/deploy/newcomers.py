@@ -7,34 +7,59 @@ variance that it began with: of the user's rows, seen along the service's point,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.priors import Basis
-from qoslab.domains.prediction.deploy.sides import Side, by_point, by_row, extended
+from qoslab.domains.prediction.deploy.sides import Began, Side, by_point, by_row, extended
 from qoslab.domains.prediction.deploy.strangers import weaker
 
-__all__ = ["Wider", "widths"]
+__all__ = ["Squares", "Wider", "squares", "well_known"]
 
 Wider = Mapping[tuple[str, Basis], FloatArray]
-"""Factors on strangers' widths by side (`user`, `service` or `both`) and basis, shape (P, 1)."""
+"""Factors on widths by side (`user`, `service` or `both`) and basis, shape (P, 1); `model` is a newcomer well known."""
 
 
-def widths(who: Side, what: Side, noise: FloatArray, wider: Wider) -> FloatArray:
-    """How wide intervals are, as a factor on those of cells whose user and service the training knew, shape (P, n).
+@dataclass(frozen=True)
+class Squares:
+    """Squares of factors on the widths of intervals, shape (P, n) each.
+
+    Attributes:
+        known: Of cells as well known as those of the training, times the share of them that newcomers are so far.
+        rest: What strangers' widths add for the share that is left.
+        most: Of strangers, whom nobody's exceed; infinite where there is no newcomer.
+    """
+
+    known: FloatArray
+    rest: FloatArray
+    most: FloatArray
+
+    def widths(self, factor: FloatArray) -> FloatArray:
+        """Factors on widths, given those of newcomers who are well known, shape (P, n) or (1, n)."""
+        return np.asarray(np.sqrt(np.minimum(self.known * factor**2 + self.rest, self.most)))
+
+    def needed(self, widths: FloatArray) -> FloatArray:
+        """Factors of newcomers who are well known that would give these widths, shape (P, n); zero where none can."""
+        return np.asarray(np.sqrt(np.maximum(widths**2 - self.rest, 0.0) / np.maximum(self.known, 1e-9)))
+
+
+def squares(who: Side, what: Side, noise: FloatArray, wider: Wider) -> Squares:
+    """How wide intervals are, as a factor on those of cells whose user and service the training knew.
 
     Args:
         who: A user.
         what: Some services.
         noise: Variance of a measurement around its row and point, shape (P, 1).
-        wider: Factors on strangers' widths; without any these are what the variances say.
+        wider: Factors on widths; without any, strangers' are what the variances say.
     """
     new = what.began.new
     if new.any() and not new.all():
-        found = np.empty((len(noise), len(new)))
+        found = Squares(*np.empty((3, len(noise), len(new))))
         for part in (new, ~new):
-            found[:, part] = widths(who, what.only(part), noise, wider)
+            one = squares(who, what.only(part), noise, wider)
+            found.known[:, part], found.rest[:, part], found.most[:, part] = one.known, one.rest, one.most
         return found
     x = extended(what.mean)
     rows, row_usual = by_row(x, who.covariance), by_row(x, who.trained)
@@ -46,12 +71,21 @@ def widths(who: Side, what: Side, noise: FloatArray, wider: Wider) -> FloatArray
     if new.any():
         service = _left(points, point_usual, by_point(who.mean, what.began.covariance))
         points = np.minimum(points, point_usual)
-    squared = (1 - user) * (1 - service) * (noise + rows + points) / (noise + row_usual + point_usual)
+    known = (1 - user) * (1 - service) * (noise + rows + points) / (noise + row_usual + point_usual)
     shares = {"user": user * (1 - service), "service": (1 - user) * service, "both": user * service}
-    most = np.full(squared.shape, np.inf)
+    rest, most = np.zeros(known.shape), np.full(known.shape, np.inf)
     for side, square in _strange(who, what, noise, wider).items():
-        squared, most = squared + shares[side] * square, square  # the last is what both began with
-    return np.asarray(np.sqrt(np.minimum(squared, most)))
+        rest, most = rest + shares[side] * square, square  # the last is what both began with
+    return Squares(known, rest, most)
+
+
+def well_known(user: Began, services: Began, wider: Wider) -> FloatArray:
+    """Factors on widths of newcomers who are as well known as others, shape (P, n) or (1, n)."""
+    if not wider:
+        return np.ones((1, 1))
+    new = bool(user.new.any())
+    usual = wider["user", "model"] if new else 1.0
+    return np.where(services.new, wider["both" if new else "service", "model"], usual)
 
 
 def _left(now: FloatArray, usual: FloatArray, began: FloatArray) -> FloatArray:
