@@ -103,8 +103,12 @@ def _come_again(
     about, arrays = model.about, model.arrays
     users, services, values = (arrays[f"known/{part}"] for part in ("users", "services", "values"))
     told = (gone.cells["user"] | gone.cells["service"]) & (rng.random(len(users)) < _TOLD)
-    for cell in rng.permutation(np.flatnonzero(told)):
-        live.absorb([Measurement(about.users[users[cell]], about.services[services[cell]], values[cell])])
+    live.absorb(
+        [
+            Measurement(about.users[users[cell]], about.services[services[cell]], values[cell])
+            for cell in rng.permutation(np.flatnonzero(told))
+        ]
+    )
     ends = live.intervals.quantiles(about.level)
     for side, cells in gone.cells.items():
         asked = np.flatnonzero(cells & ~told)
