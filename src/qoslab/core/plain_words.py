@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["NO_SUCH_KEY", "expected", "message_of", "shown"]
+__all__ = ["NO_SUCH_KEY", "expected", "message_of", "said", "shown"]
 
 NO_SUCH_KEY = "there is no such key"
 """What is said of a key that nothing knows."""
@@ -83,6 +83,11 @@ def message_of(error: Mapping[str, Any]) -> str:
     if kind in {"value_error", "assertion_error"} and "error" in ctx:
         return str(ctx["error"]).rstrip(".") or "is not valid"
     return _translated(str(error["msg"]), given)
+
+
+def said(error: Mapping[str, Any]) -> str:
+    """Pydantic's own message, without what it puts before the words of a validator of ours."""
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def shown(value: Any) -> str:

@@ -244,12 +244,24 @@ def test_the_only_method_of_a_file_is_trained_and_several_are_asked_about(world,
     assert train(world, to=tmp_path / "b", **quick)[0]["method"] == "item_mean"
 
 
-def test_a_model_of_unknown_origin_cannot_be_evaluated(model, tmp_path):
+def test_a_model_of_all_measurements_cannot_be_evaluated(model, tmp_path):
     kept = load_model(model)
     about = kept.about.model_copy(update={"scenario": None})
     save_model(tmp_path / "other", KeptModel(about, kept.arrays))
-    with pytest.raises(BadInput, match="which measurements it was made from"):
+    with pytest.raises(BadInput, match="learned from all measurements, so that none is left") as refused:
         evaluate(tmp_path / "other")
+    assert "train without --everything" in str(refused.value)
+
+
+def test_trainings_are_told_on_a_terminal_alone(world, tmp_path, monkeypatch, capsys):
+    settings = {"method": "item_median", "folds": 5, "rounds": 2}
+    train(world, to=tmp_path / "silent", **settings)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    train(world, to=tmp_path / "told", **settings)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [f"training {i} of 3" for i in (1, 2, 3)]
+    assert all(line.endswith(" s") for line in lines[1:])
 
 
 def test_a_table_of_ones_own_keeps_its_names(tmp_path):
@@ -343,6 +355,9 @@ def test_a_model_without_its_measurements_can_be_exported_alone(own):
     folder = own[0]
     assert all("coverage" in row for row in export(folder / "model", to=folder / "with", rank=2))
     (folder / "mine.csv").unlink()
+    with pytest.raises(BadInput, match="cannot be had: ") as refused:
+        evaluate(folder / "model")
+    assert "Value error" not in str(refused.value)
     with pytest.raises(
         BadInput, match=r"scenario\.data\.table\.file: the measurements .* no such file: .*mine\.csv"
     ):

@@ -120,7 +120,7 @@ def test_a_wrong_description_names_its_field(folder):
 def test_a_model_of_another_form_says_what_to_do(folder):
     about = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(about | {"version": 2}))
-    with pytest.raises(BadInput, match=r"another form \(2\) than is read here \(3\)") as refused:
+    with pytest.raises(BadInput, match=r"another form \(2\) than is read here \(4\)") as refused:
         load_model(folder)
     assert "train the model again" in str(refused.value)
 
@@ -131,7 +131,7 @@ def test_a_model_of_another_form_says_what_to_do(folder):
         ("users", lambda ids: [ids[1], ids[0], *ids[2:]], "something in it was changed"),
         ("parameters", lambda names: names[::-1], "something in it was changed"),
         ("words", lambda words: {}, "something in it was changed"),
-        ("users", lambda ids: [ids[1], *ids[1:]], "'1' stands there twice"),
+        ("users", lambda ids: [ids[1], *ids[1:]], "users: '1' stands there twice"),
         ("services", lambda ids: [*ids[:-1], ids[0]], "'0' stands there twice"),
         ("parameters", lambda names: ["rt", "rt"], "'rt' stands there twice"),
         ("user_context", lambda codes: {"country": [10**30] * 60}, "user_context"),

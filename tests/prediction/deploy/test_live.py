@@ -319,6 +319,15 @@ def test_a_listed_service_that_is_measured_is_no_stranger(world):
     assert live.answer("9", ["3"]).basis == ["model"]
 
 
+def test_a_delivery_without_a_value_makes_nobody_known(world):
+    live = Live(world[2])
+    live.absorb([Measurement("new", "newer", [np.nan, np.nan], {"country": 1})])
+    assert live.answer("new", ["3"]).basis == ["context"]
+    assert live.answer("9", ["newer"]).basis == ["population"]
+    live.absorb([Measurement("new", "newer", [1.0, np.nan])])
+    assert live.answer("new", ["3", "newer"]).basis == ["model", "model"]
+
+
 def test_the_best_services_are_good_and_the_probability_is_honest(world):
     """Ten for each of 54 users: what is promised happens, within three standard errors and 2 %."""
     truth, known, model = world

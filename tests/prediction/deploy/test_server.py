@@ -190,12 +190,12 @@ def test_a_model_that_knows_codes_alone_says_so(world, tmp_path):
         (
             "/measurements",
             {"measurements": [{"user": "9", "service": "3", "values": {"rt": -1}}]},
-            "measurements.0.values",
+            "measurements.0.values.rt",
         ),
         (
             "/measurements",
             {"measurements": [{"user": "9", "service": "3", "values": {"rt": 1e308}}]},
-            "measurements.0.values",
+            "measurements.0.values.rt",
         ),
         (
             "/measurements",
@@ -208,6 +208,21 @@ def test_a_wrong_field_is_named(client, path, body, field):
     answer = client.post(path, json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_refusals_are_sentences_of_ours(client):
+    """Pydantic puts `Value error, ` before the words of a validator."""
+    told = {"user": "9", "service": "3", "values": {"rt": -1}}
+    for path, body, message in (
+        ("/best", {"user": "9", "limits": {"rt": {}}}, "at_most or at_least is needed"),
+        (
+            "/predict",
+            {"user": "x", "service": "3", "user_context": {"country": 1.5}},
+            "it is a word, or a code, which is a whole number from 0 on",
+        ),
+        ("/measurements", {"measurements": [told]}, "it is -1; a measurement is finite, not negative"),
+    ):
+        assert client.post(path, json=body).json()["errors"][0]["message"].startswith(message)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"user": "9", "service": NaN}', b"\xff\xfe"])

@@ -19,7 +19,7 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
 
-__all__ = ["Intervals", "Residuals", "Spread", "calibrate", "child", "fit_spread", "out_of_fold"]
+__all__ = ["Complete", "Intervals", "Residuals", "Spread", "calibrate", "child", "fit_spread", "out_of_fold"]
 
 Complete = Callable[[Known, np.random.SeedSequence], FloatArray]
 """Completes a table: known measurements and a seed in, values of shape (P, users, services) out."""

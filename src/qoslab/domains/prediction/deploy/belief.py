@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from qoslab.domains.prediction import online
-from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.intervals import Intervals
 
-__all__ = ["first_state", "uncertain"]
-
-
-def uncertain(x: FloatArray, rows: FloatArray, row: FloatArray, points: FloatArray) -> FloatArray:
-    """Variance of a prediction from its row and its point, shape (P, n)."""
-    by_row = np.stack([((x @ c) * x).sum(axis=1) for c in rows])
-    w = row[:, :-1]
-    by_point = np.stack([((points @ one) * one).sum(axis=1) for one in w])
-    return np.asarray(np.maximum(by_row + by_point, 0.0))
+__all__ = ["first_state"]
 
 
 def first_state(model: KeptModel, memory: online.Memory, intervals: Intervals) -> online.State:

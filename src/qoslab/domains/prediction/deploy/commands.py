@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,7 @@ def train(
         services=services,
         larger_is_better=larger,
     )
-    made = make_model(known, method, chosen, making, Context(dataset=resolver()))
+    made = make_model(known, method, chosen, making, Context(dataset=resolver()), _progress())
     try:
         save_model(to, made)
     except OSError as error:
@@ -266,6 +268,19 @@ def _check(*, level: float, folds: int, rounds: int | None, split: int) -> None:
     ]
     if problems:
         raise BadInput(problems)
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Says on a terminal which training has begun, and after how long; nobody where nobody watches."""
+    if not sys.stderr.isatty():
+        return None
+    start = time.monotonic()
+
+    def begun(number: int, count: int) -> None:
+        after = f", after {time.monotonic() - start:.0f} s" if number > 1 else ""
+        print(f"training {number} of {count}{after}", file=sys.stderr, flush=True)
+
+    return begun
 
 
 def _only(methods: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from qoslab.core.errors import BadInput
 from qoslab.core.journal import Journal, read
+from qoslab.core.plain_words import said
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.live import Answer, Live, Measurement, Unknown
 from qoslab.domains.prediction.deploy.questions import Batch, Bounds, Measurements, Pair, Question, Wanted
@@ -268,7 +269,7 @@ class Desk:
 def problems(error: ValidationError) -> list[dict[str, str]]:
     """What is wrong with a body, field by field."""
     return [
-        {"field": ".".join(map(str, one["loc"])) or "body", "message": one["msg"]}
+        {"field": ".".join(map(str, one["loc"])) or "body", "message": said(one)}
         for one in error.errors(include_url=False, include_input=False, include_context=False)[:20]
     ]
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import room_for, sync_folder, write_whole
+from qoslab.core.plain_words import said
+from qoslab.domains.prediction.deploy.strangers import SIDES
 from qoslab.learning.checkpoint import dump_weights, load_weights
 
 __all__ = ["ARRAYS", "MOST_CHARACTERS", "About", "KeptModel", "load_model", "save_model"]
@@ -54,6 +56,7 @@ ARRAYS = {
     "factors/points": "Sk",
     "factors/point_covariances": "Skk",
     "factors/noise": "PU",
+    "newcomers": "Pw",
     "known/users": "c",
     "known/services": "c",
     "known/values": "cP",
@@ -63,7 +66,7 @@ ARRAYS = {
 _EXACT = {"floor", "offset", "lowest", "highest"}
 """Arrays kept in float64: cells that measured an end of the range must not lie beyond it by rounding."""
 
-_VERSION: Literal[3] = 3
+_VERSION: Literal[4] = 4
 """Of the arrays and what `model.json` holds."""
 
 _MAY_BE_NAN = {"scores", "known/values"}
@@ -75,7 +78,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["qoslab prediction model"] = "qoslab prediction model"
-    version: Literal[3] = _VERSION
+    version: Literal[4] = _VERSION
     method: str = Field(max_length=200)
     method_parameters: dict[str, Any]
     parameters: tuple[str, ...] = Field(min_length=1, max_length=64)
@@ -191,7 +194,7 @@ def _about(path: Path) -> About:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or None
-        message, hint = first["msg"], None
+        message, hint = said(first), None
         if field == "version":
             message = f"the model is kept in another form ({str(first['input'])[:20]}) than is read here ({_VERSION})"
             hint = "train the model again, or serve it with the qoslab that trained it"
@@ -215,6 +218,8 @@ def _wrong(tensors: Arrays, about: About) -> list[str]:
             return [f"array {name!r} holds a value that is not finite"]
     if size["r"] != size["k"] + 1 or size["b"] != size["e"] + 1:
         return ["factors and spread have sizes that do not fit each other"]
+    if size["w"] != len(SIDES):
+        return [f"array 'newcomers' has {size['w']} columns instead of {len(SIDES)}"]
     for side, axis in (("user", "U"), ("service", "S")):
         known = tensors[f"known/{side}s"]
         if len(known) and not (known.min() >= 0 and known.max() < size[axis]):

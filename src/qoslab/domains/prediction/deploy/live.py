@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
-from qoslab.domains.prediction.deploy.belief import first_state, uncertain
+from qoslab.domains.prediction.deploy.belief import first_state
 from qoslab.domains.prediction.deploy.kept import KeptModel
-from qoslab.domains.prediction.deploy.priors import Basis, Priors
+from qoslab.domains.prediction.deploy.newcomers import Squares, Wider, squares, well_known
+from qoslab.domains.prediction.deploy.priors import Basis, Guess, Priors
 from qoslab.domains.prediction.deploy.remembered import Remembered
-from qoslab.domains.prediction.deploy.strangers import STRANGERS, factors, strangeness, weaker
+from qoslab.domains.prediction.deploy.sides import Began, Side, extended
+from qoslab.domains.prediction.deploy.strangers import SIDES, STRANGERS, factors, shares_of_ends, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
 from qoslab.domains.prediction.promises import Correction, correction
 from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
 
-__all__ = ["Answer", "Live", "Measurement", "Unknown"]
+__all__ = ["Answer", "Live", "Measurement", "Parts", "Unknown"]
 
 _MOST_VALUES = 1 << 22
 _MOST_TIMES = 4
@@ -83,21 +85,18 @@ class Answer:
     basis: list[Basis]
 
 
-@dataclass(frozen=True)
-class _Side:
-    """The rows of one user, or the points of some services, known or guessed.
+class Parts(NamedTuple):
+    """What answers about some services are made of.
 
     Attributes:
-        places: Places among all, -1 where nothing is known, shape (n,).
-        mean: Shape (P, k + 1) of a user, (n, k) of services.
-        covariance: Shape (P, k + 1, k + 1) or (n, k, k).
-        basis: Shape (n,).
+        logs: Logarithms of predictions, shape (P, n).
+        spread: Their spread, were user and services known, same shape.
+        squares: Squares of factors on it.
     """
 
-    places: Codes
-    mean: FloatArray
-    covariance: FloatArray
-    basis: list[Basis]
+    logs: FloatArray
+    spread: FloatArray
+    squares: Squares
 
 
 class Live:
@@ -135,9 +134,12 @@ class Live:
                 about.service_context,
             ),
         }
-        self._strangers = self._forget_strangers()
-        self._wider: dict[tuple[str, Basis], FloatArray] = {}
-        self._wider = self._calibrated(arrays)
+        self._began = self._forget_strangers()
+        self._strangers = {side: set(began) for side, began in self._began.items()}
+        self._usual = self._usual_covariances()
+        self._wider: Wider = {}
+        learned: Wider = {(side, "model"): arrays["newcomers"][:, [at]] for at, side in enumerate(SIDES)}
+        self._wider = {**self._calibrated(arrays), **learned}
 
     def answer(
         self,
@@ -246,9 +248,16 @@ class Live:
             Unknown: A user or service is.
         """
         who, what = self._user(user, None), self._services(services, None)
-        logs, spread = self._logs(who, what)
-        usual = self.intervals.spread.at(*self._in_spread(who, what), logs)
-        return logs, (spread / usual) ** 2 - 1
+        found = self._parts(who, what)
+        return found.logs, (self._logs(who, what)[1] / found.spread) ** 2 - 1
+
+    def parts(self, user: str, services: Sequence[str]) -> Parts:
+        """What answers about some services are made of.
+
+        Raises:
+            Unknown: The user or a service is.
+        """
+        return self._parts(self._user(user, None), self._services(services, None))
 
     def make_room(self, measurements: Sequence[Measurement]) -> None:
         """Grow once for all new users and services of a delivery; what is believed of others does not change.
@@ -287,8 +296,8 @@ class Live:
             values = np.asarray(one.values, float)
             self.intervals = self.intervals.reaching(values)
             if np.isfinite(values).any():
-                self._strangers["user"].pop(user, None)
-                self._strangers["service"].pop(service, None)
+                self._strangers["user"].discard(user)
+                self._strangers["service"].discard(service)
             scaled = (self.intervals.logs(values) - self._mean[:, 0]) / self._std[:, 0]
             online.learn(self._state, np.array([user]), np.array([service]), scaled[None], self.memory)
         self.absorbed += len(measurements)
@@ -302,59 +311,51 @@ class Live:
         """The scores' quantiles, remembered for the levels asked for last."""
         return self._quantiles.of(level, lambda: self.intervals.quantiles(level))
 
-    def _logs(self, who: _Side, what: _Side) -> tuple[FloatArray, FloatArray]:
+    def _logs(self, who: Side, what: Side) -> tuple[FloatArray, FloatArray]:
         """Logarithms of predictions and their spread, each of shape (P, n)."""
+        found = self._parts(who, what)
+        return found.logs, found.spread * found.squares.widths(well_known(who.began, what.began, self._wider))
+
+    def _parts(self, who: Side, what: Side) -> Parts:
         state, user, places = self._state, int(who.places[0]), what.places
-        x = np.concatenate([what.mean, np.ones((len(what.mean), 1))], axis=1)
         known = places >= 0
-        logs = who.mean @ x.T
+        logs = who.mean @ extended(what.mean).T
         if user >= 0:
             at = np.where(known, places, 0)
             logs = logs + np.where(known, state.offset[:, user, at] + state.cell[:, user, at], 0.0)
         noise = state.noise[:, user] if user >= 0 else state.noise.mean(axis=1)
-        fresh = noise[:, None] * np.ones(len(places))
-        now = uncertain(x, who.covariance, who.mean, what.covariance)
-        first = np.zeros(now.shape)
-        if 0 <= user < self.trained[0] and self._priors["user"].present[user]:
-            trained = known & (places < self.trained[1])
-            trained[trained] = self._priors["service"].present[places[trained]]
-            at = np.where(trained, places, 0)
-            before = uncertain(x, self._first[0][:, user], who.mean, self._first[1][at])
-            first = np.where(trained, before, 0.0)
         raw = self.intervals.logs(self.intervals.raw(logs * self._std + self._mean))
-        widened = self._for_strangers(np.sqrt((fresh + now) / (fresh + first)), who.basis[0], what.basis)
-        return raw, self.intervals.spread.at(*self._in_spread(who, what), raw) * widened
+        spread = self.intervals.spread.at(*self._in_spread(who, what), raw)
+        return Parts(raw, spread, squares(who, what, noise[:, None], self._wider))
 
-    def _for_strangers(self, widened: FloatArray, user: Basis, services: Sequence[Basis]) -> FloatArray:
-        """Factors on intervals, shape (P, n), with those that calibration gave where user or service is a stranger."""
-        kinds, found = np.array(services), widened
-        for basis in set(services) if self._wider else ():
-            side, weakest = strangeness(user, basis)
-            if side is not None:
-                # Nobody is predicted better for being unknown: no stranger's interval is narrower than a known one's.
-                wider = np.maximum(widened * self._wider[side, weakest], 1.0)
-                found = np.where(kinds == basis, wider, found)
-        return found
-
-    def _forget_strangers(self) -> dict[str, dict[int, Basis]]:
+    def _forget_strangers(self) -> dict[str, dict[int, Guess]]:
         """Let those whom nobody measured begin as their context says; what their answers rest on."""
-        found: dict[str, dict[int, Basis]] = {}
+        found: dict[str, dict[int, Guess]] = {}
         for side, codes in (("user", self.about.user_context), ("service", self.about.service_context)):
             prior, found[side] = self._priors[side], {}
             for place in np.flatnonzero(~prior.present):
-                context = {kind: column[place] for kind, column in codes.items()}
-                mean, covariance, basis = prior.of(context)
-                found[side][int(place)] = basis
-                self._put(side, int(place), mean, covariance)
+                guess = found[side][int(place)] = prior.of(
+                    {kind: column[place] for kind, column in codes.items()}
+                )
+                self._put(side, int(place), *guess[:2])
                 if side == "user":
                     self._state.offset[:, place] = 0.0
                 else:
                     self._state.offset[:, :, place] = 0.0
         return found
 
+    def _usual_covariances(self) -> tuple[FloatArray, FloatArray]:
+        """Mean covariances of the rows, and of the points, that the training had measurements of."""
+        users, services = self.known
+        rows, points = self._first
+        return (
+            (rows[:, users] if users.any() else rows).mean(axis=1),
+            (points[services] if services.any() else points).mean(axis=0),
+        )
+
     def _calibrated(self, arrays: Mapping[str, Any]) -> dict[tuple[str, Basis], FloatArray]:
         """Factors that let intervals hold `level` of the known cells, had each been a stranger's; shape (P, 1) each."""
-        lower, upper = (q[:, None] for q in self._at(self.about.level))
+        ends = self._at(self.about.level)
         ratios: dict[tuple[str, Basis], list[FloatArray]] = {}
         names = np.array(list(self.services))
         for user in np.flatnonzero(self._priors["user"].present):
@@ -364,53 +365,81 @@ class Live:
             for basis in STRANGERS:
                 for side, who, what, asked in self._as_strangers(int(user), places, names, basis):
                     logs, size = self._logs(who, what)
-                    miss = (real - logs) / size
-                    ratio = np.where(
-                        miss > 0, miss / np.maximum(upper, 1e-9), miss / np.minimum(lower, -1e-9)
-                    )
+                    ratio = shares_of_ends((real - logs) / size, ends)
                     ratios.setdefault((side, basis), []).append(ratio[:, asked])
         return factors(ratios, len(self._mean), self.about.level)
 
     def _as_strangers(
         self, user: int, places: Codes, names: Any, basis: Basis
-    ) -> Iterator[tuple[str, _Side, _Side, BoolArray]]:
+    ) -> Iterator[tuple[str, Side, Side, BoolArray]]:
         """A user's cells taken as a stranger's, as strange services', as both; and which of them can be."""
         rows, covariance, someone = self._priors["user"].without(np.array([user]), basis)
-        nobody = _Side(np.array([-1]), rows[:, 0], covariance[:, 0], [basis])
+        nobody = self._newcomer(rows[:, 0], covariance[:, 0], basis)
         points, spread, something = self._priors["service"].without(places, basis)
-        nothing = _Side(np.full(len(places), -1), points[0], spread[0], [basis] * len(places))
+        nothing = self._new_services(points[0], spread[0], [basis] * len(places))
         yield "user", nobody, self._services(list(names[places]), None), np.repeat(someone, len(places))
         yield "service", self._user(self.about.users[user], None), nothing, something
         yield "both", nobody, nothing, someone & something
 
-    def _in_spread(self, who: _Side, what: _Side) -> tuple[Codes, Codes]:
+    def _in_spread(self, who: Side, what: Side) -> tuple[Codes, Codes]:
         user = np.where(who.places < self.trained[0], who.places, -1)
         return np.repeat(user, len(what.places)), np.where(what.places < self.trained[1], what.places, -1)
 
-    def _user(self, name: str, context: Mapping[str, int] | None) -> _Side:
+    def _user(self, name: str, context: Mapping[str, int] | None) -> Side:
         place = self.users.get(name, -1)
-        if place >= 0:
-            basis = self._strangers["user"].get(place, "model")
-            return _Side(
-                np.array([place]), self._state.rows[:, place], self._state.row_covariances[:, place], [basis]
-            )
-        if context is None:
-            raise Unknown(name, side="user")
-        mean, covariance, basis = self._priors["user"].of(context)
-        return _Side(np.array([-1]), mean, covariance, [basis])
+        if place < 0:
+            if context is None:
+                raise Unknown(name, side="user")
+            return self._newcomer(*self._priors["user"].of(context))
+        mean, covariance = self._state.rows[:, place], self._state.row_covariances[:, place]
+        guess, at = self._began["user"].get(place), np.array([place])
+        if guess is None:
+            began = Began(mean, covariance, ["model"])
+            return Side(at, mean, covariance, ["model"], self._first[0][:, place], began)
+        basis: Basis = guess[2] if place in self._strangers["user"] else "model"
+        return Side(at, mean, covariance, [basis], self._usual[0], Began(guess[0], guess[1], [guess[2]]))
 
-    def _services(self, names: Sequence[str], context: Mapping[str, int] | None) -> _Side:
+    def _newcomer(self, mean: FloatArray, covariance: FloatArray, basis: Basis) -> Side:
+        """A user whom nobody measured."""
+        began = Began(mean, covariance, [basis])
+        return Side(np.array([-1]), mean, covariance, [basis], self._usual[0], began)
+
+    def _new_services(self, means: FloatArray, covariances: FloatArray, basis: list[Basis]) -> Side:
+        """Services that nobody measured."""
+        began, usual = Began(means, covariances, basis), np.broadcast_to(self._usual[1], covariances.shape)
+        return Side(np.full(len(means), -1), means, covariances, basis, usual, began)
+
+    def _services(self, names: Sequence[str], context: Mapping[str, int] | None) -> Side:
         places = np.array([self.services.get(name, -1) for name in names], np.int64)
         missing = places < 0
         if missing.any() and context is None:
             raise Unknown(names[int(np.argmax(missing))], side="service")
         mean, covariance = self._state.points[places], self._state.point_covariances[places]
-        basis: list[Basis] = [self._strangers["service"].get(int(place), "model") for place in places]
-        if context is not None and missing.any():
-            one, spread, kind = self._priors["service"].of(context)
-            mean[missing], covariance[missing] = one[0], spread[0]
-            basis = [kind if gone else old for gone, old in zip(missing, basis, strict=True)]
-        return _Side(places, mean, covariance, basis)
+        basis: list[Basis] = ["model"] * len(places)
+        trained, kinds = self._first[1][np.minimum(places, self.trained[1] - 1)], basis
+        guesses = self._guesses(places, context)
+        if guesses:
+            first, spread, kinds = mean.copy(), covariance.copy(), basis.copy()
+            for at, guess in guesses.items():
+                first[at], spread[at], kinds[at] = guess[0][0], guess[1][0], guess[2]
+                trained[at] = self._usual[1]
+                if missing[at]:
+                    mean[at], covariance[at] = first[at], spread[at]
+                if missing[at] or int(places[at]) in self._strangers["service"]:
+                    basis[at] = guess[2]
+            return Side(places, mean, covariance, basis, trained, Began(first, spread, kinds))
+        return Side(places, mean, covariance, basis, trained, Began(mean, covariance, kinds))
+
+    def _guesses(self, places: Codes, context: Mapping[str, int] | None) -> dict[int, Guess]:
+        """What newcomers among services began with, by their number in the question."""
+        began = self._began["service"]
+        found = (
+            {at: began[place] for at, place in enumerate(places.tolist()) if place in began} if began else {}
+        )
+        missing = np.flatnonzero(places < 0)
+        if len(missing) and context is not None:
+            found |= dict.fromkeys(missing.tolist(), self._priors["service"].of(context))
+        return found
 
     def _place(self, side: Literal["user", "service"], name: str, context: Mapping[str, int] | None) -> int:
         """The place of a user or service, made where it is new."""
@@ -418,7 +447,9 @@ class Live:
         if name in names:
             return names[name]
         place = names[name] = len(names)
-        self._put(side, place, *self._priors[side].of(context or {})[:2])
+        guess = self._began[side][place] = self._priors[side].of(context or {})
+        self._strangers[side].add(place)
+        self._put(side, place, *guess[:2])
         return place
 
     def _most_values(self) -> int:

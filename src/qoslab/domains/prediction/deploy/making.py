@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.prediction import online
-from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.data import FloatArray, Known
+from qoslab.domains.prediction.deploy.analysis import analyse
 from qoslab.domains.prediction.deploy.kept import About, KeptModel
-from qoslab.domains.prediction.factor_analysis import factorise
-from qoslab.domains.prediction.intervals import calibrate, child, out_of_fold
+from qoslab.domains.prediction.deploy.rehearsal import rehearse
+from qoslab.domains.prediction.intervals import Complete, calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
 from qoslab.domains.prediction.scenario import LARGER, larger_of
 
@@ -56,7 +57,14 @@ class Making:
     larger_is_better: Sequence[str] = LARGER
 
 
-def make_model(known: Known, name: str, method: Any, making: Making, context: Context) -> KeptModel:
+def make_model(
+    known: Known,
+    name: str,
+    method: Any,
+    making: Making,
+    context: Context,
+    begun: Callable[[int, int], None] | None = None,
+) -> KeptModel:
     """Train, calibrate, and analyse.
 
     The method is trained once more than there are rounds.
@@ -67,6 +75,7 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         method: The method.
         making: How.
         context: Time limit and data.
+        begun: Told the number of each training as it begins, from 1, and how many there are.
 
     Raises:
         BadInput: There are too few measurements.
@@ -75,8 +84,8 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         if not np.isfinite(table).any():
             raise BadInput(Problem(message=f"{parameter!r} has no measurement", field="parameters"))
     root = np.random.SeedSequence(making.seed)
-    complete = completing(method, context)
     rounds = making.rounds or enough_rounds(known, making.folds)
+    complete = _told(completing(method, context), rounds + 1, begun)
     residuals = out_of_fold(complete, known, making.folds, rounds, child(root, 0), context)
     intervals = calibrate(residuals, known, child(root, 1))
     intervals.quantiles(making.level)
@@ -86,9 +95,6 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
     std = np.where(std > 0, std, 1.0)
     logs = (raw - mean) / std
     rng = np.random.default_rng(child(root, 3))
-    table = logs.reshape(-1, known.services)
-    fit = factorise(table, min(making.rank, *table.shape), making.sweeps, rng, context)
-    state = online.start(fit, table, len(logs), online.Memory())
     users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
     spread = intervals.spread
     arrays = {
@@ -107,16 +113,14 @@ def make_model(known: Known, name: str, method: Any, making: Making, context: Co
         "hidden/sizes": intervals.sizes,
         "scale/mean": mean[:, 0, 0],
         "scale/std": std[:, 0, 0],
-        "factors/rows": state.rows,
-        "factors/row_covariances": state.row_covariances,
-        "factors/points": state.points,
-        "factors/point_covariances": state.point_covariances,
-        "factors/noise": state.noise,
         "known/users": users,
         "known/services": services,
         "known/values": known.values[:, users, services].T,
     }
-    return KeptModel(_about(known, name, method, making), arrays)
+    arrays |= analyse(logs, making.rank, making.sweeps, rng, context)
+    made = KeptModel(_about(known, name, method, making), arrays)
+    arrays["newcomers"] = rehearse(made, logs, making.sweeps, rng, context)
+    return made
 
 
 def enough_rounds(known: Known, folds: int) -> int:
@@ -128,6 +132,18 @@ def enough_rounds(known: Known, folds: int) -> int:
     """
     cells = int(np.isfinite(known.values).any(axis=0).sum())
     return min(-(-_ENOUGH_CELLS * folds // max(cells, 1)), _MOST_ROUNDS, folds)
+
+
+def _told(complete: Complete, trainings: int, begun: Callable[[int, int], None] | None) -> Complete:
+    """The same, but each training is told of before it begins."""
+    numbers = itertools.count(1)
+
+    def told(known: Known, seed: np.random.SeedSequence) -> FloatArray:
+        if begun is not None:
+            begun(next(numbers), trainings)
+        return complete(known, seed)
+
+    return told
 
 
 def _about(known: Known, name: str, method: Any, making: Making) -> About:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
+from qoslab.core.plain_words import said
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.data import Known, Task, make_task
@@ -26,13 +27,14 @@ def task_of(kept: KeptModel) -> Task:
     """The task that a model was trained on.
 
     Raises:
-        BadInput: The model names no scenario, its measurements are not on this machine, or they have changed since,
+        BadInput: The model learned from all measurements, they are not on this machine, or they have changed since,
             so that cells which it learned from would be asked.
         MissingData: A registered dataset is not on this machine.
     """
     if kept.about.scenario is None:
-        message = "the model does not say which measurements it was made from"
-        raise BadInput(Problem(message=message, field="scenario"))
+        message = "the model learned from all measurements, so that none is left to ask"
+        hint = "train without --everything, which keeps some back"
+        raise BadInput(Problem(message=message, field="scenario", hint=hint))
     scenario = _scenario(kept)
     task = make_task(scenario, Seed(replication=kept.about.seed), Context(dataset=resolver()))
     if not _same(kept, scenario, task.known):
@@ -69,7 +71,7 @@ def _scenario(kept: KeptModel) -> PredictionScenario:
         first = error.errors(include_url=False)[0]
         place = ".".join(("scenario", *map(str, first["loc"])))
         message = (
-            f"the measurements that the model was made from cannot be had: {first['msg']}: {first['input']!r}"
+            f"the measurements that the model was made from cannot be had: {said(first)}: {first['input']!r}"
         )
         raise BadInput(Problem(message=message, field=place)) from None
 

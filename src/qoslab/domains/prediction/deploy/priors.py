@@ -9,10 +9,14 @@ import numpy as np
 
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 
-__all__ = ["Basis", "Priors"]
+__all__ = ["Basis", "Guess", "Priors"]
 
 Basis = Literal["model", "context", "population"]
 """What an answer rests on: the trained model; others of the same context; all others."""
+
+Guess = tuple[FloatArray, FloatArray, Basis]
+"""What is believed of one whom nobody measured: mean, shape (tables, width), covariance, shape (tables, width, width),
+and what these rest on."""
 
 _PRIOR_MEMBERS = 3.0
 """Weight of the whole population in a group's mean, in members."""
@@ -41,7 +45,7 @@ class Priors:
         for kind, codes in self._codes.items():
             self._add(kind, means, codes)
 
-    def of(self, context: Mapping[str, int]) -> tuple[FloatArray, FloatArray, Basis]:
+    def of(self, context: Mapping[str, int]) -> Guess:
         """Mean and covariance of the group with the fewest members that the context names; else of all."""
         key = self._smallest(context, 1)
         if key is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     PlainValidator,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 
@@ -34,10 +34,18 @@ def _place(value: object) -> object:
     raise ValueError(message)
 
 
+def _possible(value: float) -> float:
+    if not 0 <= value <= LARGEST:
+        message = f"it is {value:g}; {MEASUREMENT}, and a missing one is left out"
+        raise ValueError(message)
+    return value
+
+
 _FORMS = [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}]
 
 Place = Annotated[int | str, PlainValidator(_place), WithJsonSchema({"anyOf": _FORMS})]
 Codes = Annotated[dict[str, Place], Field(max_length=16)]
+Value = Annotated[float, AfterValidator(_possible)]
 Level = Annotated[float, Field(ge=0.5, lt=1)]
 
 
@@ -98,16 +106,7 @@ class Wanted(_Part):
 class Measured(Pair):
     """One measurement."""
 
-    values: dict[str, float] = Field(min_length=1, max_length=64, description="values by parameter")
-
-    @field_validator("values")
-    @classmethod
-    def _possible(cls, values: dict[str, float]) -> dict[str, float]:
-        for name, value in values.items():
-            if not 0 <= value <= LARGEST:
-                message = f"{name} is {value:g}; {MEASUREMENT}, and a missing one is left out"
-                raise ValueError(message)
-        return values
+    values: dict[str, Value] = Field(min_length=1, max_length=64, description="values by parameter")
 
 
 class Measurements(_Part):

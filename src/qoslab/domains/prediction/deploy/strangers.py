@@ -9,7 +9,10 @@ import numpy as np
 from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.priors import Basis
 
-__all__ = ["STRANGERS", "factors", "strangeness", "weaker"]
+__all__ = ["SIDES", "STRANGERS", "factors", "quantile", "shares_of_ends", "weaker"]
+
+SIDES = ("user", "service", "both")
+"""Who may be new."""
 
 STRANGERS: tuple[Basis, ...] = ("context", "population")
 """What an answer about somebody whom nobody measured can rest on."""
@@ -36,19 +39,23 @@ def factors(
         By side and basis, shape (P, 1).
     """
     found: dict[tuple[str, Basis], FloatArray] = {}
-    for side in ("user", "service", "both"):
+    for side in SIDES:
         factor = np.ones((parameters, 1))
         for basis in reversed(STRANGERS):
             every = np.concatenate([factor[:, :0], *ratios.get((side, basis), [])], axis=1)
-            factor = found[side, basis] = _quantile(every, level, factor)
+            factor = found[side, basis] = quantile(every, level, factor)
     return found
 
 
-def strangeness(user: Basis, service: Basis) -> tuple[str | None, Basis]:
-    """Which side is a stranger, None for neither, and the weakest of what is known of it."""
-    if service == "model":
-        return (None if user == "model" else "user"), user
-    return ("service", service) if user == "model" else ("both", weaker(user, service))
+def shares_of_ends(scores: FloatArray, ends: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Errors over the half of the interval that they lie in, shape (P, n).
+
+    Args:
+        scores: Errors over spread, shape (P, n).
+        ends: Scores of the two ends of the interval, shape (P,) each.
+    """
+    lower, upper = (end[:, None] for end in ends)
+    return np.where(scores > 0, scores / np.maximum(upper, 1e-9), scores / np.minimum(lower, -1e-9))
 
 
 def weaker(a: Basis, b: Basis) -> Basis:
@@ -57,7 +64,7 @@ def weaker(a: Basis, b: Basis) -> Basis:
     return min(a, b, key=order.index)
 
 
-def _quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
+def quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
     """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
     found = otherwise.copy()
     for p, row in enumerate(ratios):
