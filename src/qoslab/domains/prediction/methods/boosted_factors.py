@@ -119,7 +119,7 @@ class BoostedFactors:
 
         Fewer factors are taken where so many are one solution in the folds and another in the whole table.
         """
-        scale, unknown = scale_of(known.values), np.isnan(known.values).all(axis=0)
+        scale, unknown = scale_of(known.values), np.asarray(np.isnan(known.values).all(axis=0))
         rank = self.rank
         while True:
             ranks, spreads = (rank // 2, rank), list[FloatArray]()
