@@ -199,15 +199,7 @@ def tenth() -> str:
 
 def scaling() -> str:
     """NMAE by the number of parameters."""
-    methods = (
-        "pmf",
-        "factor_analysis",
-        "robust_factorisation",
-        "boosted_factors",
-        "sharp_qos",
-        "shared_bottom",
-        "mmoe",
-    )
+    methods = ("pmf", "factor_analysis", "robust_factorisation", "shared_bottom", "mmoe")
     counts = table("scaling")["data.parameters"].unique().sort()
     return lines(
         [str(count), *(short(mean("scaling", f"data.parameters={count}", m, "nmae")) for m in methods)]

@@ -29,7 +29,7 @@ METHODS = {"factor_analysis": FactorAnalysis, "item_mean": ItemMean}
 
 @dataclass(frozen=True)
 class World:
-    """Measurements, how many users and services, the first ones, are new, and a model of a tenth of the others'."""
+    """Measurements, how many users and services, the first ones, are new, and a model of a share of the others'."""
 
     truth: Known
     users: int
@@ -37,8 +37,8 @@ class World:
     model: KeptModel
 
 
-def world_of(truth, users, services, method, rng):
-    values = np.where(rng.random(truth.values.shape[1:]) < 0.1, truth.values, np.nan)
+def world_of(truth, users, services, method, rng, density=0.1):
+    values = np.where(rng.random(truth.values.shape[1:]) < density, truth.values, np.nan)
     known = Known(
         truth.parameters,
         values[:, users:, services:],
@@ -53,11 +53,11 @@ def world_of(truth, users, services, method, rng):
 
 
 @cache
-def planted_world(seed, method="factor_analysis"):
+def planted_world(seed, method="factor_analysis", density=0.1):
     """With places."""
     rng = np.random.default_rng(seed)
     truth = plant(Planted(kind="planted", users=USERS, services=SERVICES, countries=5), rng)
-    return world_of(truth, NEW_USERS, NEW_SERVICES, method, rng)
+    return world_of(truth, NEW_USERS, NEW_SERVICES, method, rng, density)
 
 
 @cache
@@ -108,7 +108,8 @@ def course(world, side, seed, *, places=False):
         for user in users:
             context = {kind: int(codes[user]) for kind, codes in truth.user_context.items()} if places else {}
             answer = live.answer(f"u{user}", [f"s{s}" for s in services], None, context, {})
-            if np.isfinite(truth.values).all():  # else there are some who cannot tell anything
+            # Else there are some who cannot tell anything, or of whom the training had nothing.
+            if np.isfinite(truth.values).all() and all(side.all() for side in live.known):
                 assert set(answer.basis) <= ({"model"} if count else {"population", "context"})
             real = truth.values[:, user, services]
             inside.append(((answer.lower <= real) & (real <= answer.upper))[open_[:, user, services]])
@@ -129,12 +130,25 @@ def test_newcomers_are_neither_doubted_nor_trusted_too_much(side, places):
     """Two worlds of 24 users and 40 services, 90 % promised, after 0, 1, 10 and 80 measurements of each newcomer.
 
     Cells of a newcomer share its row. Were they all inside or all outside, 48 users would give a share of 90 % a
-    standard error of 4 %; they are not, and the bounds leave 5 %. Without factors that fade it was 98 % and more.
+    standard error of 4 %; they are not, and the bounds leave 5 % below. Above they leave more: who tells 80 services is
+    known better than those of the training, whose errors the spread was counted on. Without factors that fade it was
+    98 % and more from one measurement to ten.
     """
     inside, widths = means([course(planted_world(seed), side, seed, places=places) for seed in (1, 2)])
     for count, share in inside.items():
-        assert 0.85 < share < 0.955, (count, inside)
+        assert 0.85 < share < (0.955 if count < 80 else 0.975), (count, inside)
     assert list(widths.values()) == sorted(widths.values(), reverse=True)
+
+
+@pytest.mark.parametrize("side", ["user", "service", "both"])
+@pytest.mark.parametrize("density", [0.02, 0.05])
+def test_newcomers_of_a_sparse_training_are_not_trusted_too_much(density, side):
+    """They end up far better known than anybody at the training; the same worlds and bounds, 5 and 9 % around 90 %."""
+    inside, _ = means(
+        [course(planted_world(seed, "factor_analysis", density), side, seed) for seed in (1, 2)]
+    )
+    assert min(inside.values()) > 0.85
+    assert max(inside.values()) < 0.99
 
 
 def test_newcomers_are_not_judged_by_the_errors_of_another_predictor():
@@ -158,8 +172,8 @@ def test_the_page_says_what_newcomers_intervals_hold_on_real_data(side, row):
     cells = next(line for line in page.splitlines() if line.startswith(f"| new {row} |")).split("|")[2:-1]
     for cell, count in zip(cells, COUNTS, strict=True):
         share, width = cell.replace(" %", "").strip(" )").split(" (")
-        assert float(share) == pytest.approx(100 * inside[count], abs=1.0)
-        assert float(width) == pytest.approx(widths[count], abs=0.1)
+        assert float(share) == pytest.approx(100 * inside[count], abs=0.2)
+        assert float(width) == pytest.approx(widths[count], abs=0.02)
     assert list(widths.values()) == sorted(widths.values(), reverse=True)
 
 

@@ -220,6 +220,8 @@ def _wrong(tensors: Arrays, about: About) -> list[str]:
         return ["factors and spread have sizes that do not fit each other"]
     if size["w"] != len(SIDES):
         return [f"array 'newcomers' has {size['w']} columns instead of {len(SIDES)}"]
+    if tensors["newcomers"].min() <= 0:
+        return ["array 'newcomers' holds a factor that is not above zero"]
     for side, axis in (("user", "U"), ("service", "S")):
         known = tensors[f"known/{side}s"]
         if len(known) and not (known.min() >= 0 and known.max() < size[axis]):

@@ -1,4 +1,4 @@
-"""How wide the intervals of newcomers are: strangers' at first, then those of who was there at the training.
+"""How wide the intervals of newcomers are: strangers' at first, in the end those of newcomers who are well known.
 
 What a stranger's interval has more in squared width than a known one's fades with the share that is left of the
 variance that it began with: of the user's rows, seen along the service's point, and of the point, seen along the rows.
@@ -67,10 +67,10 @@ def squares(who: Side, what: Side, noise: FloatArray, wider: Wider) -> Squares:
     user = service = np.zeros(rows.shape)
     if who.began.new.any():
         user = _left(rows, row_usual, by_row(x, who.began.covariance))
-        rows = np.minimum(rows, row_usual)
+        rows = row_usual  # what more measurements than the training's gain was not seen in its errors
     if new.any():
         service = _left(points, point_usual, by_point(who.mean, what.began.covariance))
-        points = np.minimum(points, point_usual)
+        points = point_usual
     known = (1 - user) * (1 - service) * (noise + rows + points) / (noise + row_usual + point_usual)
     shares = {"user": user * (1 - service), "service": (1 - user) * service, "both": user * service}
     rest, most = np.zeros(known.shape), np.full(known.shape, np.inf)

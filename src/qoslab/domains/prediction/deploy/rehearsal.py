@@ -26,6 +26,11 @@ _PARTS = 10
 _TURNS = 4
 """How many of them are."""
 
+_LEAST_CELLS = 200
+"""Cells that a factor rests on, at least: those of one newcomer err alike."""
+
+_BOUNDS = 0.5, 2.0
+"""Bounds of these factors."""
 
 _TOLD = 0.75
 """Share of their cells that they tell: with fewer they are known less well than those who stayed, and doubted more."""
@@ -56,15 +61,22 @@ def rehearse(
     parts = [rng.permutation(size) % _PARTS for size in sizes]
     needed: dict[str, list[FloatArray]] = {side: [np.empty((len(logs), 0))] for side in SIDES}
     for turn in range(_TURNS):
+        context.check_time()
         gone = _gone(model, parts[0] == turn, parts[1] == turn)
         small = _without(model, logs, gone, sweeps, rng, context)
         if small is None:
             continue
-        for side, one in _come_again(model, Live(small), gone, rng):
+        for side, one in _come_again(model, Live(small), gone, rng, context):
             needed[side].append(one)
-    one = np.ones((len(logs), 1))
-    level = model.about.level
-    return np.concatenate([quantile(np.concatenate(needed[side], 1), level, one) for side in SIDES], axis=1)
+    level, found = model.about.level, np.ones((len(logs), 0))
+    for (
+        side
+    ) in SIDES:  # both is the last: with few such cells it is doubted as much as the worse of its sides
+        otherwise = found.max(axis=1, keepdims=True) if side == "both" else np.ones((len(logs), 1))
+        cells = np.concatenate(needed[side], axis=1)
+        one = quantile(cells, level, otherwise, least=_LEAST_CELLS, bounds=_BOUNDS)
+        found = np.concatenate([found, one], axis=1)
+    return found
 
 
 def _gone(model: KeptModel, users: BoolArray, services: BoolArray) -> _Gone:
@@ -97,7 +109,7 @@ def _without(
 
 
 def _come_again(
-    model: KeptModel, live: Live, gone: _Gone, rng: np.random.Generator
+    model: KeptModel, live: Live, gone: _Gone, rng: np.random.Generator, context: Context
 ) -> Iterator[tuple[str, FloatArray]]:
     """By side, the factors that intervals would have needed to reach the cells that were not told, shape (P, n)."""
     about, arrays = model.about, model.arrays
@@ -113,6 +125,7 @@ def _come_again(
     for side, cells in gone.cells.items():
         asked = np.flatnonzero(cells & ~told)
         for user in np.unique(users[asked]):
+            context.check_time()
             mine = asked[users[asked] == user]
             found = live.parts(about.users[user], [about.services[place] for place in services[mine]])
             missed = live.intervals.logs(values[mine].T) - found.logs

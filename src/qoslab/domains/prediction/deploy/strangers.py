@@ -64,11 +64,18 @@ def weaker(a: Basis, b: Basis) -> Basis:
     return min(a, b, key=order.index)
 
 
-def quantile(ratios: FloatArray, level: float, otherwise: FloatArray) -> FloatArray:
+def quantile(
+    ratios: FloatArray,
+    level: float,
+    otherwise: FloatArray,
+    *,
+    least: int = _LEAST_CELLS,
+    bounds: tuple[float, float] = (_LEAST_WIDER, _MOST_WIDER),
+) -> FloatArray:
     """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
     found = otherwise.copy()
     for p, row in enumerate(ratios):
         known = row[np.isfinite(row)]
-        if len(known) >= _LEAST_CELLS:
-            found[p] = np.clip(np.quantile(known, level), _LEAST_WIDER, _MOST_WIDER)
+        if len(known) >= least:
+            found[p] = np.clip(np.quantile(known, level), *bounds)
     return found
