@@ -87,6 +87,8 @@ def changed(world, tmp_path, **arrays):
         ("highest", np.array([1.0, np.nan]), "array 'highest' holds a value that is not finite"),
         ("more", np.ones(1), "array 'more' is missing or unknown"),
         ("scores", np.ones((9, 3)), "array 'scores' has the shape"),
+        ("newcomers", np.ones((2, 2)), "array 'newcomers' has 2 columns instead of 3"),
+        ("newcomers", np.zeros((2, 3)), "a factor that is not above zero"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(world, tmp_path, name, array, message):
