@@ -95,8 +95,8 @@ def _table(
     thousandths = f"{name}_ms"
     if name in arrays and thousandths in arrays:
         message = f"{path.name} holds both {name!r} and {thousandths!r}: which one is meant cannot be told"
-        hint = "keep one of the two arrays"
-        raise BadInput(Problem(message=message, field="scenario.data.parameters", hint=hint))
+        place = "scenario.data.parameters"
+        raise BadInput(Problem(message=message, field=place, hint="keep one of the two arrays"))
     for stored in (name, thousandths):
         if stored in arrays:
             return _dense(arrays[stored], stored, data.slot, path, milliseconds=stored == thousandths)
