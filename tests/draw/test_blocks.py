@@ -31,6 +31,7 @@ BLOCKS: dict[str, Callable[[], Any]] = {
     ),
     "panels": lambda: draw.panels(
         {f"course {i}": draw.Course([1, 2], {"a": [i, 2], "$b" if i else "c": [1, i]}) for i in range(4)}
+        | {"in fractions": draw.Course([0.5, 1.5], {"a": [0.25, np.nan]})}
     ),
     "cdf": lambda: draw.distribution({"a": [3.0, 1.0, 2.0], "none": []}),
     "ccdf": lambda: draw.distribution({"a": np.arange(1, 2000.0)}, tail=True, log_x=True),
@@ -97,6 +98,27 @@ def test_lines_draw_the_numbers_and_keep_them() -> None:
     assert data is not None
     assert data.filter(pl.col("label") == "a")["low"].to_list() == (X - 0.1).tolist()
     assert data.columns == ["label", "load", "value", "low", "high"]
+
+
+def test_panels_of_whole_numbers_and_fractions_keep_them() -> None:
+    """A course without quantities has no panel."""
+    figure = draw.panels(
+        {
+            "whole": draw.Course([1, 2], {"a": [3, 4]}),
+            "none": draw.Course([1, 2], {}),
+            "parts": draw.Course([0.5], {"a": [0.25]}),
+        },
+        xlabel="step",
+    )
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["whole", "parts"]
+    rows = draw.attached(figure).select("panel", "step", "value").rows()
+    assert rows == [("whole", 1.0, 3.0), ("whole", 2.0, 4.0), ("parts", 0.5, 0.25)]
+
+
+@pytest.mark.parametrize("courses", [{}, {"none": draw.Course([1, 2], {})}])
+def test_panels_of_nothing_are_refused(courses: dict[str, draw.Course]) -> None:
+    with pytest.raises(ValueError, match="courses: there is none with a quantity"):
+        draw.panels(courses)
 
 
 def test_labels_are_taken_literally() -> None:

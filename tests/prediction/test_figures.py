@@ -186,6 +186,28 @@ def test_courses_of_several_methods_and_scenarios_stand_side_by_side():
     ]
 
 
+def test_a_course_is_that_of_the_first_replication_that_it_has():
+    """The first trial of a method may have failed."""
+    both = course(**{"loss[rt]": [0.5, 0.4]})["training"]
+    later = [both.with_columns(replication=pl.lit(r), method=pl.lit("t")) for r in (2, 3)]
+    later[1] = later[1].with_columns(pl.col("loss[rt]") + 9)
+    table = pl.concat([both.cast(later[0].schema), *later])
+    data = attached(task_losses(pl.DataFrame(), {"training": table}))
+    assert data.select("panel", "value").rows() == [("s", 0.5), ("s", 0.4), ("t", 0.5), ("t", 0.4)]
+
+
+@pytest.mark.parametrize(
+    ("count", "note"), [(6, ""), (7, "1 more is not shown"), (9, "3 more are not shown")]
+)
+def test_panels_that_are_not_shown_are_counted(count, note):
+    one = course(**{"loss[rt]": [0.5, 0.4]})["training"]
+    methods = pl.concat([one.with_columns(method=pl.lit(f"m{i}")) for i in range(count)])
+    silent = one.with_columns(pl.lit(None, pl.Float64).alias("loss[rt]"), method=pl.lit("silent"))
+    figure = task_losses(pl.DataFrame(), {"training": pl.concat([silent, methods])})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"m{i}" for i in range(6)]
+    assert figure.get_supxlabel() == note
+
+
 def test_methods_that_do_not_train_have_no_course():
     assert routing(pl.DataFrame(), course()) is None
     assert routing(pl.DataFrame(), {"training": course(**{"open[rt]": [None, None]})["training"]}) is None

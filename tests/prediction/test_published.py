@@ -89,7 +89,7 @@ def test_the_page_has_the_errors_in_slots_of_wsdream_2(method):
     more = [here / there - 1 for there, here in both]
     close = [f"{100 * d:.0f} %" for d, one in zip((0.05, 0.1, 0.2), more, strict=True) if abs(one) <= 0.1]
     agrees = {3: "yes", 0: "no"}.get(len(close), "at " + ", ".join(close))
-    percent = " / ".join(f"{100 * one:.0f}" for one in more) + " %"
+    percent = " / ".join(f"{100 * one:.1f}" for one in more) + " %"
     assert row(method, *(f"{short(a)}, {short(b)}" for a, b in both), percent, agrees) in SECTION
 
 
@@ -148,6 +148,8 @@ def test_slots_that_are_not_here_are_not_checked():
     checks = list(check_slots(Context()))
     assert [check.status for check in checks] == ["not run"] * 3
     assert checks[1].expected == pytest.approx(0.656 / 1.316)
+    held = [check.name.partition("error over mean within ")[2] for check in checks]
+    assert held == [f"{share} of the published" for share in ("an eighth", "a tenth", "a tenth")]
 
 
 @pytest.mark.data

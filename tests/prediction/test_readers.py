@@ -399,6 +399,24 @@ def test_the_mean_over_the_slots_in_which_a_cell_was_measured(tmp_path):
     np.testing.assert_array_equal(archive(tmp_path, arrays={"rt": plain}).values, [[[0.5, 3.0]]])
 
 
+def test_a_parameter_whose_own_name_ends_so_is_read_as_it_stands(tmp_path):
+    """It is turned into seconds where the name that was asked for lacks the ending alone."""
+    stored = {"delay_ms": np.array([[0, 1500]], np.uint16)}
+    np.testing.assert_array_equal(archive(tmp_path, ["delay_ms"], stored).values, [[[0.0, 1500.0]]])
+    np.testing.assert_array_equal(archive(tmp_path, ["delay"], stored).values, [[[NAN, 1.5]]])
+    fractions = {"delay_ms": np.array([[[0.25, 2.0]], [[0.75, NAN]]])}
+    np.testing.assert_array_equal(archive(tmp_path, ["delay_ms"], fractions).values, [[[0.5, 2.0]]])
+    np.testing.assert_array_equal(archive(tmp_path, ["delay_ms"], fractions, slot=1).values, [[[0.75, NAN]]])
+    again = {"delay_ms_ms": stored["delay_ms"]}
+    np.testing.assert_array_equal(archive(tmp_path, ["delay_ms"], again).values, [[[NAN, 1.5]]])
+
+
+def test_two_arrays_for_one_parameter_are_refused(tmp_path):
+    both = {"rt": np.ones((1, 3)), "rt_ms": MOMENTS[0]}
+    with pytest.raises(BadInput, match=r"data\.parameters: a\.npz holds both 'rt' and 'rt_ms'"):
+        archive(tmp_path, arrays=both)
+
+
 @pytest.mark.parametrize(
     ("arrays", "fields", "message"),
     [
@@ -436,6 +454,16 @@ def test_columns_without_a_name_are_those_of_the_only_parameter(tmp_path):
     np.testing.assert_array_equal(found.values, [[[NAN, NAN, 0.5], [2.0, NAN, NAN]]])
     with pytest.raises(BadInput, match=r"(?s)holds no array 'rt'.*u, s and v are of one parameter: name one"):
         archive(tmp_path, ["rt", "tp"], CELLS)
+
+
+@pytest.mark.parametrize(
+    "other", [{"tp": np.ones((2, 3))}, {"tp_ms": MOMENTS}, {f"tp_{part}": CELLS[part] for part in "usv"}]
+)
+def test_a_misspelt_parameter_gets_no_columns_without_a_name_beside_others(tmp_path, other):
+    with pytest.raises(BadInput, match=r"(?s)holds no array 'tpp'.*it has tp.*only where no other is there"):
+        archive(tmp_path, ["tpp"], CELLS | other)
+    beside = {"user_country": np.array([1, 2]), "when": np.array([5, 6]), "seen": np.ones((2, 3), bool)}
+    assert archive(tmp_path, ["delay"], CELLS | beside).parameters == ("delay",)
 
 
 UNSURE = {"kind": "dataset", "name": "wsdream-1-sample/ds1_5pct.npz", "context": ["country", "as"]}

@@ -14,6 +14,8 @@ from qoslab.core.errors import BadInput, Problem, did_you_mean, problem_in
 from qoslab.core.metric import Direction, Metric
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from qoslab.core.check import Check
     from qoslab.core.context import Context
     from qoslab.core.outcome import Outcome
@@ -27,6 +29,7 @@ __all__ = [
     "FigureEntry",
     "FitFunction",
     "RunFunction",
+    "SeededCheckFunction",
     "VerifyFunction",
     "WarmFunction",
     "load",
@@ -65,11 +68,19 @@ class CheckFunction(Protocol):
     """Says what is wrong with a scenario beyond its values: what its parts do not allow one another, or its files hold.
 
     It runs nothing and yields a `Problem` for each; `field` is the dotted place in the scenario, such as
-    `requests.0.source`. Its files are at hand, its datasets need not be. One with a second parameter `seeds` is given
-    the seeds of the study's replications, in their order, to say which of them cannot be.
+    `requests.0.source`. Its files are at hand, its datasets need not be.
     """
 
     def __call__(self, scenario: Any) -> Iterable[Problem]: ...  # noqa: D102
+
+
+class SeededCheckFunction(Protocol):
+    """A `CheckFunction` with a second parameter `seeds`, by its name: it may say which replications cannot be.
+
+    It is given the seeds of the study's replications, in their order.
+    """
+
+    def __call__(self, scenario: Any, seeds: Iterable[Seed]) -> Iterable[Problem]: ...  # noqa: D102
 
 
 class FitFunction(Protocol):
@@ -148,7 +159,8 @@ class Domain:
             grids) stand for the study's own; it is left out where the study has no such value.
         protocol: Import path of a class whose public methods are what every method of the domain offers; a
             study says which one a method lacks before anything runs.
-        check: Import path of a function that says what is wrong with a scenario (see `CheckFunction`).
+        check: Import path of a function that says what is wrong with a scenario (see `CheckFunction` and
+            `SeededCheckFunction`).
         alarms: Counters that a verdict tells of where they are above 0: pairs of the counter's name and its meaning.
         fit: Import path of a function that says what of a method does not fit a scenario (see `FitFunction`).
         caveats: Counters that are 1 in a trial whose figures are not what they seem: pairs of the counter's name and
@@ -202,9 +214,9 @@ class Domain:
         """The domain's verify function, or None."""
         return cast("VerifyFunction", self.loaded("verify")) if self.verify else None
 
-    def check_function(self) -> CheckFunction | None:
+    def check_function(self) -> CheckFunction | SeededCheckFunction | None:
         """The domain's check function, or None."""
-        return cast("CheckFunction", self.loaded("check")) if self.check else None
+        return cast("CheckFunction | SeededCheckFunction", self.loaded("check")) if self.check else None
 
     def faults(self, scenario: Scenario, seeds: Iterable[Seed]) -> Iterable[Problem]:
         """What the check function finds wrong with a scenario; nothing without one.
@@ -216,7 +228,7 @@ class Domain:
         look = self.check_function()
         if look is None:
             return ()
-        return cast("Any", look)(scenario, seeds) if _asks_for_seeds(look) else look(scenario)
+        return look(scenario, seeds) if _asks_for_seeds(look) else look(scenario)
 
     def fit_function(self) -> FitFunction | None:
         """The domain's function for what does not fit, or None."""
@@ -314,7 +326,7 @@ def load_part(target: str, what: str) -> Any:
     return getattr(module, name)
 
 
-def _asks_for_seeds(function: Any) -> bool:
+def _asks_for_seeds(function: CheckFunction | SeededCheckFunction) -> TypeIs[SeededCheckFunction]:
     """Whether a check function has a second parameter `seeds`; those without a signature, built in, have none."""
     try:
         return list(inspect.signature(function).parameters)[1:2] == ["seeds"]

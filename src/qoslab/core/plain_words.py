@@ -87,7 +87,7 @@ def message_of(error: Mapping[str, Any]) -> str:
 
 def said(error: Mapping[str, Any]) -> str:
     """Pydantic's own message, without what it puts before the words of a validator of ours."""
-    return str(error["msg"]).removeprefix("Value error, ")
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def shown(value: Any) -> str:

@@ -37,10 +37,17 @@ def panels(courses: Mapping[str, Course], *, xlabel: str = "", ylabel: str = "")
     """One panel for each course, three in a row; a quantity has the same look in all, and all have one scale.
 
     Args:
-        courses: By title, one at least.
+        courses: By title; those without quantities have no panel, and one at least has some.
         xlabel: Name of the grid, with its unit.
         ylabel: Name of the quantities, with their unit.
+
+    Raises:
+        ValueError: No course has a quantity.
     """
+    courses = {title: course for title, course in courses.items() if course.values}
+    if not courses:
+        message = "courses: there is none with a quantity, so that nothing can be drawn"
+        raise ValueError(message)
     known = looks(dict.fromkeys(label for course in courses.values() for label in course.values))
     beside = min(_BESIDE, len(courses))
     rows = -(-len(courses) // beside)
@@ -67,7 +74,14 @@ def _tidy(courses: Mapping[str, Course], name: str) -> pl.DataFrame:
     import polars as pl
 
     parts = [
-        pl.DataFrame({"panel": title, "label": label, name: np.asarray(x), "value": np.asarray(value)})
+        pl.DataFrame(
+            {
+                "panel": title,
+                "label": label,
+                name: np.asarray(x, dtype=np.float64),
+                "value": np.asarray(value, dtype=np.float64),
+            }
+        )
         for title, (x, values) in courses.items()
         for label, value in values.items()
     ]

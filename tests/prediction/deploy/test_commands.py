@@ -244,11 +244,11 @@ def test_the_only_method_of_a_file_is_trained_and_several_are_asked_about(world,
     assert train(world, to=tmp_path / "b", **quick)[0]["method"] == "item_mean"
 
 
-def test_a_model_of_all_measurements_cannot_be_evaluated(model, tmp_path):
+def test_a_model_without_a_scenario_cannot_be_evaluated(model, tmp_path):
     kept = load_model(model)
     about = kept.about.model_copy(update={"scenario": None})
     save_model(tmp_path / "other", KeptModel(about, kept.arrays))
-    with pytest.raises(BadInput, match="learned from all measurements, so that none is left") as refused:
+    with pytest.raises(BadInput, match=r"keeps no scenario: .* so that no cell is left to ask") as refused:
         evaluate(tmp_path / "other")
     assert "train without --everything" in str(refused.value)
 

@@ -43,12 +43,13 @@ def read_archive(path: Path, data: Dataset) -> Known:
 
     Args:
         path: The archive.
-        data: Which of its arrays are parameters and context. A parameter X is a dense array X, or X_ms in
+        data: Which of its arrays are parameters and context. A parameter X is a dense array X as it stands, or X_ms in
             milliseconds, of (users, services) or (slots, users, services); or its cells are the columns X_u, X_s and
             X_v of equal length; or, where it is the only one, the columns u, s and v.
 
     Raises:
-        BadInput: The archive lacks an array, or one is not of its form, or holds what cannot be a measurement.
+        BadInput: The archive lacks an array, or has two for one parameter, or one is not of its form, or holds what
+            cannot be a measurement.
     """
     about = path.stat()
     arrays = _arrays(path, about.st_mtime_ns, about.st_size)
@@ -91,47 +92,58 @@ def _table(
     arrays: Mapping[str, Any], name: str, sizes: tuple[int, int], data: Dataset, path: Path
 ) -> FloatArray:
     """A parameter's values, shape (users, services), NaN where nobody measured; at least of the sizes given."""
-    for stored in (name, f"{name}_ms"):
+    thousandths = f"{name}_ms"
+    if name in arrays and thousandths in arrays:
+        message = f"{path.name} holds both {name!r} and {thousandths!r}: which one is meant cannot be told"
+        place = "scenario.data.parameters"
+        raise BadInput(Problem(message=message, field=place, hint="keep one of the two arrays"))
+    for stored in (name, thousandths):
         if stored in arrays:
-            return _dense(arrays[stored], stored, data.slot, path)
+            return _dense(arrays[stored], stored, data.slot, path, milliseconds=stored == thousandths)
     if data.slot is not None:
         raise _no_slots(path, name)
     columns = _columns(arrays, name, data.parameters)
     if columns is None:
         message = f"{path.name} holds no array {name!r}; it holds {', '.join(arrays)}"
-        hint = "its columns u, s and v are of one parameter: name one" if {*"usv"} <= arrays.keys() else None
+        hint: str | None = None
+        if {*"usv"} <= arrays.keys():
+            hint = "its columns u, s and v are of one parameter: name one"
+            if others := _others(arrays):
+                hint = (
+                    f"it has {', '.join(others)}; its columns u, s and v count only where no other is there"
+                )
         raise BadInput(Problem(message=message, field="scenario.data.parameters", hint=hint))
     return _of_columns(*columns, name, sizes, path)
 
 
-def _dense(array: np.ndarray, stored: str, slot: int | None, path: Path) -> FloatArray:
-    """A dense array, in seconds where its name says milliseconds; of several slots one, or each cell's mean."""
+def _dense(array: np.ndarray, stored: str, slot: int | None, path: Path, *, milliseconds: bool) -> FloatArray:
+    """A dense array, in seconds where it holds milliseconds; of several slots one, or each cell's mean."""
     if array.ndim not in {2, 3} or array.dtype.kind not in "iuf":
         said = f"the shape {array.shape} and the type {array.dtype}"
         raise _odd(path, f"{stored!r} has {said}, not numbers of users x services")
-    if stored.endswith("_ms") and array.dtype != np.uint16:
+    if milliseconds and array.dtype != np.uint16:
         raise _odd(path, f"{stored!r} has the type {array.dtype}, milliseconds are of the type uint16")
     if array.ndim == 2:
         if slot is not None:
             raise _no_slots(path, stored)
-        return _plain(array, stored)
+        return _plain(array, milliseconds=milliseconds)
     if slot is None:
-        return _mean(array, stored)
+        return _mean(array, milliseconds=milliseconds)
     if slot >= len(array):
         message = f"{path.name}: {stored!r} has the slots 0 to {len(array) - 1}, not {slot}"
         raise BadInput(Problem(message=message, field="scenario.data.slot"))
-    return _plain(array[slot], stored)
+    return _plain(array[slot], milliseconds=milliseconds)
 
 
-def _plain(table: np.ndarray, stored: str) -> FloatArray:
-    return seconds(table) if stored.endswith("_ms") else table.astype(np.float64)
+def _plain(table: np.ndarray, *, milliseconds: bool) -> FloatArray:
+    return seconds(table) if milliseconds else table.astype(np.float64)
 
 
-def _mean(array: np.ndarray, stored: str) -> FloatArray:
+def _mean(array: np.ndarray, *, milliseconds: bool) -> FloatArray:
     """Each cell's mean over the slots in which it was measured, slot by slot to spare memory."""
     total, count = np.zeros(array.shape[1:]), np.zeros(array.shape[1:])
     for raw in array:
-        table = _plain(raw, stored)
+        table = _plain(raw, milliseconds=milliseconds)
         measured = ~np.isnan(table)
         total[measured] += table[measured]
         count += measured
@@ -148,13 +160,22 @@ def _columns(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Users, services and values of a parameter's cells; None where the archive has none of that name.
 
-    Columns without a parameter's name are those of the only parameter that is asked for.
+    Columns without a parameter's name are those of the only parameter that is asked for, whatever its name, unless the
+    archive has others, of which it may be a misspelt one.
     """
-    for names in ([f"{name}_{part}" for part in "usv"], list("usv") if len(parameters) == 1 else []):
+    nameless = len(parameters) == 1 and not _others(arrays)
+    for names in ([f"{name}_{part}" for part in "usv"], list("usv") if nameless else []):
         if names and all(each in arrays for each in names):
             users, services, values = (np.asarray(arrays[each]) for each in names)
             return users, services, values
     return None
+
+
+def _others(arrays: Mapping[str, Any]) -> list[str]:
+    """What may be parameters with a name of their own: tables of numbers, and columns that are named."""
+    tables = [name for name, array in arrays.items() if array.ndim in {2, 3} and array.dtype.kind in "iuf"]
+    columns = [name[:-2] for name in arrays if name.endswith("_u")]
+    return tables + [name for name in columns if {f"{name}_s", f"{name}_v"} <= arrays.keys()]
 
 
 def _of_columns(

@@ -146,26 +146,39 @@ def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: 
 
 
 def _courses(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:
-    """Columns `quantity[parameter]` over steps, a panel for each scenario and method; first replications."""
+    """Columns `quantity[parameter]` over steps, a panel for each scenario and method, of its first replication.
+
+    Where there are more than the panels shown, a note says how many are not.
+    """
+    import polars as pl
+
     from qoslab.draw.panels import panels
+    from qoslab.draw.style import footnote
 
     course = series["training"]
     names = [name for name in course.columns if name.partition("[")[0] in quantities and "[" in name]
     if not names:
         return None
-    runs = course.filter(course["replication"] == course["replication"].min()).partition_by(
-        "scenario", "method", as_dict=True, maintain_order=True
-    )
+    first = pl.col("replication") == pl.col("replication").min().over("scenario", "method")
+    runs = course.filter(first).partition_by("scenario", "method", as_dict=True, maintain_order=True)
     scenarios, methods = (len({place[side] for place in runs}) for side in (0, 1))
     found: dict[str, Course] = {}
     for (scenario, method), run in runs.items():
         there = [name for name in names if run[name].null_count() < run.height]
-        if there and len(found) < _PANELS:
+        if there:
             words = ([scenario] if scenarios > 1 else []) + (
                 [method] if methods > 1 or scenarios == 1 else []
             )
             found[", ".join(map(str, words))] = _course(run, there)
-    return panels(found, xlabel="step", ylabel=ylabel) if found else None
+    if not found:
+        return None
+    figure = panels(dict(list(found.items())[:_PANELS]), xlabel="step", ylabel=ylabel)
+    hidden = len(found) - _PANELS
+    return (
+        footnote(figure, f"{hidden} more {'is' if hidden == 1 else 'are'} not shown")
+        if hidden > 0
+        else figure
+    )
 
 
 def _course(run: pl.DataFrame, names: list[str]) -> Course:

@@ -33,8 +33,12 @@ _PASSES = 50
 """How often it goes through a slot's cells at most."""
 
 _SLOTS = 64
+_SPARSE = 0.05
+_TENTH = 0.1
+"""How far ours may be off, as with all published errors: the cells are others, and so is the fit of the transform."""
+
 _EIGHTH = 0.125
-"""How far ours may be off: the cells are others, and so is the fit of the transform."""
+"""How far it may be off with 5 % known: one split of all slots differs there by more than a tenth, 11 % more."""
 
 
 def carried(slots: Slots, count: int, density: float, rng: np.random.Generator) -> float:
@@ -64,7 +68,11 @@ def carried(slots: Slots, count: int, density: float, rng: np.random.Generator) 
 
 
 def check_slots(context: Context, densities: Sequence[float] = (0.05, 0.1, 0.2)) -> Iterator[Check]:
-    """Hold AMF's error in the 64 slots of WS-DREAM #2, as a share of the mean, against the published."""
+    """Hold AMF's error in the 64 slots of WS-DREAM #2, as a share of the mean, against the published.
+
+    It is one split of all slots. With 10 and 20 % known it is held to the tenth of all other published errors; with 5 %
+    it is not within that tenth, and held to an eighth.
+    """
     source = "WS-DREAM #2 by slot, published result files"
     try:
         slots, note = open_slots(context.dataset(DATASET)), ""
@@ -73,10 +81,11 @@ def check_slots(context: Context, densities: Sequence[float] = (0.05, 0.1, 0.2))
     for density in densities:
         context.check_time()
         expected = PUBLISHED_SLOTS["amf"][density] / PUBLISHED_MEAN
-        name = f"amf, slot after slot, {density:.0%} known: error over mean within an eighth of the published"
+        most, words = (_EIGHTH, "an eighth") if density <= _SPARSE else (_TENTH, "a tenth")
+        name = f"amf, slot after slot, {density:.0%} known: error over mean within {words} of the published"
         if slots is None:
             yield Check.not_run(name, source, expected=expected, note=note)
             continue
         got = carried(slots, _SLOTS, density, Seed(0, "verify").generator("slots"))
-        low, high = expected * (1 - _EIGHTH), expected * (1 + _EIGHTH)
+        low, high = expected * (1 - most), expected * (1 + most)
         yield Check.within(name, source, expected=expected, got=got, low=low, high=high)

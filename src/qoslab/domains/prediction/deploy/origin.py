@@ -27,12 +27,15 @@ def task_of(kept: KeptModel) -> Task:
     """The task that a model was trained on.
 
     Raises:
-        BadInput: The model learned from all measurements, they are not on this machine, or they have changed since,
-            so that cells which it learned from would be asked.
+        BadInput: The model keeps no scenario, so that nothing says which cells it has not seen; or the measurements are
+            not on this machine, or have changed since, so that cells which it learned from would be asked.
         MissingData: A registered dataset is not on this machine.
     """
     if kept.about.scenario is None:
-        message = "the model learned from all measurements, so that none is left to ask"
+        message = (
+            "the model keeps no scenario: it was trained with `--everything` or from Python without one, so that no "
+            "cell is left to ask"
+        )
         hint = "train without --everything, which keeps some back"
         raise BadInput(Problem(message=message, field="scenario", hint=hint))
     scenario = _scenario(kept)
