@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
@@ -385,3 +386,32 @@ def test_the_page_names_studies_whose_errors_by_user_are_kept():
 
 def short(value, places):
     return f"{value:.{places}f}".removeprefix("0")
+
+
+@pytest.mark.parametrize(
+    ("method", "parameter", "said"),
+    [
+        ("sharp_qos", "rt", "12 % less in response time than alone (6 to 18 %"),
+        ("sharp_qos", "tp", "10 % less in throughput\n(-5 to 23 %"),
+        ("robust_factorisation", "rt", "11 % more in response time together than alone (7 to 15 %)"),
+        ("robust_factorisation", "tp", "as much in throughput (-8 to 11 %)"),
+    ],
+)
+def test_the_page_says_what_learning_both_parameters_together_changes(method, parameter, said):
+    """Ratios of mean absolute errors, geometric means over three splits with Student's 95 % interval."""
+    table = pl.read_parquet(FOLDER / "results" / "sharp-alone.parquet").filter(pl.col("method") == method)
+    alone, both = (
+        table.filter(pl.col("scenario") == f"data.parameters={names}").sort("replication")[
+            f"mae[{parameter}]"
+        ]
+        for names in (f'["{parameter}"]', '["rt","tp"]')
+    )
+    logs = np.log((both / alone).to_numpy())
+    half = 4.303 * logs.std(ddof=1) / np.sqrt(3)
+    change = 100 * (np.exp([logs.mean(), logs.mean() - half, logs.mean() + half]) - 1)
+    if "less" in said:
+        change = -change[[0, 2, 1]]
+    centre, low, high = (f"{value:.0f}" for value in change)
+    assert said in page("results")
+    assert f"({low} to {high} %" in said
+    assert said.startswith(f"{centre} %") or (said.startswith("as much") and abs(float(centre)) <= 1)
