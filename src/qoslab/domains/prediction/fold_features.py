@@ -34,7 +34,7 @@ _ROOT_RANK = 8
 
 _UNLIKE = 1.6
 """Spread of factors' means by the whole table over that without a fold, above which they are taken for two solutions:
-1.4 at most on tables where they are one; 1.9 and more, of one parameter at least, where they are two."""
+1.4 at most on tables where they are one; 1.7 and more, of one parameter at least, where they are two."""
 
 _EMPTY = 1e-3
 _QUANTILES = (0.1, 0.5, 0.9)
