@@ -253,15 +253,18 @@ def test_a_model_without_a_scenario_cannot_be_evaluated(model, tmp_path):
     assert "train without --everything" in str(refused.value)
 
 
-def test_trainings_are_told_on_a_terminal_alone(world, tmp_path, monkeypatch, capsys):
+def test_trainings_and_rehearsals_are_told_on_a_terminal_alone(world, tmp_path, monkeypatch, capsys):
     settings = {"method": "item_median", "folds": 5, "rounds": 2}
     train(world, to=tmp_path / "silent", **settings)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     train(world, to=tmp_path / "told", **settings)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(",")[0] for line in lines] == [f"training {i} of 3" for i in (1, 2, 3)]
-    assert all(line.endswith(" s") for line in lines[1:])
+    steps = [f"training {i} of 3" for i in (1, 2, 3)] + [
+        f"rehearsal of newcomers {i} of 4" for i in (1, 2, 3, 4)
+    ]
+    assert [line.partition(" s: ")[2] for line in lines] == steps
+    assert all(line.partition(" s: ")[0].isdigit() for line in lines)
 
 
 def test_a_table_of_ones_own_keeps_its_names(tmp_path):

@@ -14,9 +14,9 @@ from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
 from qoslab.domains.prediction.scenario import Dataset
 
-__all__ = ["places_are_certain", "read_archive", "seconds"]
+__all__ = ["CERTAIN_SERVICES", "places_are_certain", "read_archive", "seconds"]
 
-_CERTAIN = {"wsdream-1-sample/ds1_5pct.npz": 4700}
+CERTAIN_SERVICES = {"wsdream-1-sample/ds1_5pct.npz": 4700}
 """Archives whose services have uncertain places from a number on: the published list of places repeats an id there."""
 
 _MISSING_MS = 65535
@@ -29,7 +29,7 @@ def places_are_certain(data: Dataset) -> None:
     Raises:
         BadInput: Services whose places are uncertain would get them.
     """
-    first = _CERTAIN.get(data.name)
+    first = CERTAIN_SERVICES.get(data.name)
     if first is None or not data.context or not data.service_context:
         return
     if data.services is None or data.services > first:

@@ -15,6 +15,7 @@ from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.item_mean import ItemMean
 from qoslab.domains.prediction.methods.user_mean import UserMean
 from qoslab.domains.prediction.model import run
+from qoslab.domains.prediction.published_matrices import check_matrices
 from qoslab.domains.prediction.published_slots import check_slots
 from qoslab.domains.prediction.scenario import PredictionScenario
 
@@ -84,11 +85,12 @@ def error_of_the_mean(noise: float) -> float:
 
 
 def verify(*, quick: bool, context: Context) -> Iterator[Check]:
-    """Check means on planted and real data."""
+    """Check means on planted and real data, matrices that were downloaded, and errors that were published."""
     yield _floor(replications=4 if quick else 40)
     for (name, parameter), (mae, rmse) in WSDREAM2_MEANS.items():
         context.check_time()
         yield from _means(name, parameter, mae, rmse, context)
+    yield from check_matrices(context)
     if not quick:
         yield from check_bar(context)
         yield from check_published(context)

@@ -270,15 +270,13 @@ def _check(*, level: float, folds: int, rounds: int | None, split: int) -> None:
         raise BadInput(problems)
 
 
-def _progress() -> Callable[[int, int], None] | None:
-    """Says on a terminal which training has begun, and after how long; nobody where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
+def _progress() -> Callable[[str], None]:
+    """Says on a terminal which step has begun, and when; nothing where nobody watches."""
     start = time.monotonic()
 
-    def begun(number: int, count: int) -> None:
-        after = f", after {time.monotonic() - start:.0f} s" if number > 1 else ""
-        print(f"training {number} of {count}{after}", file=sys.stderr, flush=True)
+    def begun(step: str) -> None:
+        if sys.stderr.isatty():
+            print(f"{time.monotonic() - start:.0f} s: {step}", file=sys.stderr, flush=True)
 
     return begun
 

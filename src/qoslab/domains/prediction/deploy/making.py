@@ -63,7 +63,7 @@ def make_model(
     method: Any,
     making: Making,
     context: Context,
-    begun: Callable[[int, int], None] | None = None,
+    begun: Callable[[str], None] = lambda _: None,
 ) -> KeptModel:
     """Train, calibrate, and analyse.
 
@@ -75,7 +75,7 @@ def make_model(
         method: The method.
         making: How.
         context: Time limit and data.
-        begun: Told the number of each training as it begins, from 1, and how many there are.
+        begun: Told each step as it begins: trainings, and rehearsals of newcomers.
 
     Raises:
         BadInput: There are too few measurements.
@@ -119,7 +119,7 @@ def make_model(
     }
     arrays |= analyse(logs, making.rank, making.sweeps, rng, context)
     made = KeptModel(_about(known, name, method, making), arrays)
-    arrays["newcomers"] = rehearse(made, logs, making.sweeps, rng, context)
+    arrays["newcomers"] = rehearse(made, logs, making.sweeps, rng, context, begun)
     return made
 
 
@@ -134,13 +134,12 @@ def enough_rounds(known: Known, folds: int) -> int:
     return min(-(-_ENOUGH_CELLS * folds // max(cells, 1)), _MOST_ROUNDS, folds)
 
 
-def _told(complete: Complete, trainings: int, begun: Callable[[int, int], None] | None) -> Complete:
+def _told(complete: Complete, trainings: int, begun: Callable[[str], None]) -> Complete:
     """The same, but each training is told of before it begins."""
     numbers = itertools.count(1)
 
     def told(known: Known, seed: np.random.SeedSequence) -> FloatArray:
-        if begun is not None:
-            begun(next(numbers), trainings)
+        begun(f"training {next(numbers)} of {trainings}")
         return complete(known, seed)
 
     return told

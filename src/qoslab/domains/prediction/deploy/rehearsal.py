@@ -6,7 +6,7 @@ or less. How much, once he is as well known as others, is counted on the cells t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,12 @@ class _Gone:
 
 
 def rehearse(
-    model: KeptModel, logs: FloatArray, sweeps: int, rng: np.random.Generator, context: Context
+    model: KeptModel,
+    logs: FloatArray,
+    sweeps: int,
+    rng: np.random.Generator,
+    context: Context,
+    begun: Callable[[str], None] = lambda _: None,
 ) -> FloatArray:
     """Factors on the intervals of newcomers who are as well known as others, shape (P, 3): users, services, both.
 
@@ -56,12 +61,14 @@ def rehearse(
         sweeps: EM steps of each analysis.
         rng: Deals users, services and cells, and starts the analyses.
         context: Its time limit is kept.
+        begun: Told each rehearsal as it begins.
     """
     sizes = len(model.about.users), len(model.about.services)
     parts = [rng.permutation(size) % _PARTS for size in sizes]
     needed: dict[str, list[FloatArray]] = {side: [np.empty((len(logs), 0))] for side in SIDES}
     for turn in range(_TURNS):
         context.check_time()
+        begun(f"rehearsal of newcomers {turn + 1} of {_TURNS}")
         gone = _gone(model, parts[0] == turn, parts[1] == turn)
         small = _without(model, logs, gone, sweeps, rng, context)
         if small is None:
@@ -69,9 +76,8 @@ def rehearse(
         for side, one in _come_again(model, Live(small), gone, rng, context):
             needed[side].append(one)
     level, found = model.about.level, np.ones((len(logs), 0))
-    for (
-        side
-    ) in SIDES:  # both is the last: with few such cells it is doubted as much as the worse of its sides
+    for side in SIDES:
+        # Both is the last: with few such cells it is doubted as much as the worse of its sides.
         otherwise = found.max(axis=1, keepdims=True) if side == "both" else np.ones((len(logs), 1))
         cells = np.concatenate(needed[side], axis=1)
         one = quantile(cells, level, otherwise, least=_LEAST_CELLS, bounds=_BOUNDS)
