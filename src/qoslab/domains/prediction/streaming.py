@@ -19,8 +19,9 @@ from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, transform_of
 from qoslab.domains.prediction.archives import seconds
-from qoslab.domains.prediction.data import BoolArray, FloatArray
+from qoslab.domains.prediction.data import BoolArray, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
+from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.tuning import draw
 
 __all__ = [
@@ -173,11 +174,15 @@ class Amf:
         return self._transform.backward(0.5 + 0.5 * np.tanh(0.5 * sides[0] @ sides[1].T))
 
 
-class Trained:
-    """A factor analysis from nothing after each slot, on the geometric means of the last slots' cells."""
+Complete = Callable[[FloatArray, np.random.Generator], FloatArray]
+"""Completes a table, shape (users, services), NaN where nothing is known."""
 
-    def __init__(self, rng: np.random.Generator, window: int) -> None:
-        self._rng, self._window = rng, window
+
+class Trained:
+    """A model from nothing after each slot, on the geometric means of the last slots' cells."""
+
+    def __init__(self, rng: np.random.Generator, window: int, complete: Complete) -> None:
+        self._rng, self._window, self._complete = rng, window, complete
         self._told: list[FloatArray] = []
         self._values = np.empty(0)
 
@@ -187,14 +192,25 @@ class Trained:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells that nobody measured are NaN, as they should be
             values = np.exp(np.nanmean(np.stack(self._told), axis=0))
-        scale = scale_of(values[None])
-        fit = factorise(scale.forward(values[None])[0], _RANK, _SWEEPS, self._rng, Context())
-        found = scale.backward(fit.predict()[None])[0]
-        self._values = np.clip(found, np.nanmin(values), np.nanmax(values))
+        self._values = self._complete(values, self._rng)
 
     def table(self) -> FloatArray:
         """Predictions of the last training."""
         return self._values
+
+
+def _analysed(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Factor analysis with the rank and sweeps that online factors begin with."""
+    scale = scale_of(values[None])
+    fit = factorise(scale.forward(values[None])[0], _RANK, _SWEEPS, rng, Context())
+    found = scale.backward(fit.predict()[None])[0]
+    return np.asarray(np.clip(found, np.nanmin(values), np.nanmax(values)))
+
+
+def _robust(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """`robust_factorisation` with its defaults."""
+    seed = np.random.SeedSequence(int(rng.integers(2**63)))
+    return np.asarray(RobustFactorisation().predict(Known(("rt",), values[None]), seed, Context())[0])
 
 
 Maker = Callable[[np.random.Generator], Contender]
@@ -202,9 +218,10 @@ Maker = Callable[[np.random.Generator], Contender]
 CONTENDERS: dict[str, Maker] = {
     "online factors": Online,
     "AMF, cells replayed": Amf,
-    "trained on the last slot": lambda rng: Trained(rng, 1),
-    "trained on the last 8 slots": lambda rng: Trained(rng, 8),
-    "trained on all slots so far": lambda rng: Trained(rng, 64),
+    "trained on the last slot": lambda rng: Trained(rng, 1, _analysed),
+    "trained on the last 8 slots": lambda rng: Trained(rng, 8, _analysed),
+    "trained on all slots so far": lambda rng: Trained(rng, 64, _analysed),
+    "trained robustly on the last 8 slots": lambda rng: Trained(rng, 8, _robust),
 }
 _TUNABLE: dict[str, tuple[Callable[..., Contender], Any]] = {
     "online factors": (Online, online.Memory()),
