@@ -87,8 +87,10 @@ def few() -> list[Group]:
 
 
 def streaming() -> list[Group]:
-    """Five seeds of every contender on the same cells, and of those that learn online as tuned."""
-    return [("stream --seeds 5 --trials 20",)]
+    """Five seeds of the contenders on the same cells, and of those that learn online as tuned; two of the longest."""
+    named = ("online factors", "trained on the last 8 slots", "trained robustly on the last 8 slots")
+    longest = " ".join(f"--contender {shlex.quote(name)}" for name in named)
+    return [("stream --seeds 5 --trials 20",), (f"stream --seeds 2 {longest}",)]
 
 
 TABLES: dict[str, list[Group]] = {
