@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,6 +17,13 @@ from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold, two_solutions
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
+from qoslab.domains.prediction.newcomer_trees import (
+    Side,
+    complete_newcomers,
+    medians,
+    newcomers,
+    seen_alone,
+)
 
 __all__ = ["BoostedFactors", "least_leaf"]
 
@@ -34,6 +41,10 @@ _FINEST, _COARSEST = 5, 40
 
 _LEAST_HALVED = 4
 """Factors that are halved where they are too many, at least."""
+
+_FEW = 0.01
+"""Share of a table that is newcomers' below which medians answer for them: trees of their own take half a minute on
+large tables, and hardly move any error there."""
 
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
@@ -67,8 +78,10 @@ class BoostedFactors:
     leave over, quantiles of service and user; where places are known, means over them. For a known cell they come
     from the table without its fold; for an unknown cell from the whole table. For every parameter four boosters are
     averaged: absolute and squared error, on values and on roots. Predictions are bounded by the smallest and
-    largest known value. With fewer known cells than 160, or than four leaves of a given size, the factorisation answers
-    alone, and places are not used.
+    largest known value. Users and services without a known cell are learned apart (`newcomer_trees`), or, where they
+    are few, answered by medians; unless the folds left 40 known cells or more without another one of their user or
+    service, from which the boosters learn them. With fewer known cells than 160, or than four leaves of a given size,
+    the factorisation answers alone, and places are not used.
 
     Attributes:
         rank: Factors of the larger factorisation; the other has half as many. Where the known cells are too few to
@@ -110,6 +123,8 @@ class BoostedFactors:
                 y = table[users, services]
                 has = np.isfinite(y)
                 target[...] = self._boost(x[has], y[has], asked, rng, context)
+            del x, asked  # some hundred MB, which newcomers' features may need
+            _answer_newcomers(out, known, seen_alone((users, services), folds), rng, context)
         return out
 
     def _features(
@@ -171,6 +186,27 @@ class BoostedFactors:
             context.check_time()
             model.set_params(max_iter=trees).fit(x, y)
         return model
+
+
+def _answer_newcomers(
+    out: FloatArray, known: Known, seen: Mapping[Side, int], rng: np.random.Generator, context: Context
+) -> None:
+    """Put in place what is said of users and services without a known cell, unless the boosters saw enough of such.
+
+    Args:
+        out: Predictions, shape (P, users, services); changed in place.
+        known: All that is known.
+        seen: Known cells that looked like those of newcomers, by what is new of them.
+        rng: For trees of newcomers' own.
+        context: Their time limit.
+    """
+    for side, cells in newcomers(known.values).items():
+        if not cells.any() or seen[side] >= _COARSEST:
+            continue
+        if cells.mean() < _FEW:
+            out[:, cells] = medians(known.values, side)[:, cells]
+        else:
+            out[:, cells] = complete_newcomers(known, side, cells, rng, context)
 
 
 def least_leaf(cells: int) -> int:

@@ -18,7 +18,7 @@ from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.fold_features import out_of_fold
 
-__all__ = ["GradientBoosting", "statistics"]
+__all__ = ["GradientBoosting", "margins", "statistics"]
 
 _CHUNK = 50
 """Users whose cells are predicted at a time."""
@@ -114,16 +114,29 @@ class GradientBoosting:
         return out_of_fold(known.values, (users, services), folds, make, context)
 
 
-def statistics(known: Known) -> NDArray[np.float32]:
-    """What user, service and place say of every cell, shape (features, users, services); NaN without data."""
-    shape = known.values.shape[1:]
+def margins(values: FloatArray) -> list[FloatArray]:
+    """Averages, extremes and numbers of what is known by service and by user, NaN without data.
+
+    Args:
+        values: Shape (P, users, services), NaN where unknown.
+
+    Returns:
+        Arrays that can be broadcast to (users, services): of each parameter, those of services, then those of users.
+    """
     found: list[FloatArray] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # users and services without data have NaN, which trees can read
-        for table in known.values:
+        for table in values:
             for axis in (0, 1):
                 found += [average(table, axis=axis, keepdims=True) for average in _AVERAGES]
                 found.append(np.isfinite(table).sum(axis=axis, keepdims=True).astype(np.float64))
+    return found
+
+
+def statistics(known: Known) -> NDArray[np.float32]:
+    """What user, service and place say of every cell, shape (features, users, services); NaN without data."""
+    shape = known.values.shape[1:]
+    found = margins(known.values)
     found += [codes.astype(np.float64)[:, None] for codes in known.user_context.values()]
     found += [codes.astype(np.float64)[None, :] for codes in known.service_context.values()]
     out = np.empty((len(found), *shape), np.float32)
