@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from qoslab import Study
+from qoslab.datasets.locate import resolver
 from qoslab.domains.prediction.by_user import user_differences
 from qoslab.domains.prediction.theory import BAR
 
@@ -604,3 +605,99 @@ def test_the_page_says_beside_whom_amf_is_told_apart_without_the_strangest_value
     assert list(apart) == [0.1]
     centre, low, high = apart[0.1]
     assert f"`amf` errs {centre:.1f} % less ({short(low, 2)} to {high:.1f})" in page("results")
+
+
+def places(name, method):
+    """The order of a method by NMAE at each share of known cells, and of how many."""
+    table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+    for density in sorted(table["density"].unique()):
+        means = table.filter(pl.col("density") == density).group_by("method").agg(pl.col("nmae").mean())
+        order = means.sort("nmae")["method"].to_list()
+        yield order.index(method) + 1, len(order)
+
+
+def ordinal(place):
+    return f"{place}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(place if place < 20 else place % 10, 'th') }"
+
+
+def test_pages_of_methods_say_how_they_stand():
+    """Places by NMAE in the committed tables."""
+    text = " ".join(page("region_knn").split())
+    for name, words in (
+        ("densities", "{} to {} of {} methods by NMAE on WS-DREAM #2"),
+        ("wsdream-1", "{} to {} of {} on #1"),
+        ("three-parameters", "{} to {} of {} on three parameters"),
+    ):
+        found, methods = zip(*places(name, "region_knn"), strict=True)
+        first = ordinal(min(found)).removesuffix("th") + "th"
+        assert words.format(first, ordinal(max(found)), methods[0]) in text
+    text = " ".join(page("robust_factorisation").split())
+    assert [place for place, _ in places("densities", "robust_factorisation")] == [2] * 4
+    sparse = [place for place, _ in places("wsdream-1", "robust_factorisation")]
+    assert sparse[1:] == [2] * 3
+    assert f"At 1 % of #1 it is {ordinal(sparse[0])} of 24 by NMAE" in text
+    few = [ordinal(place) for place, _ in places("three-parameters", "robust_factorisation")]
+    assert f"{', '.join(few[:3])} and {few[3]} of 25 at 5, 10, 15 and 20 %" in text
+
+
+def test_the_page_of_biased_mf_says_where_it_is_first_and_where_behind():
+    few = pl.read_parquet(FOLDER / "results" / "three-parameters.parquet")
+    means = (
+        few.filter(pl.col("method").is_in(PUBLISHED)).group_by("density", "method").agg(pl.col("nmae").mean())
+    )
+    best = means.sort("nmae").group_by("density", maintain_order=True).first()
+    assert set(best.filter(pl.col("method") == "biased_mf")["density"]) == {0.05, 0.1, 0.15}
+    text = " ".join(page("biased_mf").split())
+    for name, words in (
+        ("densities", "by {:.0f} % of NMAE at 5 % of WS-DREAM #2 ({:.0f} to {:.0f})"),
+        ("wsdream-1", "by {:.0f} % at 1 % of #1 ({:.0f} to {:.0f};"),
+    ):
+        ours, pmf = next(of_densities(name, ["biased_mf", "pmf"], "nmae"))
+        logs = np.log(ours / pmf)
+        ends = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+        assert words.format(*(100 * (np.exp([logs.mean(), ends.low, ends.high]) - 1))) in text
+
+
+def test_the_page_of_the_average_says_what_it_gains_and_where_nothing():
+    table = pl.read_parquet(FOLDER / "results" / "sharp-boosted.parquet")
+    trees = pl.read_parquet(FOLDER / "results" / "densities.parquet")
+    trees = trees.filter(pl.col("method") == "boosted_factors")
+    gains, errors = {}, []
+    for density in (0.1, 0.2):
+        ours = table.filter(pl.col("scenario") == f"density={density}")
+        theirs = trees.filter(pl.col("scenario") == f"density={density}").join(
+            ours, on="replication", how="semi"
+        )
+        for metric in ("mae[rt]", "rmse[rt]", "mae[tp]", "rmse[tp]"):
+            gains.setdefault(metric, []).append(100 * (1 - ours[metric].mean() / theirs[metric].mean()))
+        errors += [short(one["mae[rt]"].mean(), 3) for one in (ours, theirs)]
+    assert max(*gains["mae[rt]"], *gains["rmse[rt]"]) < 0
+    assert {f"{gain:.0f}" for gain in gains["mae[tp]"]} == {"2"}
+    text = " ".join(page("sharp_boosted").split())
+    assert "2 % less MAE and {:.0f} to {:.0f} % less RMSE".format(*gains["rmse[tp]"]) in text
+    assert "({} and {} s, {} and {})".format(*errors) in text
+
+
+def test_the_page_of_boosted_factors_says_how_long_it_trains():
+    """Seconds on three parameters, minutes on both tables of WS-DREAM."""
+    spent = {}
+    for name in ("three-parameters", "densities", "wsdream-1"):
+        table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
+        of_method = table.filter(pl.col("method") == "boosted_factors")["cpu_s"]
+        spent[name] = of_method.min(), of_method.max()
+    text = page("boosted_factors")
+    assert "on three parameters {:.0f} to {:.0f} CPU s".format(*spent["three-parameters"]) in text
+    assert [round(one / 60) for one in spent["densities"]] == [2, 3]
+    assert [round(one / 60) for one in spent["wsdream-1"]] == [8, 11]
+    assert "two to three minutes of CPU on WS-DREAM #2 and eight to eleven on #1" in text
+
+
+@needs_data
+@pytest.mark.data
+def test_the_page_says_how_many_response_times_are_timeouts():
+    file = resolver()("wsdream-2-sample/ds2_rt_64slots_ms_uint16.npz")
+    with np.load(file) as arrays:
+        values = max(arrays.values(), key=lambda array: array.size)
+    measured = values[(values != 65535) & (values != 0)]
+    shares = (percent((measured >= least).mean()) for least in (20_000, 19_900))
+    assert "{} % of the measured cells ({} % from 19.9 s on)".format(*shares) in page("streaming")
