@@ -122,6 +122,32 @@ def test_the_page_says_how_far_off_promises_are_where_few_cells_are_hidden():
         assert cells[1:] == [splits, *distances, *pairs], line
 
 
+def test_the_page_says_what_the_correction_of_promises_gains_and_costs():
+    """Distances of met from said beside those of what was counted: the seldom-met pair of limits, then the other."""
+    text = " ".join(page("serving", "Promises where few cells are hidden").split())
+    methods, limits = ("factor_analysis", "amf", "gradient_boosting"), ("--at-most rt=0.5", "--at-most rt=1")
+    change = {}
+    for method in methods:
+        for words in limits:
+            found = rows("promises", f"--method {method} ", words)
+            change[method, words] = 100 * (off(found, "said") / off(found, "counted") - 1)
+    factors, amf, trees = ([change[method, words] for words in limits] for method in methods)
+    assert f"takes {-factors[0]:.0f} % off the distance" in text
+    assert f"seldom met, and {-factors[1]:.0f} % for the others" in text
+    assert f"`amf` gets {amf[0]:.0f} % and `gradient_boosting` {trees[0]:.0f} % worse" in text
+    assert f"for the others {-amf[1]:.0f} and {-trees[1]:.0f} % better" in text
+
+
+def test_the_page_of_amf_says_how_far_it_is_behind_on_the_stream():
+    """Slots that had no say in the choice of parameters, beside online factors."""
+    found = {row["method"]: row["other_slots_mae_s"] for row in rows("streaming")}
+    given, tuned = (
+        100 * (found[f"AMF, cells replayed{word}"] / found["online factors"] - 1) for word in ("", ", tuned")
+    )
+    words = f"it errs {given:.0f} % more than online factors as it is given, and {tuned:.0f} % more tuned"
+    assert words in " ".join(page("amf", None).split())
+
+
 def test_the_page_says_what_intervals_hold_on_the_small_set():
     """Means over five splits, and the binomial intervals that the first of them printed."""
     text = " ".join(page("conformal", None).split())

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from qoslab.domains.prediction.methods.sharp_qos import SharpQos
+
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "studies" / "prediction"
 
@@ -134,3 +136,21 @@ def test_the_other_page_repeats_the_gains_over_rivals_as_tuned(before, after):
         words = f"{gains[0]:.1f} and {gains[1]:.1f} %"
         words += " of MAE" * all_four + f" (mean {(gains[0] + gains[1]) / 2:.1f} %)" * mean
         assert words + f" and {gains[2]:.1f} and {gains[3]:.1f} % of RMSE" * all_four in text
+
+
+def test_the_network_began_its_tuning_with_fewer_steps_than_it_has_by_default():
+    study = tomllib.loads((STUDIES / "tuning-three.toml").read_text(encoding="utf-8"))
+    (begun,) = (method["steps"] for method in study["method"] if method["id"] == "sharp_qos")
+    text = " ".join(page().split())
+    assert f"`sharp_qos` began with the {begun} steps of that file; by default" in text
+    assert f"it has {SharpQos().steps:,}:" in text
+
+
+def test_the_page_says_how_long_twenty_trainings_of_a_network_take():
+    """CPU minutes with the parameters they have by default, a tenth of the whole table."""
+    table = pl.read_parquet(STUDIES / "results" / "densities.parquet").filter(pl.col("density") == 0.1)
+    medians = table.group_by("method").agg(pl.col("cpu_s").median())
+    spent = {method: round(20 * cpu_s / 60) for method, cpu_s in medians.iter_rows()}
+    others = [spent[method] for method in ("ldcf", "lightgcn", "mmoe", "shared_bottom")]
+    words = f"`neumf` as it is by default take {spent['neumf']} (of the other networks {min(others)} to {max(others)})"
+    assert words in " ".join(page().split())
