@@ -203,10 +203,10 @@ def test_the_table_of_claims_states_the_gains_on_the_sparse_table(method, from_w
     assert re.search(rf"`{method}` {word}", holds)
 
 
-def test_the_sparse_table_has_four_splits_of_every_method():
+def test_the_sparse_table_has_five_splits_of_every_method():
     table = pl.read_parquet(FOLDER / "results" / "wsdream-1.parquet")
     splits = table.group_by("method", "density").agg(pl.col("replication").n_unique())["replication"]
-    assert (len(splits), set(splits)) == (24 * 4, {4})
+    assert (len(splits), set(splits)) == (24 * 4, {5})
 
 
 def test_the_table_of_claims_states_paired_differences_of_the_committed_errors():
