@@ -339,8 +339,9 @@ def chosen(name: str) -> str:
     return lines([row["method"], row["chosen"]] for row in by_error(name))
 
 
-def stream() -> str:
+def stream(seeds: int) -> str:
     """Who followed the stream how well, and by how much more than the best of them they err, paired by seed."""
+    told = [row for row in printed("streaming") if f"--seeds {seeds} " in row["command"]]
 
     def cells(row: dict[str, Any]) -> Iterator[str]:
         yield row["method"]
@@ -349,7 +350,7 @@ def stream() -> str:
         more, low, high = (f"{100 * row[key]:.1f}" for key in ("more", "low", "high"))
         yield f"{more} ({low} to {high})" if row["more"] else ""
 
-    return lines(map(list, map(cells, sorted(printed("streaming"), key=lambda row: row["mae_s"]))))
+    return lines(map(list, map(cells, sorted(told, key=lambda row: row["mae_s"]))))
 
 
 FIRST = ("densities", "density=0.1", 0)
@@ -486,6 +487,7 @@ TABLES = [
     ),
     Table("results", "| method | new users |", partial(figures, "cold-start", "nmae", 3)),
     Table("results", "| method, real data |", partial(figures, "cold-start-three", "nmae", 3)),
+    Table("results", "| method, 750 services of #1 |", partial(figures, "cold-start-1", "nmae", 3)),
     Table("results", "| method | 0 % |", partial(figures, "outliers", "nmae", 3)),
     Table("results", "| RMSE of throughput |", partial(figures, "outliers", "rmse[tp]", 1)),
     Table("results", "| of 750 services | 0 % |", partial(figures, "outliers-part", "nmae", 3)),
@@ -497,7 +499,8 @@ TABLES = [
     Table("results", "| WS-DREAM #2, no context |", partial(parts, "sharp-parts", RT_TP)),
     Table("results", "| WS-DREAM #1, places |", partial(parts, "sharp-context", RT_TP)),
     Table("results", "| of 750 services | NMAE |", sweeps),
-    Table("streaming", "| | after the slot's cells |", stream),
+    Table("streaming", "| | after the slot's cells |", partial(stream, 5)),
+    Table("streaming", "| two seeds |", partial(stream, 2)),
     Table(
         "tuning", "| method | hidden", partial(tuned, "tuning-three"), "A tenth of the three-parameter set"
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -105,11 +106,13 @@ class _Turn:
     """The known cells of those who were hidden together.
 
     Attributes:
+        folds: Which fold of users and which of services; where one side is hidden, its fold twice.
         x: Features, made without those who are hidden, shape (n, features).
         values: Shape (P, n), NaN where a parameter was not measured; of one parameter shape (n,).
         medians: What the median of the rest says, the same shape.
     """
 
+    folds: tuple[int, int]
     x: Float32Array
     values: FloatArray
     medians: FloatArray
@@ -117,7 +120,11 @@ class _Turn:
     def of(self, p: int) -> _Turn:
         """The cells in which one parameter was measured, of that alone."""
         has = np.isfinite(self.values[p])
-        return _Turn(self.x[has], self.values[p, has], self.medians[p, has])
+        return _Turn(self.folds, self.x[has], self.values[p, has], self.medians[p, has])
+
+    def knows_nobody_of(self, other: _Turn) -> bool:
+        """Whether no user and no service was hidden in both."""
+        return self.folds[0] != other.folds[0] and self.folds[1] != other.folds[1]
 
 
 def _turns(
@@ -126,28 +133,27 @@ def _turns(
     """Every user, every service, or every pair of their folds is hidden once."""
     measured = np.isfinite(known.values).any(axis=0)
     user_folds, service_folds = (rng.permutation(size) % _FOLDS for size in measured.shape)
-    for turn in range(_FOLDS):
-        parts = []
-        for other in range(_FOLDS) if side == "both" else (turn,):
-            context.check_time()
-            user, service = (user_folds == turn)[:, None], (service_folds == other)[None]
-            gone = {"users": user, "services": service, "both": user | service}[side]
-            rest = np.where(gone, np.nan, known.values)
-            if not np.isfinite(rest).any(axis=(1, 2)).all():
-                continue  # of a parameter of which nothing is left nothing can be said
-            left = Known(known.parameters, rest, known.user_context, known.service_context)
-            users, services = np.nonzero(measured & (user & service if side == "both" else gone))
-            x, middle = _features(left, scale, side)(users, services), medians(rest, side)
-            parts.append(_Turn(x, known.values[:, users, services], middle[:, users, services]))
-        if parts:
-            yield _joined(parts)
+    for fold, other in product(range(_FOLDS), repeat=2):
+        if side != "both" and fold != other:
+            continue
+        context.check_time()
+        user, service = (user_folds == fold)[:, None], (service_folds == other)[None]
+        gone = {"users": user, "services": service, "both": user | service}[side]
+        rest = np.where(gone, np.nan, known.values)
+        if not np.isfinite(rest).any(axis=(1, 2)).all():
+            continue  # of a parameter of which nothing is left nothing can be said
+        left = Known(known.parameters, rest, known.user_context, known.service_context)
+        users, services = np.nonzero(measured & (user & service if side == "both" else gone))
+        x, middle = _features(left, scale, side)(users, services), medians(rest, side)
+        yield _Turn((fold, other), x, known.values[:, users, services], middle[:, users, services])
 
 
-def _joined(turns: Sequence[_Turn]) -> _Turn:
-    return _Turn(
+def _joined(turns: Sequence[_Turn]) -> tuple[Float32Array, FloatArray, FloatArray]:
+    """Features, values and medians of all cells of some turns, of one parameter."""
+    return (
         np.concatenate([one.x for one in turns]),
-        np.concatenate([one.values for one in turns], axis=-1),
-        np.concatenate([one.medians for one in turns], axis=-1),
+        np.concatenate([one.values for one in turns]),
+        np.concatenate([one.medians for one in turns]),
     )
 
 
@@ -197,16 +203,19 @@ class _Learner:
     context: Context
 
     def predict(self, turns: Sequence[_Turn], x: Float32Array, middle: FloatArray) -> FloatArray:
-        """Values of cells with features x: from the median as far towards the trees as errs least in the turns."""
+        """Values of cells with features x: from the median as far towards the trees as errs least in the turns.
+
+        A turn is judged by trees that learned from nobody of it; of pairs of folds the five equal ones are.
+        """
         turns = [one for one in turns if len(one.values)]
-        if len(turns) < 2 or sum(len(one.values) for one in turns) < _LEAST_CELLS:
+        judged = [one for one in turns if one.folds[0] == one.folds[1]]
+        others = [[other for other in turns if other.knows_nobody_of(one)] for one in judged]
+        if not judged or not all(others) or sum(len(one.values) for one in turns) < _LEAST_CELLS:
             return middle
-        found = [
-            self._follow([other for other in turns if other is not one], one.x, one.medians) for one in turns
-        ]
-        every = _joined(turns)
-        towards = np.concatenate(found) - every.medians
-        errors = [np.abs(every.medians + share * towards - every.values).mean() for share in _SHARES]
+        found = [self._follow(rest, one.x, one.medians) for rest, one in zip(others, judged, strict=True)]
+        _, values, medians_ = _joined(judged)
+        towards = np.concatenate(found) - medians_
+        errors = [np.abs(medians_ + share * towards - values).mean() for share in _SHARES]
         share = _SHARES[int(np.argmin(errors))]
         if share == 0:
             return middle
@@ -216,8 +225,8 @@ class _Learner:
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         self.context.check_time()
-        every = _joined(turns)
-        tell = _tells(every.x)
+        learned, values, medians_ = _joined(turns)
+        tell = _tells(learned)
         if not tell.any():
             return middle
         model = HistGradientBoostingRegressor(
@@ -230,7 +239,7 @@ class _Learner:
             early_stopping=False,
             random_state=int(self.rng.integers(2**31)),
         )
-        model.fit(every.x[:, tell], self._logs(every.values) - self._logs(every.medians))
+        model.fit(learned[:, tell], self._logs(values) - self._logs(medians_))
         return np.asarray(np.exp(self._logs(middle) + model.predict(x[:, tell])))
 
     def _logs(self, values: FloatArray) -> FloatArray:
