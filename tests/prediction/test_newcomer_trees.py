@@ -158,6 +158,17 @@ def test_where_nothing_is_to_be_learned_the_median_is_kept(side):
     assert errors[0] < 1.02 * errors[1]
 
 
+def test_trees_are_followed_no_further_than_the_turns_are_sure_of():
+    """By hand: the second share is behind the third by (1, 1, -2, 0, 1), .2 in the mean with a standard error of .58."""
+    best = np.array([5.0, 4.0, 6.0, 5.0, 4.0])
+    second = best + np.array([1.0, 1.0, -2.0, 0.0, 1.0])
+    first = best + np.array([2.0, 3.0, 2.0, 3.0, 2.0])
+    found = newcomer_trees._least_that_may_be_best
+    assert found(np.stack([first, second, best], axis=1)) == 1
+    assert found(np.stack([first, first, best], axis=1)) == 2
+    assert found(np.stack([best, second, first], axis=1)) == 0
+
+
 def test_few_hidden_cells_leave_the_median():
     pytest.importorskip("sklearn", reason="needs the extra 'learn'")
     _, values, gone, contexts = world(12, 10, 0.5)

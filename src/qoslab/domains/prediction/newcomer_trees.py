@@ -148,6 +148,17 @@ def _turns(
         yield _Turn((fold, other), x, known.values[:, users, services], middle[:, users, services])
 
 
+def _least_that_may_be_best(errors: FloatArray) -> int:
+    """The first share that errs more than the best by no more than the standard error of that over the turns.
+
+    Args:
+        errors: Sum of absolute errors of each turn at each share, shape (turns, shares).
+    """
+    more = errors - errors[:, [int(np.argmin(errors.sum(axis=0)))]]
+    deviation = more.std(axis=0, ddof=1) / len(errors) ** 0.5
+    return int(np.argmax(more.mean(axis=0) <= deviation))
+
+
 def _joined(turns: Sequence[_Turn]) -> tuple[Float32Array, FloatArray, FloatArray]:
     """Features, values and medians of all cells of some turns, of one parameter."""
     return (
@@ -203,20 +214,21 @@ class _Learner:
     context: Context
 
     def predict(self, turns: Sequence[_Turn], x: Float32Array, middle: FloatArray) -> FloatArray:
-        """Values of cells with features x: from the median as far towards the trees as errs least in the turns.
+        """Values of cells with features x: from the median as far towards the trees as the turns call for.
 
         A turn is judged by trees that learned from nobody of it; of pairs of folds the five equal ones are.
         """
         turns = [one for one in turns if len(one.values)]
         judged = [one for one in turns if one.folds[0] == one.folds[1]]
         others = [[other for other in turns if other.knows_nobody_of(one)] for one in judged]
-        if not judged or not all(others) or sum(len(one.values) for one in turns) < _LEAST_CELLS:
+        if len(judged) < 2 or not all(others) or sum(len(one.values) for one in turns) < _LEAST_CELLS:
             return middle
         found = [self._follow(rest, one.x, one.medians) for rest, one in zip(others, judged, strict=True)]
-        _, values, medians_ = _joined(judged)
-        towards = np.concatenate(found) - medians_
-        errors = [np.abs(medians_ + share * towards - values).mean() for share in _SHARES]
-        share = _SHARES[int(np.argmin(errors))]
+        errors = [
+            [np.abs(one.medians + share * (there - one.medians) - one.values).sum() for share in _SHARES]
+            for one, there in zip(judged, found, strict=True)
+        ]
+        share = _SHARES[_least_that_may_be_best(np.array(errors))]
         if share == 0:
             return middle
         return np.asarray(middle + share * (self._follow(turns, x, middle) - middle))
