@@ -159,7 +159,7 @@ def test_where_nothing_is_to_be_learned_the_median_is_kept(side):
 
 
 def test_trees_are_followed_no_further_than_the_turns_are_sure_of():
-    """By hand: the second share is behind the third by (1, 1, -2, 0, 1), .2 in the mean with a standard error of .58."""
+    """By hand: the second share is (1, 1, -2, 0, 1) behind the third, .2 in the mean with a standard error of .58."""
     best = np.array([5.0, 4.0, 6.0, 5.0, 4.0])
     second = best + np.array([1.0, 1.0, -2.0, 0.0, 1.0])
     first = best + np.array([2.0, 3.0, 2.0, 3.0, 2.0])
