@@ -174,6 +174,7 @@ def test_courses_of_several_methods_and_scenarios_stand_side_by_side():
     named = [one.with_columns(scenario=pl.lit(name)) for one, name in ((alone, "rt"), (both, "rt, tp"))]
     figure = task_losses(pl.DataFrame(), {"training": pl.concat(named)})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["rt", "rt, tp"]
+    assert figure.axes[0].get_ylabel() == "loss"  # over the mean only where values are scaled by it
     data = attached(figure)
     last = data.filter(pl.col("step") == 10).select("panel", "label", "value").rows()
     assert last == [("rt", "loss[rt]", 0.3), ("rt, tp", "loss[rt]", 0.4), ("rt, tp", "loss[tp]", 0.7)]
