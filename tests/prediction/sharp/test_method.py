@@ -113,6 +113,18 @@ def test_merged_context_differs_from_separate_graphs():
     assert not np.array_equal(_fit(both).values, _fit(both, contexts="merged").values)
 
 
+def test_places_of_users_alone_tell_who_a_new_user_is():
+    """Four countries, of which each has its own level: the new users' are known by their places and by nothing else."""
+    rng = np.random.default_rng(5)
+    country = np.arange(48) % 4
+    truth = (1.0 + 2 * country)[:, None] * (0.9 + 0.2 * rng.random((48, 30)))
+    values = np.where((rng.random(truth.shape) < 0.5) & (np.arange(48) < 40)[:, None], truth, np.nan)[None]
+    known = Known(("q0",), values, {"country": country}, {})
+    how = {"steps": 100, "patience": 100}
+    told, untold = (_fit(known, contexts=kind, **how).values[0, 40:] for kind in ("separate", "none"))
+    assert np.abs(told - truth[40:]).mean() < 0.7 * np.abs(untold - truth[40:]).mean()
+
+
 def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
     series = _fit(_world(), steps=4 * STEPS_PER_CHECK).series["training"]
     assert list(series["step"]) == [STEPS_PER_CHECK * (k + 1) for k in range(4)]
@@ -216,7 +228,7 @@ def test_every_cell_of_339_by_5825_by_2_is_predicted_within_a_cpu_second(monkeyp
     shape = SharpQos()._architecture()
     with deterministic(np.random.SeedSequence(0)) as torch:
         options = {"renormalised": False, "merged": False, "contexts": False, "device": torch.device("cpu")}
-        graphs = structure.make_structure(torch, known, shape.rank, **options)
+        graphs = structure.make_structure(torch, known, shape.rank, **options, context=Context())
         trained = Trained(initial_weights(torch, shape, graphs), shape, graphs, [1.0, 1.0], [0.0, 0.0], {})
         spent = []
         for _ in range(3):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.sharp import features
 from qoslab.domains.prediction.sharp.balance import Balancer
 from qoslab.domains.prediction.sharp.features import autoencoded, nmf_features
 from qoslab.domains.prediction.sharp.network import Architecture, forward, initial_weights
@@ -38,7 +40,7 @@ def test_codes_of_context_tell_all_groups_apart():
     )
     services = np.concatenate([groups[:20] - 1, np.full(80, 3)])
     with deterministic(np.random.SeedSequence(5)):
-        codes = autoencoded(torch, users, services, 50).double().numpy()
+        codes = autoencoded(torch, users, services, 50, Context()).double().numpy()
     for side, found in ((users, codes[:300]), (services, codes[300:])):
         np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=1e-6)
         assert np.square(found).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-5)
@@ -49,7 +51,39 @@ def test_codes_of_context_tell_all_groups_apart():
 
 def test_one_group_for_all_tells_nothing():
     with deterministic(np.random.SeedSequence(5)):
-        assert not autoencoded(torch, np.zeros(7, np.int64), np.full(5, -1), 4).any()
+        assert not autoencoded(torch, np.zeros(7, np.int64), np.full(5, -1), 4, Context()).any()
+
+
+def test_factors_are_found_on_one_thread(monkeypatch):
+    """Outside of a study's workers, too, where libraries take all cores."""
+    from sklearn.decomposition import NMF
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    seen = []
+
+    class Watched(NMF):
+        def fit_transform(self, *args, **options):
+            seen.extend(library["num_threads"] for library in threadpool_info())
+            return super().fit_transform(*args, **options)
+
+    monkeypatch.setattr("sklearn.decomposition.NMF", Watched)
+    with threadpool_limits(2):
+        outside = [library["num_threads"] for library in threadpool_info()]
+        nmf_features(known().values[0], 3)
+    assert max(outside) == 2
+    assert set(seen) == {1}
+
+
+def test_features_keep_the_time_limit(monkeypatch):
+    """An hour has gone by: no table is factorised any more; nor does an autoencoder go on to its next epoch."""
+    late = Context(time_limit_s=1.0, started=-3600.0)
+    monkeypatch.setattr(features, "_EPOCHS", 1)
+    with deterministic(np.random.SeedSequence(5)):
+        with pytest.raises(TimeLimitExceeded):
+            autoencoded(torch, np.arange(4), np.arange(5), 3, late)
+        how = {"renormalised": False, "merged": False, "contexts": False, "device": "cpu"}
+        with pytest.raises(TimeLimitExceeded):
+            make_structure(torch, known(), 3, **how, context=late)
 
 
 def test_gates_open_as_often_as_the_penalty_says():
@@ -82,7 +116,14 @@ def test_moving_averages_weigh_by_the_inverse_loss():
 def test_every_weight_gets_a_gradient(encoder, merged):
     a = Architecture(encoder=encoder, rank=4, hidden=6, width=3, trainable_curvature=encoder != "gcn")
     with deterministic(np.random.SeedSequence(2)):
-        s = make_structure(torch, known(), 4, renormalised=True, merged=merged, contexts=True, device="cpu")
+        how = {
+            "renormalised": True,
+            "merged": merged,
+            "contexts": True,
+            "device": "cpu",
+            "context": Context(),
+        }
+        s = make_structure(torch, known(), 4, **how)
         weights = initial_weights(torch, a, s)
         out = forward(weights, a, s)
         (sum((q**2).sum() for q in out.predictions) + out.l0).backward()

@@ -147,6 +147,7 @@ def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, 
         merged=recipe.context == "merged",
         contexts=recipe.context != "none" and architecture.snr,
         device=device,
+        context=context,
     )
     scales = _scales(known, recipe.scaling)
     learned = _cells(torch, kept, scales, device)
