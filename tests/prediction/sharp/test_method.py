@@ -1,6 +1,7 @@
 """SHARP-QoS as a method: it learns, its switches change it, its log adds up, nothing known leaks."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.sharp import structure
+from qoslab.domains.prediction.sharp.balance import Balancer
 from qoslab.domains.prediction.sharp.network import forward, initial_weights
 from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, Trained, _held_out, _noise, train
 from qoslab.learning.session import deterministic
@@ -51,7 +53,6 @@ def test_training_brings_the_loss_of_every_parameter_down():
         {"curvature": 0.3},
         {"self_loops": "renormalised"},
         {"scaling": "none"},
-        {"trainable_curvature": True},
         {"l0": 1.0},
         {"dropout": 0.5},
         {"held_out": 0.1},
@@ -64,6 +65,27 @@ def test_every_switch_changes_the_predictions(changes):
     assert np.isfinite(other.values).all()
     assert other.values.shape == known.values.shape
     assert not np.array_equal(base.values, other.values)
+
+
+def test_two_names_of_one_ablation_are_one():
+    """Without context there is nothing for SNR to route; with one kind of it there is nothing to merge."""
+    known = _world()
+    tables = [_fit(known, **changes).values for changes in ({"contexts": "none"}, {"snr": False})]
+    np.testing.assert_array_equal(*tables)
+    np.testing.assert_array_equal(_fit(known).values, _fit(known, contexts="merged").values)
+
+
+def test_constant_weights_of_losses_act_where_tasks_share(monkeypatch):
+    """1.9 and .1 in place of 1 and 1: Adam's steps do not depend on a factor of all gradients that a weight gets."""
+    known, moved = _world(seed=1), []
+    for routed in (True, False):
+        how = {"snr": routed, "cross_snr": routed, "steps": 50, "dropout": 0.0, "balance": "equal"}
+        base = _fit(known, **how).values
+        with monkeypatch.context() as patch:
+            patch.setattr(Balancer, "_dwa", lambda *_: np.array([1.9, 0.1]))
+            moved.append(np.abs(_fit(known, **how).values - base).mean() / base.mean())
+    assert moved[0] > 0.02
+    assert moved[1] < 0.01
 
 
 def test_balance_matters_once_losses_differ():
@@ -79,6 +101,21 @@ def test_a_falling_step_size_is_another_training():
     assert not np.array_equal(falling, constant)
 
 
+def _trained(known: Known, **changes: object):
+    import torch
+
+    method = SharpQos(**(SMALL | {"steps": 10} | changes))
+    with deterministic(np.random.SeedSequence(3)):
+        return train(torch, known, method._architecture(), method._recipe(), Context())
+
+
+def test_a_trainable_curvature_is_learned():
+    """Adam moves it by about a step size of .01 at each of ten steps."""
+    start = np.log(np.expm1(1.0))
+    learned = float(_trained(_world(), trainable_curvature=True, decay=False).weights["curvature"].detach())
+    assert 1e-3 < abs(learned - start) < 0.2
+
+
 def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
     """Of 40,000 numbers 30 % become zero and the others grow by 1 / 0.7; five standard errors are 0.016."""
     import torch
@@ -88,9 +125,11 @@ def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
         dropped = drop(torch.ones(200, 200))
     assert set(np.round(dropped.unique().tolist(), 4)) == {0.0, 1.4286}
     assert float(dropped.mean()) == pytest.approx(1.0, abs=0.016)
-    known = _world()
-    first, second = (_fit(known, dropout=0.3).values for _ in range(2))
+    trained = _trained(_world(), dropout=0.3)
+    before = torch.get_rng_state()
+    first, second = trained.tables(), trained.tables()
     np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_without_held_out_cells_the_errors_of_known_cells_are_smaller():
@@ -149,6 +188,38 @@ def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept()
         assert course[p][best] == pytest.approx(error, rel=1e-4)
 
 
+def test_no_feature_and_no_graph_knows_a_held_out_cell():
+    """Other values there change neither; nor would it change them if these cells had never been measured."""
+    import torch
+
+    known = _world()
+    with deterministic(np.random.SeedSequence(3)):
+        held = _held_out(torch, known, 0.3) & np.isfinite(known.values)
+    other = replace(known, values=np.where(held, 50 - known.values, known.values))
+    without = replace(known, values=np.where(held, np.nan, known.values))
+    how = {"scaling": "none", "patience": 10}
+    base, changed = (_trained(one, held_out=0.3, **how) for one in (known, other))
+    expected = _trained(without, contexts="none", **how)
+    assert held.any()
+    for found in (base, changed):
+        _assert_equal(found.structure.tasks, expected.structure.tasks)
+    _assert_equal(changed.structure.contexts, base.structure.contexts)
+    np.testing.assert_array_equal(changed.series["loss[q1]"], base.series["loss[q1]"])
+    assert not np.array_equal(changed.series["held_out[q1]"], base.series["held_out[q1]"])
+
+
+def _assert_equal(graphs, others):
+    """Features are, and operators as dense matrices."""
+    import torch
+
+    for one, other in zip(graphs, others, strict=True):
+        assert torch.equal(one.features, other.features)
+        for name in vars(one).keys() - {"features"}:
+            nodes = {"users": 30, "services": 40}.get(name, 70)
+            found, expected = (getattr(graph, name)(torch.eye(nodes)) for graph in (one, other))
+            assert torch.equal(found, expected), name
+
+
 def test_without_held_out_cells_the_log_says_how_closely_the_known_ones_are_fitted():
     """Errors of what is predicted in the cells that were learned from; none are called held out."""
     known = _world()
@@ -191,7 +262,13 @@ def test_one_parameter_alone():
 
 
 def test_predictions_are_not_below_zero_where_nothing_known_is():
-    assert _fit(_world()).values.min() >= 0.0
+    """The network's own product is, in some cells of a world where half of the values are zero."""
+    known = _world()
+    middle = np.nanmedian(known.values, axis=(1, 2), keepdims=True)
+    trained = _trained(replace(known, values=np.maximum(known.values - middle, 0.0)), steps=40)
+    unbounded = replace(trained, floor=[-np.inf, -np.inf]).tables()
+    assert unbounded.min() < 0.0
+    np.testing.assert_array_equal(trained.tables(), np.maximum(unbounded, 0.0))
 
 
 def test_cuda_is_used_where_it_is():

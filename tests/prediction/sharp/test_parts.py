@@ -111,6 +111,29 @@ def test_moving_averages_weigh_by_the_inverse_loss():
     assert balancer.weights == pytest.approx([1.2, 0.8])
 
 
+def test_dynamic_averages_weigh_by_how_little_a_loss_fell():
+    """Losses 1 and 2, then 2 and 2: ratios 2 and 1, halves of them 1 and 1/2, twice the softmax of these."""
+    balancer = Balancer("dwa", 2)
+    for losses in ([1.0, 2.0], [2.0, 2.0]):
+        assert float(balancer.total(torch.tensor(losses))) == pytest.approx(sum(losses))
+        assert balancer.weights == pytest.approx([1.0, 1.0])
+    larger = 2 * np.e / (np.e + np.e**0.5)
+    total = balancer.total(torch.tensor([5.0, 7.0]))
+    assert balancer.weights == pytest.approx([larger, 2 - larger])
+    assert float(total) == pytest.approx(5 * larger + 7 * (2 - larger))
+
+
+def test_uncertainties_weigh_by_their_inverse_and_cost_themselves():
+    """s of 0 and log 2 with losses 3 and 4: 3 + 0 + 4 / 2 + log 2, whose slopes in s are 1 - 3 and 1 - 4 / 2."""
+    s = torch.tensor([0.0, np.log(2.0)], requires_grad=True)
+    balancer = Balancer("huw", 2, log_variance=s)
+    total = balancer.total(torch.tensor([3.0, 4.0]))
+    total.backward()
+    assert float(total.detach()) == pytest.approx(5 + np.log(2.0))
+    assert balancer.weights == pytest.approx([1.0, 0.5])
+    assert s.grad.tolist() == pytest.approx([-2.0, -1.0])
+
+
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
 @pytest.mark.parametrize("merged", [False, True])
 def test_every_weight_gets_a_gradient(encoder, merged):
