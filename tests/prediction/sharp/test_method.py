@@ -220,6 +220,48 @@ def _assert_equal(graphs, others):
             assert torch.equal(found, expected), name
 
 
+def test_held_out_cells_leave_some_to_learn_from():
+    """Never all, though the share of few cells rounds up to them; without routing nothing else would have a slope."""
+    known = _world(users=4, services=5)
+    result = _fit(known, held_out=0.9999, snr=False, cross_snr=False)
+    assert np.isfinite(result.values).all()
+    assert (result.series["training"]["loss[q0]"] > 0).all()
+    assert (result.series["training"]["held_out[q0]"] > 0).all()
+
+
+@pytest.mark.parametrize("balance", ["ema", "huw", "dwa", "equal"])
+def test_no_cell_is_held_out_where_a_parameter_would_lose_its_last(balance):
+    """Of three cells half are held out at a time: in some of eight draws all. Then none is, and the log says so."""
+    known = _world(users=8, services=10)
+    few = known.copy()
+    few.values[1] = np.nan
+    for user, service in np.argwhere(np.isfinite(known.values[1]))[:3]:
+        few.values[1, user, service] = known.values[1, user, service]
+    method = SharpQos(**SMALL, steps=5, held_out=0.5, contexts="none", balance=balance)
+    kinds = set()
+    for seed in range(8):
+        series = method.predict(few, np.random.SeedSequence(seed), Context()).series["training"]
+        kinds |= {
+            name for name in series if name.endswith("[q1]") and name.startswith(("held_out", "fitted"))
+        }
+        assert (series["loss[q1]"] > 0).all()
+        assert (series["weight[q1]"] > 0.1).all()
+    assert kinds == {"held_out[q1]", "fitted[q1]"}
+
+
+@pytest.mark.parametrize("balance", ["ema", "huw", "dwa", "equal"])
+def test_a_parameter_without_cells_takes_nothing_from_the_others(balance):
+    """Its predictions are numbers, its loss weighs nothing, and held-out cells are held out all the same."""
+    known = _world()
+    known.values[1] = np.nan
+    result = _fit(known, balance=balance, held_out=0.2)
+    series = result.series["training"]
+    assert np.isfinite(result.values).all()
+    assert (series["weight[q1]"] == 0.0).all()
+    assert (series["weight[q0]"] > 0.5).all()
+    assert "held_out[q0]" in series
+
+
 def test_without_held_out_cells_the_log_says_how_closely_the_known_ones_are_fitted():
     """Errors of what is predicted in the cells that were learned from; none are called held out."""
     known = _world()

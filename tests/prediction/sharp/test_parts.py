@@ -134,6 +134,19 @@ def test_uncertainties_weigh_by_their_inverse_and_cost_themselves():
     assert s.grad.tolist() == pytest.approx([-2.0, -1.0])
 
 
+@pytest.mark.parametrize("kind", ["ema", "dwa", "huw", "equal"])
+def test_a_task_without_cells_leaves_the_weights_to_the_others(kind):
+    """Its loss is zero at every step; the two others have the weights that they had without it, and cost as much."""
+    s = torch.tensor([0.0, 0.7, 0.0])
+    three = Balancer(kind, 3, learned=np.array([True, False, True]), log_variance=s)
+    two = Balancer(kind, 2, log_variance=torch.zeros(2))
+    for losses in ([1.0, 3.0], [2.0, 3.0], [4.0, 1.0]):
+        with_it = three.total(torch.tensor([losses[0], 0.0, losses[1]]))
+        assert float(with_it) == pytest.approx(float(two.total(torch.tensor(losses))))
+        assert three.weights[[0, 2]] == pytest.approx(two.weights)
+        assert three.weights[1] == 0.0
+
+
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
 @pytest.mark.parametrize("merged", [False, True])
 def test_every_weight_gets_a_gradient(encoder, merged):
