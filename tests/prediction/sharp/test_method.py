@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 pytest.importorskip("torch")
 
@@ -65,6 +66,13 @@ def test_every_switch_changes_the_predictions(changes):
     assert np.isfinite(other.values).all()
     assert other.values.shape == known.values.shape
     assert not np.array_equal(base.values, other.values)
+
+
+def test_curvatures_that_overflow_are_refused():
+    """A ball's is at most a million; there, too, predictions are numbers."""
+    assert np.isfinite(_fit(_world(), curvature=1e6).values).all()
+    with pytest.raises(ValidationError, match="curvature"):
+        TypeAdapter(SharpQos).validate_python({"curvature": 1e20})
 
 
 def test_two_names_of_one_ablation_are_one():
@@ -162,6 +170,12 @@ def test_places_of_users_alone_tell_who_a_new_user_is():
     how = {"steps": 100, "patience": 100}
     told, untold = (_fit(known, contexts=kind, **how).values[0, 40:] for kind in ("separate", "none"))
     assert np.abs(told - truth[40:]).mean() < 0.7 * np.abs(untold - truth[40:]).mean()
+
+
+@pytest.mark.parametrize(("steps", "run"), [(1, 5), (7, 5), (10, 10)])
+def test_steps_are_counted_in_fives(steps, run):
+    """What is left over is not run, and five are the fewest."""
+    assert _fit(_world(), steps=steps).series["training"]["step"][-1] == run
 
 
 def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():

@@ -10,7 +10,7 @@ from qoslab.domains.prediction.sharp.balance import Balancer
 from qoslab.domains.prediction.sharp.features import autoencoded, nmf_features
 from qoslab.domains.prediction.sharp.network import Architecture, forward, initial_weights
 from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
-from qoslab.domains.prediction.sharp.structure import make_structure
+from qoslab.domains.prediction.sharp.structure import Structure, make_structure
 from qoslab.learning.session import deterministic
 
 torch = pytest.importorskip("torch", reason="needs the extra 'learn'")
@@ -145,6 +145,14 @@ def test_a_task_without_cells_leaves_the_weights_to_the_others(kind):
         assert float(with_it) == pytest.approx(float(two.total(torch.tensor(losses))))
         assert three.weights[[0, 2]] == pytest.approx(two.weights)
         assert three.weights[1] == 0.0
+
+
+@pytest.mark.parametrize("curvature", [1e-6, 0.3, 1.0, 100.0, 1e6])
+def test_a_trainable_curvature_starts_where_it_is_said_to(curvature):
+    a = Architecture(rank=2, hidden=2, width=2, curvature=curvature, trainable_curvature=True)
+    with deterministic(np.random.SeedSequence(2)):
+        start = initial_weights(torch, a, Structure((1, 1), (), ()))["curvature"]
+    assert float(torch.nn.functional.softplus(start.detach())) == pytest.approx(curvature, rel=1e-5)
 
 
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
