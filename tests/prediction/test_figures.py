@@ -174,6 +174,7 @@ def test_courses_of_several_methods_and_scenarios_stand_side_by_side():
     named = [one.with_columns(scenario=pl.lit(name)) for one, name in ((alone, "rt"), (both, "rt, tp"))]
     figure = task_losses(pl.DataFrame(), {"training": pl.concat(named)})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["rt", "rt, tp"]
+    assert figure.axes[0].get_ylabel() == "loss"  # over the mean only where values are scaled by it
     data = attached(figure)
     last = data.filter(pl.col("step") == 10).select("panel", "label", "value").rows()
     assert last == [("rt", "loss[rt]", 0.3), ("rt, tp", "loss[rt]", 0.4), ("rt, tp", "loss[tp]", 0.7)]
@@ -197,14 +198,14 @@ def test_a_course_is_that_of_the_first_replication_that_it_has():
 
 
 @pytest.mark.parametrize(
-    ("count", "note"), [(6, ""), (7, "1 more is not shown"), (9, "3 more are not shown")]
+    ("count", "note"), [(12, ""), (13, "1 more is not shown"), (15, "3 more are not shown")]
 )
 def test_panels_that_are_not_shown_are_counted(count, note):
     one = course(**{"loss[rt]": [0.5, 0.4]})["training"]
     methods = pl.concat([one.with_columns(method=pl.lit(f"m{i}")) for i in range(count)])
     silent = one.with_columns(pl.lit(None, pl.Float64).alias("loss[rt]"), method=pl.lit("silent"))
     figure = task_losses(pl.DataFrame(), {"training": pl.concat([silent, methods])})
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"m{i}" for i in range(6)]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"m{i}" for i in range(12)]
     assert figure.get_supxlabel() == note
 
 

@@ -2,7 +2,8 @@
 
 Definitions: Ganea, Becigneul and Hofmann, Hyperbolic Neural Networks (NeurIPS 2018), sections 2.3 and 3. The last
 axis holds coordinates; `c > 0` is the negated curvature, a number or a tensor with a gradient. Every map that can
-reach the boundary projects its result into the ball: without that, float32 gives NaN after a few layers.
+reach the boundary projects its result into the ball: without that, float32 gives NaN after a few layers. Products with
+`c * c` overflow float32 from c of about 2e19 on; keep c far below.
 """
 
 from __future__ import annotations

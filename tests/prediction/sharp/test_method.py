@@ -1,9 +1,11 @@
 """SHARP-QoS as a method: it learns, its switches change it, its log adds up, nothing known leaks."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 pytest.importorskip("torch")
 
@@ -11,6 +13,7 @@ from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.sharp import structure
+from qoslab.domains.prediction.sharp.balance import Balancer
 from qoslab.domains.prediction.sharp.network import forward, initial_weights
 from qoslab.domains.prediction.sharp.train import STEPS_PER_CHECK, Trained, _held_out, _noise, train
 from qoslab.learning.session import deterministic
@@ -51,7 +54,6 @@ def test_training_brings_the_loss_of_every_parameter_down():
         {"curvature": 0.3},
         {"self_loops": "renormalised"},
         {"scaling": "none"},
-        {"trainable_curvature": True},
         {"l0": 1.0},
         {"dropout": 0.5},
         {"held_out": 0.1},
@@ -64,6 +66,34 @@ def test_every_switch_changes_the_predictions(changes):
     assert np.isfinite(other.values).all()
     assert other.values.shape == known.values.shape
     assert not np.array_equal(base.values, other.values)
+
+
+def test_curvatures_that_overflow_are_refused():
+    """A ball's is at most a million; there, too, predictions are numbers."""
+    assert np.isfinite(_fit(_world(), curvature=1e6).values).all()
+    with pytest.raises(ValidationError, match="curvature"):
+        TypeAdapter(SharpQos).validate_python({"curvature": 1e20})
+
+
+def test_two_names_of_one_ablation_are_one():
+    """Without context there is nothing for SNR to route; with one kind of it there is nothing to merge."""
+    known = _world()
+    tables = [_fit(known, **changes).values for changes in ({"contexts": "none"}, {"snr": False})]
+    np.testing.assert_array_equal(*tables)
+    np.testing.assert_array_equal(_fit(known).values, _fit(known, contexts="merged").values)
+
+
+def test_constant_weights_of_losses_act_where_tasks_share(monkeypatch):
+    """1.9 and .1 in place of 1 and 1: Adam's steps do not depend on a factor of all gradients that a weight gets."""
+    known, moved = _world(seed=1), []
+    for routed in (True, False):
+        how = {"snr": routed, "cross_snr": routed, "steps": 50, "dropout": 0.0, "balance": "equal"}
+        base = _fit(known, **how).values
+        with monkeypatch.context() as patch:
+            patch.setattr(Balancer, "_dwa", lambda *_: np.array([1.9, 0.1]))
+            moved.append(np.abs(_fit(known, **how).values - base).mean() / base.mean())
+    assert moved[0] > 0.02
+    assert moved[1] < 0.01
 
 
 def test_balance_matters_once_losses_differ():
@@ -79,6 +109,21 @@ def test_a_falling_step_size_is_another_training():
     assert not np.array_equal(falling, constant)
 
 
+def _trained(known: Known, **changes: object):
+    import torch
+
+    method = SharpQos(**(SMALL | {"steps": 10} | changes))
+    with deterministic(np.random.SeedSequence(3)):
+        return train(torch, known, method._architecture(), method._recipe(), Context())
+
+
+def test_a_trainable_curvature_is_learned():
+    """Adam moves it by about a step size of .01 at each of ten steps."""
+    start = np.log(np.expm1(1.0))
+    learned = float(_trained(_world(), trainable_curvature=True, decay=False).weights["curvature"].detach())
+    assert 1e-3 < abs(learned - start) < 0.2
+
+
 def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
     """Of 40,000 numbers 30 % become zero and the others grow by 1 / 0.7; five standard errors are 0.016."""
     import torch
@@ -88,9 +133,11 @@ def test_dropout_keeps_the_mean_and_is_not_drawn_at_test():
         dropped = drop(torch.ones(200, 200))
     assert set(np.round(dropped.unique().tolist(), 4)) == {0.0, 1.4286}
     assert float(dropped.mean()) == pytest.approx(1.0, abs=0.016)
-    known = _world()
-    first, second = (_fit(known, dropout=0.3).values for _ in range(2))
+    trained = _trained(_world(), dropout=0.3)
+    before = torch.get_rng_state()
+    first, second = trained.tables(), trained.tables()
     np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_without_held_out_cells_the_errors_of_known_cells_are_smaller():
@@ -111,6 +158,24 @@ def test_merged_context_differs_from_separate_graphs():
     services = {**known.service_context, "as": rng.integers(0, 9, known.services)}
     both = Known(known.parameters, known.values, users, services)
     assert not np.array_equal(_fit(both).values, _fit(both, contexts="merged").values)
+
+
+def test_places_of_users_alone_tell_who_a_new_user_is():
+    """Four countries, of which each has its own level: the new users' are known by their places and by nothing else."""
+    rng = np.random.default_rng(5)
+    country = np.arange(48) % 4
+    truth = (1.0 + 2 * country)[:, None] * (0.9 + 0.2 * rng.random((48, 30)))
+    values = np.where((rng.random(truth.shape) < 0.5) & (np.arange(48) < 40)[:, None], truth, np.nan)[None]
+    known = Known(("q0",), values, {"country": country}, {})
+    how = {"steps": 100, "patience": 100}
+    told, untold = (_fit(known, contexts=kind, **how).values[0, 40:] for kind in ("separate", "none"))
+    assert np.abs(told - truth[40:]).mean() < 0.7 * np.abs(untold - truth[40:]).mean()
+
+
+@pytest.mark.parametrize(("steps", "run"), [(1, 5), (7, 5), (10, 10)])
+def test_steps_are_counted_in_fives(steps, run):
+    """What is left over is not run, and five are the fewest."""
+    assert _fit(_world(), steps=steps).series["training"]["step"][-1] == run
 
 
 def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
@@ -135,6 +200,80 @@ def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept()
         cells = held[p] & np.isfinite(table)
         error = np.abs(result.values[p] - table)[cells].mean() / np.abs(table[np.isfinite(table)]).mean()
         assert course[p][best] == pytest.approx(error, rel=1e-4)
+
+
+def test_no_feature_and_no_graph_knows_a_held_out_cell():
+    """Other values there change neither; nor would it change them if these cells had never been measured."""
+    import torch
+
+    known = _world()
+    with deterministic(np.random.SeedSequence(3)):
+        held = _held_out(torch, known, 0.3) & np.isfinite(known.values)
+    other = replace(known, values=np.where(held, 50 - known.values, known.values))
+    without = replace(known, values=np.where(held, np.nan, known.values))
+    how = {"scaling": "none", "patience": 10}
+    base, changed = (_trained(one, held_out=0.3, **how) for one in (known, other))
+    expected = _trained(without, contexts="none", **how)
+    assert held.any()
+    for found in (base, changed):
+        _assert_equal(found.structure.tasks, expected.structure.tasks)
+    _assert_equal(changed.structure.contexts, base.structure.contexts)
+    np.testing.assert_array_equal(changed.series["loss[q1]"], base.series["loss[q1]"])
+    assert not np.array_equal(changed.series["held_out[q1]"], base.series["held_out[q1]"])
+
+
+def _assert_equal(graphs, others):
+    """Features are, and operators as dense matrices."""
+    import torch
+
+    for one, other in zip(graphs, others, strict=True):
+        assert torch.equal(one.features, other.features)
+        for name in vars(one).keys() - {"features"}:
+            nodes = {"users": 30, "services": 40}.get(name, 70)
+            found, expected = (getattr(graph, name)(torch.eye(nodes)) for graph in (one, other))
+            assert torch.equal(found, expected), name
+
+
+def test_held_out_cells_leave_some_to_learn_from():
+    """Never all, though the share of few cells rounds up to them; without routing nothing else would have a slope."""
+    known = _world(users=4, services=5)
+    result = _fit(known, held_out=0.9999, snr=False, cross_snr=False)
+    assert np.isfinite(result.values).all()
+    assert (result.series["training"]["loss[q0]"] > 0).all()
+    assert (result.series["training"]["held_out[q0]"] > 0).all()
+
+
+@pytest.mark.parametrize("balance", ["ema", "huw", "dwa", "equal"])
+def test_no_cell_is_held_out_where_a_parameter_would_lose_its_last(balance):
+    """Of three cells half are held out at a time: in some of eight draws all. Then none is, and the log says so."""
+    known = _world(users=8, services=10)
+    few = known.copy()
+    few.values[1] = np.nan
+    for user, service in np.argwhere(np.isfinite(known.values[1]))[:3]:
+        few.values[1, user, service] = known.values[1, user, service]
+    method = SharpQos(**SMALL, steps=5, held_out=0.5, contexts="none", balance=balance)
+    kinds = set()
+    for seed in range(8):
+        series = method.predict(few, np.random.SeedSequence(seed), Context()).series["training"]
+        kinds |= {
+            name for name in series if name.endswith("[q1]") and name.startswith(("held_out", "fitted"))
+        }
+        assert (series["loss[q1]"] > 0).all()
+        assert (series["weight[q1]"] > 0.1).all()
+    assert kinds == {"held_out[q1]", "fitted[q1]"}
+
+
+@pytest.mark.parametrize("balance", ["ema", "huw", "dwa", "equal"])
+def test_a_parameter_without_cells_takes_nothing_from_the_others(balance):
+    """Its predictions are numbers, its loss weighs nothing, and held-out cells are held out all the same."""
+    known = _world()
+    known.values[1] = np.nan
+    result = _fit(known, balance=balance, held_out=0.2)
+    series = result.series["training"]
+    assert np.isfinite(result.values).all()
+    assert (series["weight[q1]"] == 0.0).all()
+    assert (series["weight[q0]"] > 0.5).all()
+    assert "held_out[q0]" in series
 
 
 def test_without_held_out_cells_the_log_says_how_closely_the_known_ones_are_fitted():
@@ -179,7 +318,13 @@ def test_one_parameter_alone():
 
 
 def test_predictions_are_not_below_zero_where_nothing_known_is():
-    assert _fit(_world()).values.min() >= 0.0
+    """The network's own product is, in some cells of a world where half of the values are zero."""
+    known = _world()
+    middle = np.nanmedian(known.values, axis=(1, 2), keepdims=True)
+    trained = _trained(replace(known, values=np.maximum(known.values - middle, 0.0)), steps=40)
+    unbounded = replace(trained, floor=[-np.inf, -np.inf]).tables()
+    assert unbounded.min() < 0.0
+    np.testing.assert_array_equal(trained.tables(), np.maximum(unbounded, 0.0))
 
 
 def test_cuda_is_used_where_it_is():
@@ -216,7 +361,7 @@ def test_every_cell_of_339_by_5825_by_2_is_predicted_within_a_cpu_second(monkeyp
     shape = SharpQos()._architecture()
     with deterministic(np.random.SeedSequence(0)) as torch:
         options = {"renormalised": False, "merged": False, "contexts": False, "device": torch.device("cpu")}
-        graphs = structure.make_structure(torch, known, shape.rank, **options)
+        graphs = structure.make_structure(torch, known, shape.rank, **options, context=Context())
         trained = Trained(initial_weights(torch, shape, graphs), shape, graphs, [1.0, 1.0], [0.0, 0.0], {})
         spent = []
         for _ in range(3):

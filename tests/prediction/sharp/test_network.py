@@ -1,8 +1,11 @@
 """The pass of SHARP-QoS against its equations written out, one map and one block at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from qoslab.core.context import Context
 from qoslab.domains.prediction.data import Known
 
 torch = pytest.importorskip("torch", reason="needs the extra 'learn'")
@@ -17,11 +20,13 @@ act = torch.nn.functional.leaky_relu
 
 
 def world():
-    """Three parameters of 7 users and 11 services, of whom some were never measured, with two kinds of places."""
+    """Three parameters of 7 users and 11 services, one of each never measured; two kinds of places, two unknown."""
     rng = np.random.default_rng(3)
     values = np.where(rng.random((3, USERS, 11)) < 0.5, rng.lognormal(size=(3, USERS, 11)), np.nan)
     users = {"country": rng.integers(0, 3, USERS), "as": rng.integers(0, 4, USERS)}
     services = {"country": rng.integers(0, 3, 11), "as": rng.integers(0, 4, 11)}
+    values[:, 2, :] = values[:, :, 6] = np.nan
+    users["as"][4] = services["as"][6] = -1
     return Known(("a", "b", "c"), values, users, services)
 
 
@@ -91,15 +96,65 @@ def written_out(weights, a, structure):
     return tables
 
 
+def built(known, *, merged=False, contexts=True):
+    """Features and operators, drawn from the same numbers each time."""
+    torch.manual_seed(8)
+    how = {"renormalised": False, "merged": merged, "contexts": contexts, "device": torch.device("cpu")}
+    return make_structure(torch, known, 5, **how, context=Context())
+
+
+def dense_mean(codes):
+    """Who sees whom, row by row: all of the own group alike; who has none sees oneself."""
+    same = (codes[:, None] == codes) & (codes >= 0)[:, None] | np.eye(len(codes), dtype=bool)
+    return same / same.sum(axis=1, keepdims=True)
+
+
+def of_both_sides(known, kind):
+    return np.concatenate([known.user_context[kind], known.service_context[kind]])
+
+
+def test_a_graph_of_places_is_the_mean_over_the_same_place():
+    known = world()
+    for graph, kind in zip(built(known).contexts, ("country", "as"), strict=True):
+        found = graph.mean(torch.eye(18)).numpy()
+        np.testing.assert_allclose(found, dense_mean(of_both_sides(known, kind)), rtol=1e-6)
+
+
+def test_the_merged_graph_is_the_mean_of_both_graphs():
+    """Of their operators, as dense matrices, and of their features."""
+    known = world()
+    merged, separate = built(known, merged=True).contexts, built(known).contexts
+    assert len(merged) == 1
+    expected = (dense_mean(of_both_sides(known, "country")) + dense_mean(of_both_sides(known, "as"))) / 2
+    np.testing.assert_allclose(merged[0].mean(torch.eye(18)).numpy(), expected, rtol=1e-6)
+    assert not torch.equal(separate[0].features, separate[1].features)
+    assert torch.allclose(merged[0].features, (separate[0].features + separate[1].features) / 2)
+
+
+@pytest.mark.parametrize("side", ["users", "services"])
+def test_places_of_one_side_alone_are_used(side):
+    """The other side's are unknown: zero features, and each sees itself alone."""
+    known = world()
+    here = slice(0, USERS) if side == "users" else slice(USERS, 18)
+    absent = {"service_context" if side == "users" else "user_context": {}}
+    graphs = built(replace(known, **absent)).contexts
+    assert len(graphs) == 2
+    for graph, kind in zip(graphs, ("country", "as"), strict=True):
+        codes = np.full(18, -1)
+        codes[here] = of_both_sides(known, kind)[here]
+        np.testing.assert_allclose(graph.mean(torch.eye(18)).numpy(), dense_mean(codes), rtol=1e-6)
+        told = graph.features.numpy().any(axis=1)
+        assert told[here].all()
+        assert told.sum() == told[here].sum()
+
+
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
 @pytest.mark.parametrize(("snr", "cross_snr"), [(True, True), (True, False), (False, True), (False, False)])
 @pytest.mark.parametrize("size", [1.0, 30.0])
 def test_the_pass_is_that_of_the_equations(encoder, snr, cross_snr, size):
     """With small weights, and with some that lead beyond the boundary; gates half open, biases that are not zero."""
     a = Architecture(encoder, snr, cross_snr, 5, 6, 4, context_blocks=2, task_blocks=3, curvature=C)
-    structure = make_structure(
-        torch, world(), 5, renormalised=False, merged=False, contexts=snr, device=torch.device("cpu")
-    )
+    structure = built(world(), contexts=snr)
     torch.manual_seed(8)
     weights = initial_weights(torch, a, structure)
     with torch.no_grad():

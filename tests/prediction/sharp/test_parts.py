@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from qoslab.core.context import Context, TimeLimitExceeded
 from qoslab.domains.prediction.data import Known
+from qoslab.domains.prediction.sharp import features
 from qoslab.domains.prediction.sharp.balance import Balancer
 from qoslab.domains.prediction.sharp.features import autoencoded, nmf_features
 from qoslab.domains.prediction.sharp.network import Architecture, forward, initial_weights
 from qoslab.domains.prediction.sharp.routing import gate, open_probability, route
-from qoslab.domains.prediction.sharp.structure import make_structure
+from qoslab.domains.prediction.sharp.structure import Structure, make_structure
 from qoslab.learning.session import deterministic
 
 torch = pytest.importorskip("torch", reason="needs the extra 'learn'")
@@ -38,7 +40,7 @@ def test_codes_of_context_tell_all_groups_apart():
     )
     services = np.concatenate([groups[:20] - 1, np.full(80, 3)])
     with deterministic(np.random.SeedSequence(5)):
-        codes = autoencoded(torch, users, services, 50).double().numpy()
+        codes = autoencoded(torch, users, services, 50, Context()).double().numpy()
     for side, found in ((users, codes[:300]), (services, codes[300:])):
         np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=1e-6)
         assert np.square(found).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-5)
@@ -49,7 +51,39 @@ def test_codes_of_context_tell_all_groups_apart():
 
 def test_one_group_for_all_tells_nothing():
     with deterministic(np.random.SeedSequence(5)):
-        assert not autoencoded(torch, np.zeros(7, np.int64), np.full(5, -1), 4).any()
+        assert not autoencoded(torch, np.zeros(7, np.int64), np.full(5, -1), 4, Context()).any()
+
+
+def test_factors_are_found_on_one_thread(monkeypatch):
+    """Outside of a study's workers, too, where libraries take all cores."""
+    from sklearn.decomposition import NMF
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    seen = []
+
+    class Watched(NMF):
+        def fit_transform(self, *args, **options):
+            seen.extend(library["num_threads"] for library in threadpool_info())
+            return super().fit_transform(*args, **options)
+
+    monkeypatch.setattr("sklearn.decomposition.NMF", Watched)
+    with threadpool_limits(2):
+        outside = [library["num_threads"] for library in threadpool_info()]
+        nmf_features(known().values[0], 3)
+    assert max(outside) == 2
+    assert set(seen) == {1}
+
+
+def test_features_keep_the_time_limit(monkeypatch):
+    """An hour has gone by: no table is factorised any more; nor does an autoencoder go on to its next epoch."""
+    late = Context(time_limit_s=1.0, started=-3600.0)
+    monkeypatch.setattr(features, "_EPOCHS", 1)
+    with deterministic(np.random.SeedSequence(5)):
+        with pytest.raises(TimeLimitExceeded):
+            autoencoded(torch, np.arange(4), np.arange(5), 3, late)
+        how = {"renormalised": False, "merged": False, "contexts": False, "device": "cpu"}
+        with pytest.raises(TimeLimitExceeded):
+            make_structure(torch, known(), 3, **how, context=late)
 
 
 def test_gates_open_as_often_as_the_penalty_says():
@@ -77,12 +111,63 @@ def test_moving_averages_weigh_by_the_inverse_loss():
     assert balancer.weights == pytest.approx([1.2, 0.8])
 
 
+def test_dynamic_averages_weigh_by_how_little_a_loss_fell():
+    """Losses 1 and 2, then 2 and 2: ratios 2 and 1, halves of them 1 and 1/2, twice the softmax of these."""
+    balancer = Balancer("dwa", 2)
+    for losses in ([1.0, 2.0], [2.0, 2.0]):
+        assert float(balancer.total(torch.tensor(losses))) == pytest.approx(sum(losses))
+        assert balancer.weights == pytest.approx([1.0, 1.0])
+    larger = 2 * np.e / (np.e + np.e**0.5)
+    total = balancer.total(torch.tensor([5.0, 7.0]))
+    assert balancer.weights == pytest.approx([larger, 2 - larger])
+    assert float(total) == pytest.approx(5 * larger + 7 * (2 - larger))
+
+
+def test_uncertainties_weigh_by_their_inverse_and_cost_themselves():
+    """s of 0 and log 2 with losses 3 and 4: 3 + 0 + 4 / 2 + log 2, whose slopes in s are 1 - 3 and 1 - 4 / 2."""
+    s = torch.tensor([0.0, np.log(2.0)], requires_grad=True)
+    balancer = Balancer("huw", 2, log_variance=s)
+    total = balancer.total(torch.tensor([3.0, 4.0]))
+    total.backward()
+    assert float(total.detach()) == pytest.approx(5 + np.log(2.0))
+    assert balancer.weights == pytest.approx([1.0, 0.5])
+    assert s.grad.tolist() == pytest.approx([-2.0, -1.0])
+
+
+@pytest.mark.parametrize("kind", ["ema", "dwa", "huw", "equal"])
+def test_a_task_without_cells_leaves_the_weights_to_the_others(kind):
+    """Its loss is zero at every step; the two others have the weights that they had without it, and cost as much."""
+    s = torch.tensor([0.0, 0.7, 0.0])
+    three = Balancer(kind, 3, learned=np.array([True, False, True]), log_variance=s)
+    two = Balancer(kind, 2, log_variance=torch.zeros(2))
+    for losses in ([1.0, 3.0], [2.0, 3.0], [4.0, 1.0]):
+        with_it = three.total(torch.tensor([losses[0], 0.0, losses[1]]))
+        assert float(with_it) == pytest.approx(float(two.total(torch.tensor(losses))))
+        assert three.weights[[0, 2]] == pytest.approx(two.weights)
+        assert three.weights[1] == 0.0
+
+
+@pytest.mark.parametrize("curvature", [1e-6, 0.3, 1.0, 100.0, 1e6])
+def test_a_trainable_curvature_starts_where_it_is_said_to(curvature):
+    a = Architecture(rank=2, hidden=2, width=2, curvature=curvature, trainable_curvature=True)
+    with deterministic(np.random.SeedSequence(2)):
+        start = initial_weights(torch, a, Structure((1, 1), (), ()))["curvature"]
+    assert float(torch.nn.functional.softplus(start.detach())) == pytest.approx(curvature, rel=1e-5)
+
+
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
 @pytest.mark.parametrize("merged", [False, True])
 def test_every_weight_gets_a_gradient(encoder, merged):
     a = Architecture(encoder=encoder, rank=4, hidden=6, width=3, trainable_curvature=encoder != "gcn")
     with deterministic(np.random.SeedSequence(2)):
-        s = make_structure(torch, known(), 4, renormalised=True, merged=merged, contexts=True, device="cpu")
+        how = {
+            "renormalised": True,
+            "merged": merged,
+            "contexts": True,
+            "device": "cpu",
+            "context": Context(),
+        }
+        s = make_structure(torch, known(), 4, **how)
         weights = initial_weights(torch, a, s)
         out = forward(weights, a, s)
         (sum((q**2).sum() for q in out.predictions) + out.l0).backward()

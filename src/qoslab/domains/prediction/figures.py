@@ -26,8 +26,8 @@ _USUAL_LEVEL = 0.9
 _ROWS = 12
 """Rivals in a forest; the closest are shown."""
 
-_PANELS = 6
-"""Panels of a figure; the first scenarios and methods are shown."""
+_PANELS = 12
+"""Panels of a figure; the first scenarios and methods are shown. The largest study of a network's parts has eleven."""
 
 Columns = Mapping[str, "pl.DataFrame"]
 
@@ -136,13 +136,13 @@ def task_weights(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa:
 
 
 def task_losses(rows: pl.DataFrame, series: Columns) -> Figure | None:  # noqa: ARG001
-    """Losses of the tasks while networks train, in units of each parameter's mean.
+    """Losses of the tasks while networks train, in the units that these learn in: as a rule each parameter's mean.
 
     Negative transfer shows where a study has scenarios of one parameter alone: its loss ends lower than beside others.
     Losses in held-out cells stand beside them, and say when a network begins to overfit; where none is held out, those
     in the cells that it learns from, without dropout, which say how closely it fits them.
     """
-    return _courses(series, ("loss", "held_out", "fitted"), "error over the mean")
+    return _courses(series, ("loss", "held_out", "fitted"), "loss")
 
 
 def _courses(series: Columns, quantities: tuple[str, ...], ylabel: str) -> Figure | None:

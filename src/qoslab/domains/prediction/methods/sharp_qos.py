@@ -47,17 +47,23 @@ class SharpQos:
     The paper's equations and tables could not be read: what it does not state follows the forms of the works that it
     builds on, and `docs/prediction/sharp_qos.md` names these choices.
 
+    Some switches make others idle: with `gcn` neither `curvature` nor `trainable_curvature` does anything, `beta` only
+    with `ema`, `context_layers`, `context_blocks` and `contexts` only where there is context and `snr`, `task_blocks`
+    only with `cross_snr` and two parameters, and `l0` and `gate_speed` only where one of the two routes.
+
     Attributes:
         encoder: `hhgcn` has the bipartite graph and both hypergraphs, `hygcn` the bipartite graph alone, both in the
             Poincare ball; `gcn` is Euclidean.
         snr: Whether context is routed to the tasks.
         cross_snr: Whether tasks receive from each other.
-        contexts: `separate` graphs for each kind of context, one `merged` graph, or `none`.
-        balance: How losses are weighted: moving averages, learned uncertainty, dynamic averages, or all equal.
+        contexts: `separate` graphs for each kind of context, one `merged` graph, or `none`. A side of which a kind says
+            nothing has an unknown place.
+        balance: How losses are weighted: moving averages, learned uncertainty, dynamic averages, or all equal. A
+            parameter without cells to learn from weighs nothing.
         beta: Memory of the moving averages.
         l0: Weight of the expected number of open gates.
         gate_speed: Steps of the gates' locations, in steps of the other weights.
-        curvature: Curvature c of the ball of radius 1 / sqrt(c).
+        curvature: Curvature c of the ball of radius 1 / sqrt(c); at most a million, far below where float32 ends.
         trainable_curvature: Whether c is learned.
         context_blocks: Blocks K1 of SNR.
         task_blocks: Blocks K2 of Cross-SNR, for each task that gives.
@@ -69,14 +75,16 @@ class SharpQos:
         self_loops: `added` is I + D^-1/2 A D^-1/2, as in the authors' earlier code; `renormalised` is
             D~^-1/2 (A + I) D~^-1/2, which forgets who a node is: see the page.
         scaling: Values are divided by their known `mean`, or by nothing.
-        steps: Steps at most, each over all known cells.
+        steps: Steps at most, each over all known cells; counted in fives, after which the errors are looked at: what is
+            left over is not run, and five are the fewest.
         learning_rate: Step size of Adam, the largest where it decays.
         decay: Whether the step size rises for a tenth of the steps and then falls to nothing along a cosine.
         weight_decay: Decoupled decay of the weights.
         dropout: Share of hidden features that a step leaves out.
-        held_out: Share of the known cells that decides which step's weights are kept; with 0 all are learned from, and
-            the weights with the least loss on them are kept.
-        patience: Steps without improvement on these cells, or on the known ones, before training stops.
+        held_out: Share of the known cells that decides which step's weights are kept; with 0, or if a parameter would
+            lose its last cell, all are learned from, and the weights with the least loss on them are kept.
+        patience: Steps without improvement on these cells, or on the known ones, before training stops; counted in
+            fives as `steps` are.
         device: `auto` takes CUDA where there is one.
     """
 
@@ -88,7 +96,7 @@ class SharpQos:
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.99
     l0: Annotated[float, Field(ge=0)] = 1e-5
     gate_speed: Annotated[float, Field(gt=0)] = 1.0
-    curvature: Annotated[float, Field(gt=0)] = 1.0
+    curvature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     trainable_curvature: bool = False
     context_blocks: Annotated[int, Field(ge=1)] = 4
     task_blocks: Annotated[int, Field(ge=1)] = 4

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qoslab.core.context import Context
 from qoslab.core.errors import MissingExtra
 
 __all__ = ["autoencoded", "nmf_features"]
@@ -25,7 +26,8 @@ _NMF_SWEEPS = 100
 def nmf_features(table: FloatArray, rank: int) -> FloatArray:
     """Non-negative factors of one table, users above services; unknown cells count as zero.
 
-    The factorisation starts from NNDSVDa (zeros filled with the mean), which draws nothing at random. The factors of
+    The factorisation starts from NNDSVDa (zeros filled with the mean), whose decomposition is a randomised one with the
+    fixed seed 0, and runs on one thread: the same table has the same factors whatever else is random. The factors of
     a component are given the same norm and rows are scaled to a root mean square length of one, where the
     exponential map is far from its saturation.
 
@@ -59,7 +61,10 @@ def nmf_features(table: FloatArray, rank: int) -> FloatArray:
 
 
 def _nmf(factorisation: Any, table: FloatArray, components: int) -> tuple[FloatArray, FloatArray]:
-    with warnings.catch_warnings():
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # One thread: a study runs one trial on each core, and sums of several threads have no fixed order.
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the number of sweeps is the limit by design
         model = factorisation(components, init="nndsvda", max_iter=_NMF_SWEEPS, tol=1e-4, random_state=0)
         return model.fit_transform(table), model.components_.T
@@ -73,7 +78,9 @@ def _balanced(left: FloatArray, right: FloatArray) -> FloatArray:
     return np.concatenate([left * ratio, right * inverse])
 
 
-def autoencoded(torch: Any, users: NDArray[np.int64], services: NDArray[np.int64], width: int) -> Any:
+def autoencoded(
+    torch: Any, users: NDArray[np.int64], services: NDArray[np.int64], width: int, context: Context
+) -> Any:
     """Codes of one kind of context: an autoencoder over one-hot groups for users, another for services.
 
     Members of a group have the same input, so that the groups are what is learned, each as often as any other: learned
@@ -85,20 +92,26 @@ def autoencoded(torch: Any, users: NDArray[np.int64], services: NDArray[np.int64
         users: Group of each user; -1 is unknown and has the code of an empty input.
         services: The same for services.
         width: Width of the code.
+        context: Its time limit is kept.
 
     Returns:
         A float32 tensor, shape (users + services, width).
+
+    Raises:
+        TimeLimitExceeded: The trial's time is over.
     """
     sides = ((users, _USER_WIDTHS), (services, _SERVICE_WIDTHS))
-    return torch.cat([_encode(torch, codes, widths, width) for codes, widths in sides])
+    return torch.cat([_encode(torch, codes, widths, width, context) for codes, widths in sides])
 
 
-def _encode(torch: Any, codes: NDArray[np.int64], widths: tuple[int, ...], width: int) -> Any:
+def _encode(
+    torch: Any, codes: NDArray[np.int64], widths: tuple[int, ...], width: int, context: Context
+) -> Any:
     present, member = np.unique(codes, return_inverse=True)
     rows = torch.eye(len(present))
     rows[torch.from_numpy(present < 0)] = 0.0
     encoder, decoder = _networks(torch, len(present), widths, width)
-    _reconstruct(torch, torch.nn.Sequential(encoder, decoder), rows)
+    _reconstruct(torch, torch.nn.Sequential(encoder, decoder), rows, context)
     with torch.no_grad():
         found = encoder(rows)[torch.from_numpy(member.reshape(-1))]
     found = found - found.mean(dim=0)
@@ -106,11 +119,12 @@ def _encode(torch: Any, codes: NDArray[np.int64], widths: tuple[int, ...], width
     return found / size if size > _NOTHING else torch.zeros_like(found)
 
 
-def _reconstruct(torch: Any, both: Any, rows: Any) -> None:
+def _reconstruct(torch: Any, both: Any, rows: Any, context: Context) -> None:
     """Train until the error without dropout has not fallen for some epochs: with it, it falls and rises by chance."""
     optimiser = torch.optim.Adam(both.parameters(), lr=_STEP)
     best, waited = float("inf"), 0
     for _ in range(_EPOCHS):
+        context.check_time()
         both.train()
         for part in torch.randperm(len(rows)).split(_BATCH):
             optimiser.zero_grad(set_to_none=True)

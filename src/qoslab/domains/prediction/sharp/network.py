@@ -26,6 +26,9 @@ _BRANCHES: dict[Encoder, tuple[str, ...]] = {
 _OPEN = 2.0
 """Location of every gate at first; a gate is closed at test from -2.4 downwards."""
 
+_LINEAR = 20.0
+"""Where torch's softplus becomes the identity; exp(c) overflows float32 from 89 on."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -56,7 +59,8 @@ class Noise:
 
     Attributes:
         gates: Uniform numbers for each task's gates, of the shape of its `log_alpha`; empty where nothing is routed.
-        drop: Dropout of what encoders pass from layer to layer, of fused encodings and of the heads' hidden layer.
+        drop: Dropout of what a parameter's encoder passes from layer to layer, of fused encodings and of the heads'
+            hidden layer.
     """
 
     gates: Sequence[Any] = ()
@@ -108,8 +112,14 @@ def initial_weights(torch: Any, a: Architecture, structure: Structure) -> Any:
             matrix(f"block/context{k}", a.hidden, kinds * a.hidden)
             zeros(f"block/context{k}/bias", a.hidden)
     if a.trainable_curvature:
-        made["curvature"] = torch.log(torch.expm1(torch.tensor(float(a.curvature))))
+        made["curvature"] = _inverse_softplus(torch, a.curvature)
     return torch.nn.ParameterDict({name: torch.nn.Parameter(value) for name, value in made.items()})
+
+
+def _inverse_softplus(torch: Any, c: float) -> Any:
+    """The number whose softplus is c: log(exp(c) - 1), and c itself from where both are one number in float32."""
+    found = torch.tensor(float(c))
+    return found if c > _LINEAR else torch.log(torch.expm1(found))
 
 
 def _chain(matrix: Any, zeros: Any, a: Architecture, name: str, layers: int, inputs: int) -> None:

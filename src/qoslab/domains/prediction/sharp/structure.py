@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qoslab.domains.prediction.data import Known
+from qoslab.core.context import Context
+from qoslab.domains.prediction.data import Codes, Known
 from qoslab.domains.prediction.sharp.features import autoencoded, nmf_features
 from qoslab.learning.sparse import Operator, bipartite_adjacency, group_mean, hypergraph
 
@@ -50,7 +51,15 @@ class Structure:
 
 
 def make_structure(
-    torch: Any, known: Known, rank: int, *, renormalised: bool, merged: bool, contexts: bool, device: Any
+    torch: Any,
+    known: Known,
+    rank: int,
+    *,
+    renormalised: bool,
+    merged: bool,
+    contexts: bool,
+    device: Any,
+    context: Context,
 ) -> Structure:
     """Build features and operators from what is known.
 
@@ -62,12 +71,19 @@ def make_structure(
         merged: One graph over all kinds of context instead of one each.
         contexts: Whether context is used at all.
         device: Where the tensors lie.
+        context: Its time limit is kept between tables, and between epochs of what encodes places.
+
+    Raises:
+        TimeLimitExceeded: The trial's time is over.
     """
     count = (known.users, known.services)
     like = torch.zeros(1, device=device)
     cache: dict[bytes, tuple[Operator, Operator, Operator]] = {}
-    tasks = [_task(torch, table, rank, renormalised, like, cache) for table in known.values]
-    graphs = _contexts(torch, known, rank, merged, like) if contexts else []
+    tasks = []
+    for table in known.values:
+        context.check_time()
+        tasks.append(_task(torch, table, rank, renormalised, like, cache))
+    graphs = _contexts(torch, known, rank, merged, like, context) if contexts else []
     return Structure(count, tuple(tasks), tuple(graphs))
 
 
@@ -93,12 +109,17 @@ def _task(
     return TaskGraph(features, *cache[key])
 
 
-def _contexts(torch: Any, known: Known, rank: int, merged: bool, like: Any) -> list[ContextGraph]:  # noqa: FBT001
-    kinds = [kind for kind in known.user_context if kind in known.service_context]
+def _contexts(
+    torch: Any,
+    known: Known,
+    rank: int,
+    merged: bool,  # noqa: FBT001
+    like: Any,
+    context: Context,
+) -> list[ContextGraph]:
     found = []
-    for kind in kinds:
-        users, services = known.user_context[kind], known.service_context[kind]
-        features = autoencoded(torch, users, services, rank).to(like)
+    for users, services in _places(known):
+        features = autoencoded(torch, users, services, rank, context).to(like)
         found.append(ContextGraph(features, group_mean(np.concatenate([users, services]), like)))
     if not merged or len(found) < 2:
         return found
@@ -106,3 +127,12 @@ def _contexts(torch: Any, known: Known, rank: int, merged: bool, like: Any) -> l
     features = sum(graph.features for graph in found) / len(found)
     # A node sees the mean of what its groups of each kind show: the mean of the operators, not a union of edges.
     return [ContextGraph(features, lambda x: sum(mean(x) for mean in means) / len(means))]
+
+
+def _places(known: Known) -> list[tuple[Codes, Codes]]:
+    """Codes of users and of services for each kind of context; all unknown on a side that does not have it."""
+    kinds = list(dict.fromkeys([*known.user_context, *known.service_context]))
+    users, services = (np.full(count, -1, np.int64) for count in (known.users, known.services))
+    return [
+        (known.user_context.get(kind, users), known.service_context.get(kind, services)) for kind in kinds
+    ]

@@ -20,7 +20,7 @@ from qoslab.learning.training import Schedule, fit
 __all__ = ["Recipe", "Trained", "complete", "train"]
 
 STEPS_PER_CHECK = 5
-"""Steps between two looks at the held-out cells."""
+"""Steps between two looks at the held-out cells; the length of a training and its patience are counted in looks."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,14 @@ def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, 
         merged=recipe.context == "merged",
         contexts=recipe.context != "none" and architecture.snr,
         device=device,
+        context=context,
     )
     scales = _scales(known, recipe.scaling)
     learned = _cells(torch, kept, scales, device)
     validation = _cells(torch, known, scales, device, held)
     weights = initial_weights(torch, architecture, structure)
-    balancer = Balancer(recipe.balance, len(scales), recipe.beta)
+    asked_of = np.array([len(cells.values) > 0 for cells in learned])
+    balancer = Balancer(recipe.balance, len(scales), recipe.beta, learned=asked_of)
     if recipe.balance == "huw":
         weights["log_variance"] = torch.nn.Parameter(torch.zeros(len(scales)))
     weights = weights.to(device)
@@ -224,12 +226,19 @@ def _open(routed: Routed) -> list[NDArray[np.float64]]:
 
 
 def _held_out(torch: Any, known: Known, share: float) -> NDArray[np.bool_]:
-    """A share of the cells where anything is known, the same for all parameters; none of fewer than two cells."""
-    anywhere = np.flatnonzero(np.isfinite(known.values).any(axis=0))
-    count = max(1, round(share * len(anywhere))) if share and len(anywhere) > 1 else 0
+    """A share of the cells where anything is known, the same for all parameters, shape (P, users, services).
+
+    At least one and never all of them; none of fewer than two, and none if a parameter lost its last cell.
+    """
+    measured = np.isfinite(known.values)
+    anywhere = np.flatnonzero(measured.any(axis=0))
+    most = max(0, len(anywhere) - 1) if share else 0
+    count = min(max(1, round(share * len(anywhere))), most)
     chosen = np.zeros(known.users * known.services, bool)
     chosen[anywhere[torch.randperm(len(anywhere)).numpy()[:count]]] = True
-    return np.broadcast_to(chosen.reshape(known.users, known.services), known.values.shape)
+    held = np.broadcast_to(chosen.reshape(known.users, known.services), known.values.shape)
+    lost = measured.any(axis=(1, 2)) & ~(measured & ~held).any(axis=(1, 2))
+    return np.zeros_like(measured) if lost.any() else held
 
 
 def _device(torch: Any, name: str) -> Any:
@@ -239,9 +248,11 @@ def _device(torch: Any, name: str) -> Any:
 
 
 def _scales(known: Known, scaling: str) -> list[float]:
+    """What each parameter is divided by; one where nothing is known, or only zeros are."""
     if scaling == "none":
         return [1.0 for _ in known.values]
-    return [float(np.abs(known.cells(p)[2]).mean()) or 1.0 for p in range(len(known.values))]
+    cells = [known.cells(p)[2] for p in range(len(known.values))]
+    return [float(np.abs(values).mean()) or 1.0 if len(values) else 1.0 for values in cells]
 
 
 def _cells(
