@@ -701,3 +701,67 @@ def test_the_page_says_how_many_response_times_are_timeouts():
     measured = values[(values != 65535) & (values != 0)]
     shares = (percent((measured >= least).mean()) for least in (20_000, 19_900))
     assert "{} % of the measured cells ({} % from 19.9 s on)".format(*shares) in page("streaming")
+
+
+def to_median(study, scenario, method, median):
+    """Ratio of NMAE to a median's, its 95 % interval over splits by Student's t on logarithms, and each split's."""
+    table = pl.read_parquet(FOLDER / "results" / f"{study}.parquet").filter(pl.col("scenario") == scenario)
+    ours, theirs = (
+        table.filter(pl.col("method") == name).sort("replication")["nmae"].to_numpy()
+        for name in (method, median)
+    )
+    logs = np.log(ours / theirs)
+    half = float(stats.t.ppf(0.975, len(logs) - 1)) * logs.std(ddof=1) / len(logs) ** 0.5
+    return np.exp([logs.mean(), logs.mean() - half, logs.mean() + half]), logs
+
+
+NEW_USERS, NEW_SERVICES, BOTH = (
+    'cold={"users":0.2}',
+    'cold={"services":0.2}',
+    'cold={"users":0.2,"services":0.2}',
+)
+
+
+@pytest.mark.parametrize(
+    ("study", "splits", "sides"),
+    [
+        ("cold-start-three", 5, {NEW_USERS: "by {} % ({} to {}) on the three-parameter set"}),
+        ("cold-start-1", 3, {NEW_USERS: "{} % ({} to {}) on 750", NEW_SERVICES: "by {} % ({} to {}) on #1"}),
+        (
+            "cold-start",
+            5,
+            {
+                NEW_USERS: "{} % ({} to {}) on planted",
+                NEW_SERVICES: "{} % ({} to {}) planted, undecided of",
+                BOTH: "by {} % ({} to {}) planted, undecided on",
+            },
+        ),
+    ],
+)
+def test_the_table_of_claims_states_what_is_known_of_newcomers(study, splits, sides):
+    """`boosted_factors` against the median that is left of each side, less in every split where it is decided."""
+    row = next(one for one in page("results").splitlines() if one.startswith("| cold start |"))
+    for scenario, words in sides.items():
+        median = "user_median" if scenario == NEW_SERVICES else "item_median"
+        (ratio, low, high), logs = to_median(study, scenario, "boosted_factors", median)
+        assert len(logs) == splits
+        assert (logs < 0).all()
+        assert high < 1
+        assert words.format(*(f"{100 * (1 - one):.0f}" for one in (ratio, high, low))) in row
+    undecided = {"cold-start-three": (NEW_SERVICES, BOTH), "cold-start-1": (BOTH,), "cold-start": ()}[study]
+    for scenario in undecided:
+        median = "user_median" if scenario == NEW_SERVICES else "item_median"
+        (_, low, high), _ = to_median(study, scenario, "boosted_factors", median)
+        assert low < 1 < high
+
+
+def test_the_page_says_who_must_not_be_asked_for_new_services():
+    (ratio, low, high), _ = to_median("cold-start-1", NEW_SERVICES, "gradient_boosting", "user_median")
+    section = page("results").split("## Nobody measured them")[1].split("\n## ")[0]
+    assert round(ratio) == 2
+    assert f"errs twice as much as the median ({low:.2f} to {high:.2f} times)" in " ".join(section.split())
+    for method in ("ldcf", "sharp_qos"):
+        (ratio, *_), _ = to_median("cold-start-1", NEW_SERVICES, method, "user_median")
+        assert 1.2 <= ratio <= 1.35
+    first = page("results").split("| method, 750 services of #1 |")[1].split("|\n")[2]
+    assert first.startswith("| boosted_factors |")
