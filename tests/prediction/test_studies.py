@@ -765,3 +765,33 @@ def test_the_page_says_who_must_not_be_asked_for_new_services():
         assert 1.2 <= ratio <= 1.35
     first = page("results").split("| method, 750 services of #1 |")[1].split("|\n")[2]
     assert first.startswith("| boosted_factors |")
+
+
+def test_the_page_says_what_balancing_does_to_values_as_they_were_measured():
+    """Each balance beside the moving average on the same splits, and that beside itself where values are divided."""
+    tables = {
+        name: pl.read_parquet(FOLDER / "results" / f"{name}.parquet").sort("replication")
+        for name in ("sharp-unscaled", "sharp-three")
+    }
+    nmae = {
+        method: table.filter(pl.col("method") == method)["nmae"].to_numpy()
+        for table in tables.values()
+        for method in table["method"].unique()
+    }
+
+    def change(method, than):
+        found = (nmae[method] - nmae[than]) / nmae[than].mean()
+        half = float(stats.t.ppf(0.975, len(found) - 1)) * found.std(ddof=1) / len(found) ** 0.5
+        return [100 * one for one in (found.mean(), found.mean() - half, found.mean() + half)]
+
+    text = " ".join(page("results").split())
+    average = "EMA, as measured"
+    words = f"the moving average has an NMAE of {nmae[average].mean():.3f}".replace("0.", ".")
+    for method, name in (("equal weights", "equal weights err"), ("DWA", "DWA")):
+        less = [-one for one in change(f"{method}, as measured", average)]
+        assert less[2] < 0 < less[1]
+        words += f", {name} {less[0]:.0f} % less ({less[2]:.0f} to {less[1]:.0f})"
+    more = change("HUW, as measured", average)
+    assert words + ", HUW {:.0f} % more ({:.0f} to {:.0f})".format(*more) in text
+    assert more[1] < 0 < more[2]
+    assert "errs {:.0f} % more without it, {:.0f} to {:.0f})".format(*change(average, "whole")) in text
