@@ -8,9 +8,9 @@ say of a newcomer; how far it is followed is chosen on the hidden cells as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import Any, Literal
 
 import numpy as np
@@ -39,7 +39,7 @@ _FEATURE_SHARE = 0.5
 """Share of the features that a split may choose from."""
 
 _LEAST_CELLS = 4 * _LEAF
-"""Hidden cells below which the median answers alone."""
+"""Hidden cells that judge, below which the median answers alone."""
 
 _SHARES = np.linspace(0.0, 1.0, 11)
 """How far trees may be followed."""
@@ -91,7 +91,7 @@ def complete_newcomers(
     """
     scale, (users, services) = scale_of(known.values), np.nonzero(asked)
     middle = medians(known.values, side)[:, users, services]
-    x = _features(known, scale, side)(users, services)
+    x = _features(known, scale, side, (users, services))
     turns = list(_turns(known, scale, side, rng, context))
     out = np.empty(middle.shape)
     for p, (table, median) in enumerate(zip(known.values, middle, strict=True)):
@@ -144,7 +144,7 @@ def _turns(
             continue  # of a parameter of which nothing is left nothing can be said
         left = Known(known.parameters, rest, known.user_context, known.service_context)
         users, services = np.nonzero(measured & (user & service if side == "both" else gone))
-        x, middle = _features(left, scale, side)(users, services), medians(rest, side)
+        x, middle = _features(left, scale, side, (users, services)), medians(rest, side)
         yield _Turn((fold, other), x, known.values[:, users, services], middle[:, users, services])
 
 
@@ -183,20 +183,14 @@ def medians(values: FloatArray, side: Side) -> FloatArray:
     return median_along(values, axis=1 if side == "users" else 2)
 
 
-def _features(known: Known, scale: Scale, side: Side) -> Callable[[Codes, Codes], Float32Array]:
-    """Margins of values, and what places say, of cells that are named by users and services; shape (n, features)."""
+def _features(known: Known, scale: Scale, side: Side, cells: Cells) -> Float32Array:
+    """Margins of values, and what places say, of some cells, shape (n, features)."""
     logs = scale.forward(known.values)
     left = logs - medians(logs, side)
-    made: list[NDArray[Any]] = [*margins(logs)]
-    made += place_features(logs, left, known.user_context, known.service_context)
-
-    def of(users: Codes, services: Codes) -> Float32Array:
-        out = np.empty((len(users), len(made)), np.float32)
-        for column, quantity in zip(out.T, made, strict=True):
-            column[...] = np.broadcast_to(quantity, logs.shape[1:])[users, services]
-        return out
-
-    return of
+    places = place_features(logs, left, known.user_context, known.service_context)
+    made: Iterator[NDArray[Any]] = chain(margins(logs), places)
+    columns = [np.broadcast_to(one, logs.shape[1:])[cells].astype(np.float32) for one in made]
+    return np.stack(columns, axis=1)
 
 
 @dataclass(frozen=True)
@@ -221,7 +215,7 @@ class _Learner:
         turns = [one for one in turns if len(one.values)]
         judged = [one for one in turns if one.folds[0] == one.folds[1]]
         others = [[other for other in turns if other.knows_nobody_of(one)] for one in judged]
-        if len(judged) < 2 or not all(others) or sum(len(one.values) for one in turns) < _LEAST_CELLS:
+        if len(judged) < 2 or not all(others) or sum(len(one.values) for one in judged) < _LEAST_CELLS:
             return middle
         found = [self._follow(rest, one.x, one.medians) for rest, one in zip(others, judged, strict=True)]
         errors = [

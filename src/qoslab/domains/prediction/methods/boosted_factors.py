@@ -20,7 +20,6 @@ from qoslab.domains.prediction.methods.robust_factorisation import RobustFactori
 from qoslab.domains.prediction.newcomer_trees import (
     Side,
     complete_newcomers,
-    medians,
     newcomers,
     seen_alone,
 )
@@ -41,10 +40,6 @@ _FINEST, _COARSEST = 5, 40
 
 _LEAST_HALVED = 4
 """Factors that are halved where they are too many, at least."""
-
-_FEW = 0.01
-"""Share of a table that is newcomers' below which medians answer for them: trees of their own take half a minute on
-large tables, and hardly move any error there."""
 
 _CHUNK = 200_000
 """Cells that are predicted at a time."""
@@ -78,9 +73,9 @@ class BoostedFactors:
     leave over, quantiles of service and user; where places are known, means over them. For a known cell they come
     from the table without its fold; for an unknown cell from the whole table. For every parameter four boosters are
     averaged: absolute and squared error, on values and on roots. Predictions are bounded by the smallest and
-    largest known value. Users and services without a known cell are learned apart (`newcomer_trees`), or, where they
-    are few, answered by medians; unless the folds left 40 known cells or more without another one of their user or
-    service, from which the boosters learn them. With fewer known cells than 160, or than four leaves of a given size,
+    largest known value. Users and services without a known cell of any parameter are learned apart
+    (`newcomer_trees`), unless the folds left 40 known cells or more without another one of their user or service,
+    from which the boosters learn them. With fewer known cells than 160, or than four leaves of a given size,
     the factorisation answers alone, and places are not used.
 
     Attributes:
@@ -201,11 +196,7 @@ def _answer_newcomers(
         context: Their time limit.
     """
     for side, cells in newcomers(known.values).items():
-        if not cells.any() or seen[side] >= _COARSEST:
-            continue
-        if cells.mean() < _FEW:
-            out[:, cells] = medians(known.values, side)[:, cells]
-        else:
+        if cells.any() and seen[side] < _COARSEST:
             out[:, cells] = complete_newcomers(known, side, cells, rng, context)
 
 

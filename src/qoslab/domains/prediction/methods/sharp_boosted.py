@@ -17,6 +17,7 @@ from qoslab.domains.prediction.intervals import child
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.sharp_qos import SharpQos
 from qoslab.domains.prediction.model import Prediction
+from qoslab.domains.prediction.newcomer_trees import newcomers
 
 __all__ = ["SharpBoosted", "errors_by_share"]
 
@@ -44,6 +45,7 @@ class SharpBoosted:
 
     Some of the known cells are hidden from both; the share of the network in each parameter is that of the least mean
     absolute error there. The trees then learn once more from all known cells; the network keeps what it has learned.
+    Users and services without a known cell are left to the trees, which learn them apart.
     What is not an attribute here is as `sharp_qos` and `boosted_factors` have it.
 
     Attributes:
@@ -84,7 +86,10 @@ class SharpBoosted:
             shares = _best(errors, np.isfinite(np.where(hidden, known.values, np.nan)).sum(axis=(1, 2)))
             series["shares"] = _series(known, errors)
         trees = self._trees().predict(known, for_trees, context)
-        share = shares[:, None, None]
+        new = np.any(list(newcomers(known.values).values()), axis=0)
+        share = np.where(
+            new, 0.0, shares[:, None, None]
+        )  # of newcomers the hidden cells, all of others, say nothing
         return Prediction(share * network + (1 - share) * trees, series=series)
 
     def _network(self) -> SharpQos:
