@@ -227,6 +227,8 @@ def test_the_page_says_who_errs_less_than_online_factors():
     online, robust = found["online factors"], found["trained robustly on the last 8 slots"]
     assert robust["more"] == 0
     words = (f"{100 * online[key]:.1f}" for key in ("more", "low", "high"))
-    assert "Online factors err {} % more ({} to {}) than that".format(*words) in text
+    assert (
+        "Online factors err {} % more ({} to {}, Student's t over two seeds) than that".format(*words) in text
+    )
     assert 90 < robust["cpu_s_per_slot"] / online["cpu_s_per_slot"] < 150
     assert f"errs {100 * (1 - 1 / (1 + online['more'])):.0f} % less at a hundred times" in page("index", None)

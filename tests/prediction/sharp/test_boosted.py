@@ -151,3 +151,15 @@ def test_every_parameter_reaches_its_model(monkeypatch):
 def test_the_time_limit_holds():
     with pytest.raises(TimeLimitExceeded):
         SharpBoosted(**SMALL).predict(_world()[1], SEED, Context(time_limit_s=0.0))
+
+
+def test_newcomers_are_left_to_the_trees(stand_ins):
+    """The network is right about all known cells; where a user or a service has none, its word is not taken."""
+    truth, known = _world()
+    known.values[:, 3], known.values[:, :, 5] = np.nan, np.nan
+    stand_ins(truth, truth + 100)
+    found = SharpBoosted(held_out=0.3).predict(known, SEED, Context()).values
+    new = np.zeros(truth.shape[1:], bool)
+    new[3], new[:, 5] = True, True
+    np.testing.assert_array_equal(found[:, new], (truth + 100)[:, new])
+    assert (found[:, ~new] < (truth + 100)[:, ~new]).all()
