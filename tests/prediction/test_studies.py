@@ -748,14 +748,20 @@ def test_the_table_of_claims_states_what_is_known_of_newcomers(study, splits, si
         assert (logs < 0).all()
         assert high < 1
         assert words.format(*(f"{100 * (1 - one):.0f}" for one in (ratio, high, low))) in row
-    undecided = {"cold-start-three": (NEW_SERVICES, BOTH), "cold-start-1": (BOTH,), "cold-start": ()}[study]
+    undecided = {"cold-start-three": (NEW_SERVICES,), "cold-start-1": (BOTH,), "cold-start": ()}[study]
     for scenario in undecided:
         median = "user_median" if scenario == NEW_SERVICES else "item_median"
         (_, low, high), _ = to_median(study, scenario, "boosted_factors", median)
         assert low < 1 < high
 
 
-def test_the_page_says_who_must_not_be_asked_for_new_services():
+def test_where_too_few_judge_the_median_of_all_answers():
+    ours, theirs = to_median("cold-start-three", BOTH, "boosted_factors", "item_median")
+    assert not theirs.any()
+    assert (ours == 1).all()
+
+
+def test_the_page_says_who_fails_at_new_services():
     (ratio, low, high), _ = to_median("cold-start-1", NEW_SERVICES, "gradient_boosting", "user_median")
     section = page("results").split("## Nobody measured them")[1].split("\n## ")[0]
     assert round(ratio) == 2
