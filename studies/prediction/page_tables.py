@@ -499,6 +499,7 @@ TABLES = [
     Table("results", "| WS-DREAM #2, no context |", partial(parts, "sharp-parts", RT_TP)),
     Table("results", "| WS-DREAM #1, places |", partial(parts, "sharp-context", RT_TP)),
     Table("results", "| of 750 services | NMAE |", sweeps),
+    Table("results", "| setting, #1 |", partial(sweep, "sharp-context-sweeps")),
     Table("streaming", "| | after the slot's cells |", partial(stream, 5)),
     Table("streaming", "| two seeds |", partial(stream, 2)),
     Table(
