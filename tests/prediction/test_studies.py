@@ -382,7 +382,7 @@ def test_the_page_has_the_sweeps_of_the_committed_table():
 def test_the_page_names_studies_whose_errors_by_user_are_kept():
     section = page("results").split("Errors by user are committed too")[1].split("; of the other studies")[0]
     named = re.findall(r"`([a-z0-9-]+)`", section)
-    assert len(named) == 11
+    assert len(named) == 12
     assert all((FOLDER / "results" / "by-user" / f"{name}.parquet").exists() for name in named)
 
 
