@@ -32,7 +32,14 @@ Group = tuple[str, ...]
 FACTORS = ("pmf", "nmf", "biased_mf", "nimf", "amf")
 NETWORKS = ("lightgcn", "shared_bottom", "mmoe", "ldcf")
 OTHERS = ("factor_analysis", "upcc", "ipcc", "uipcc", "region_knn", "surprise_svd")
-LONGER = ("sharp_qos", "boosted_factors", "neumf", "robust_factorisation", "gradient_boosting", "surprise_knn")
+LONGER = (
+    "sharp_qos",
+    "boosted_factors",
+    "neumf",
+    "robust_factorisation",
+    "gradient_boosting",
+    "surprise_knn",
+)
 """Methods whose trials take longer, and which have a command each."""
 
 SPLIT = 5

@@ -353,23 +353,32 @@ def stream(seeds: int) -> str:
     return lines(map(list, map(cells, sorted(told, key=lambda row: row["mae_s"]))))
 
 
-FIRST = ("densities", "density=0.1", 0)
-"""Study, scenario and split of methods before their tuning; that of tuned-ten-percent."""
+TENTH = ("densities", "density=0.1")
+"""Study and scenario of methods before their tuning; that of tuned-ten-percent."""
 
 
-def first_split(method: str, *, after: bool) -> dict[str, float]:
-    """Errors before tuning, or after it: those before where it is not tuned."""
-    study, scenario, split = FIRST
-    tuned_rows = table("tuned-ten-percent").filter(pl.col("method") == f"{method}, tuned")
-    before = table(study).filter(pl.col("method") == method, pl.col("scenario") == scenario)
-    rows = tuned_rows if after and len(tuned_rows) else before
-    return rows.filter(pl.col("replication") == split).row(0, named=True)
+@cache
+def tuned_errors(method: str, *, after: bool) -> dict[str, float]:
+    """Mean errors over splits before tuning, or after it: those before where tuning changed nothing.
+
+    Raises:
+        ValueError: It was not trained as tuned on the splits that it has before.
+    """
+    study, scenario = TENTH
+    metrics = ("nmae", *(f"{kind}[{name}]" for kind in ("mae", "rmse") for name in RT_TP))
+    label = f"{method}, tuned"
+    if after and label in distinct("tuned-ten-percent", "method"):
+        if splits("tuned-ten-percent", scenario, label) != splits(study, scenario, method):
+            message = f"{method} has other splits before its tuning than after it"
+            raise ValueError(message)
+        study, method = "tuned-ten-percent", label
+    return {metric: mean(study, scenario, method, metric) for metric in metrics}
 
 
 def tuned_methods() -> list[str]:
     """Methods that were trained as tuned on the whole table, by their error."""
     names = [name.removesuffix(", tuned") for name in distinct("tuned-ten-percent", "method")]
-    return sorted(names, key=lambda name: first_split(name, after=True)["nmae"])
+    return sorted(names, key=lambda name: tuned_errors(name, after=True)["nmae"])
 
 
 def before_and_after() -> str:
@@ -379,7 +388,8 @@ def before_and_after() -> str:
         return f"{short(row['nmae'])} ({short(row['mae[rt]'])} / {row['mae[tp]']:.2f})"
 
     return lines(
-        [name, *(cell(first_split(name, after=after)) for after in (False, True))] for name in tuned_methods()
+        [name, *(cell(tuned_errors(name, after=after)) for after in (False, True))]
+        for name in tuned_methods()
     )
 
 
@@ -389,7 +399,7 @@ def gains_over_tuned() -> str:
     rivals = {
         word: {
             metric: float(
-                np.mean([min(first_split(one, after=after)[metric] for after in either) for one in TEN])
+                np.mean([min(tuned_errors(one, after=after)[metric] for after in either) for one in TEN])
             )
             for metric in metrics
         }
@@ -407,7 +417,7 @@ def gains_over_tuned() -> str:
 
     both = [(name, after) for name in OURS for after in (False, True) if not after or name in tuned_methods()]
     return lines(
-        [f"{name}, tuned" if after else name, word, *cells(first_split(name, after=after), theirs)]
+        [f"{name}, tuned" if after else name, word, *cells(tuned_errors(name, after=after), theirs)]
         for name, after in both
         for word, theirs in rivals.items()
     )
