@@ -90,7 +90,7 @@ def test_very_sparse_tables_with_places(tmp_path):
     cheap |= {"method.lightgcn.steps": "5"}
     planted = {"scenario.data": PLANTED}
     tables = small("wsdream-1", tmp_path, **planted), small("wsdream-1-learned", tmp_path, **planted | cheap)
-    assert [len(table) for table in tables] == [15, 9]
+    assert [len(table) for table in tables] == [15, 10]
     assert set(tables[0]["seed_path"]) == set(tables[1]["seed_path"])
 
 
@@ -617,17 +617,34 @@ def ordinal(place):
     return f"{place}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(place if place < 20 else place % 10, 'th') }"
 
 
-def test_pages_of_methods_say_how_they_stand():
+@pytest.mark.parametrize("method", ["region_knn", "surprise_knn"])
+def test_pages_of_neighbours_say_how_they_stand(method):
     """Places by NMAE in the committed tables."""
-    text = " ".join(page("region_knn").split())
+    text = " ".join(page(method).split())
     for name, words in (
         ("densities", "{} to {} of {} methods by NMAE on WS-DREAM #2"),
         ("wsdream-1", "{} to {} of {} on #1"),
         ("three-parameters", "{} to {} of {} on three parameters"),
     ):
-        found, methods = zip(*places(name, "region_knn"), strict=True)
-        first = ordinal(min(found)).removesuffix("th") + "th"
-        assert words.format(first, ordinal(max(found)), methods[0]) in text
+        found, methods = zip(*places(name, method), strict=True)
+        assert words.format(ordinal(min(found)), ordinal(max(found)), methods[0]) in text
+
+
+def test_the_page_says_where_the_neighbours_of_surprise_are_before_ours():
+    behind = [
+        (name, column)
+        for name in ("densities", "wsdream-1", "three-parameters")
+        for column, both in enumerate(zip(places(name, "surprise_knn"), places(name, "upcc"), strict=True))
+        if both[0] > both[1]
+    ]
+    assert behind == [("three-parameters", 0)]
+    cpu_s = np.median(in_each_split(tenth(), "surprise_knn", "cpu_s"))
+    text = " ".join(page("surprise_knn").split())
+    assert "before `upcc` but for three parameters at 5 %" in text
+    assert f"({cpu_s:.0f} CPU s at a tenth of WS-DREAM #2)" in text
+
+
+def test_the_page_of_the_robust_factorisation_says_how_it_stands():
     text = " ".join(page("robust_factorisation").split())
     assert [place for place, _ in places("densities", "robust_factorisation")] == [2] * 4
     sparse = [place for place, _ in places("wsdream-1", "robust_factorisation")]
