@@ -604,6 +604,34 @@ def test_the_page_says_beside_whom_amf_is_told_apart_without_the_strangest_value
     assert f"`amf` errs {centre:.1f} % less ({short(low, 2)} to {high:.1f})" in page("results")
 
 
+def test_the_page_says_by_how_much_those_that_train_for_longer_err_less_where_outliers_are_left_out():
+    table = pl.read_parquet(FOLDER / "results" / "outliers-part.parquet")
+    less = {"boosted_factors": [], "sharp_qos": []}
+    for share in table["outliers"].unique():
+        here = table.filter(pl.col("outliers") == share)
+        robust = in_each_split(here, "robust_factorisation", "nmae")
+        assert len(robust) == 5
+        for method, gains in less.items():
+            logs = np.log(in_each_split(here, method, "nmae") / robust)
+            assert stats.ttest_1samp(logs, 0).confidence_interval(0.95).high < 0
+            gains.append(100 * (1 - np.exp(logs.mean())))
+    trees, network = ((f"{min(one):.0f}", f"{max(one):.0f}") for one in less.values())
+    text = " ".join(page("results").split())
+    words = "`boosted_factors` errs {} to {} % and `sharp_qos` {} to {} % less than `robust_factorisation` (ratios"
+    assert words.format(*trees, *network) in text
+    judged = table.filter(pl.col("outliers") == 0)
+    both = [
+        [
+            in_each_split(judged, method, f"mae[{name}]").mean()
+            for method in ("sharp_qos", "robust_factorisation")
+        ]
+        for name in ("rt", "tp")
+    ]
+    words = "({} and {:.3f} s), of throughput {:.0f} % more ({:.2f} and {:.2f} kbps)"
+    more = 100 * (both[1][0] / both[1][1] - 1)
+    assert words.format(short(both[0][0], 3), both[0][1], more, *both[1]) in text
+
+
 def places(name, method):
     """The order of a method by NMAE at each share of known cells, and of how many."""
     table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
