@@ -856,11 +856,25 @@ def test_the_page_says_who_fails_at_new_services():
         assert 1.2 <= ratio <= 1.35
     (ratio, low, high), _ = to_median("cold-start-1", NEW_USERS, "gradient_boosting", "item_median")
     less = " ".join(f"{100 * (1 - one):.0f}" for one in (ratio, high, low)).split()
-    (_, low, high), _ = to_median("cold-start-1", NEW_USERS, "sharp_qos", "item_median")
-    words = "`gradient_boosting` {} % less ({} to {}), `sharp_qos` as much ({:.2f} to {:.2f} times)"
-    assert words.format(*less, low, high).replace("(0.", "(.") in " ".join(section.split())
+    (more, low, high), _ = to_median("cold-start-1", NEW_USERS, "sharp_qos", "item_median")
+    words = "`gradient_boosting` {} % less ({} to {}), "
+    words += "`sharp_qos` {:.0f} % more, which is undecided ({:.2f} to {:.2f} times)"
+    assert words.format(*less, 100 * (more - 1), low, high).replace("(0.", "(.") in " ".join(section.split())
     first = page("results").split("| method, 750 services of #1 |")[1].split("|\n")[2]
     assert first.startswith("| boosted_factors |")
+
+
+def test_the_page_says_by_how_much_all_others_err_more_on_sparse_tables():
+    """Those that its table of differences by user leaves out, at 1 % and beyond."""
+    found = user_differences(
+        pl.read_parquet(FOLDER / "results" / "by-user" / "wsdream-1.parquet"), "boosted_factors"
+    )
+    text = page("results")
+    shown = text[text.index("| above `boosted_factors` | 1 % |") :].split("\n\n")[0].splitlines()[2:]
+    others = found.filter(~pl.col("method").is_in([line.split(" ")[1] for line in shown]))
+    sparse = pl.col("scenario") == "density=0.01"
+    least = [int(100 * others.filter(test)["difference"].min()) for test in (sparse, ~sparse)]
+    assert "the others err {} % more and more at 1 %, {} % and more from 2 % on".format(*least) in text
 
 
 def test_the_page_says_what_fresh_splits_of_newcomers_show():

@@ -174,10 +174,11 @@ def test_the_page_says_what_tuning_gains_and_what_trainings_cost_then(before, af
         round(100 * (1 - after[one]["nmae"] / before[one]["nmae"]))
         for one in ("neumf", "lightgcn", "shared_bottom", "mmoe")
     ]
-    assert f"the other networks {min(networks)} to {max(networks)} %" in text
+    assert f"the other rival networks {min(networks)} to {max(networks)} %" in text
     gained = {one: 100 * (1 - after[one]["nmae"] / before[one]["nmae"]) for one in after}
     assert [round(gained[one] / 20) for one in ("ldcf", "surprise_svd")] == [1, 1]
-    assert f"NIMF {gained['nimf']:.0f} %, and `sharp_qos` {gained['sharp_qos']:.0f} %" in text
+    words = "NIMF {nimf:.0f} %, Surprise's neighbours {surprise_knn:.0f} %, and `sharp_qos` {sharp_qos:.0f} %"
+    assert words.format(**gained) in text
     assert f"`boosted_factors` gains {gained['boosted_factors']:.0f} %" in text
     assert all(gained[one] < 0 for one in ("pmf", "nmf", "amf", "robust_factorisation"))
 
@@ -211,6 +212,7 @@ def test_both_pages_repeat_the_gains_of_all_four_comparisons(before, after):
     assert f"`sharp_qos` gains {alike[0]:.1f} % of MAE in the mean" in text
     assert f"and {alike[1]:.1f} % of RMSE, below" in text
     assert "none was tuned ({:.1f} and {:.1f} %)".format(*none) in text
+    assert f"it gains {none[0] - alike[0]:.1f} points more of MAE" in text
     assert (
         "it gains {:.1f} and {:.1f} %; `boosted_factors`, tuned alike, {:.1f} and {:.1f} %".format(
             *ahead, *trees
