@@ -18,6 +18,9 @@ _BETA = 0.3
 """Weight of the newest relative error in the running errors of users and services."""
 
 
+_LARGEST_EXPONENT = 700.0
+
+
 class Adaptive(NamedTuple):
     """What adaptive matrix factorisation remembers.
 
@@ -113,7 +116,8 @@ def absorb(
         product = 0.0
         for k in range(rank):
             product += left[u, k] * right[s, k]
-        guess = 1.0 / (1.0 + math.exp(-product))
+        # Beyond it the guess is zero in either case, and only interpreted code would fail.
+        guess = 1.0 / (1.0 + math.exp(min(-product, _LARGEST_EXPONENT)))
         scale = max(values[i], least)
         error = abs(values[i] - guess) / scale
         both = user_errors[u] + service_errors[s]

@@ -9,7 +9,7 @@ import numpy as np
 from qoslab.core.context import Context
 from qoslab.domains.prediction.data import FloatArray
 
-__all__ = ["Factors", "Scale", "factorise", "scale_of"]
+__all__ = ["Factors", "Scale", "factorise", "floor_of", "likely_shift", "scale_of", "shifted_logs"]
 
 _PRIOR_CELLS = 20.0
 """Weight of the common noise variance in a row's own, in cells."""
@@ -19,38 +19,80 @@ _MEAN_RIDGE = 0.1
 
 _LEAST_NOISE = 1e-4
 
+_SHIFTS, _FURTHEST = 41, 10.0
+"""Shifts that are tried for a parameter with zeros, and the largest of them, in largest values."""
+
+_LEAST_VARIANCE = 1e-12
+"""Of logarithms: what is less is rounding."""
+
 
 @dataclass(frozen=True)
 class Scale:
     """Standardised logarithms of each parameter, and the way back.
 
     Attributes:
-        floor: Smallest value that is told apart from zero, shape (P, 1, 1).
+        floor: Smallest positive value, shape (P, 1, 1).
+        shift: Added to values before their logarithm is taken, shape (P, 1, 1): zero, unless zeros are known.
         mean: Mean of the logarithms, shape (P, 1, 1).
         std: Their standard deviation, shape (P, 1, 1), positive.
     """
 
     floor: FloatArray
+    shift: FloatArray
     mean: FloatArray
     std: FloatArray
 
     def forward(self, values: FloatArray) -> FloatArray:
         """Values to standardised logarithms."""
-        return np.asarray((np.log(np.maximum(values, self.floor)) - self.mean) / self.std)
+        return np.asarray((shifted_logs(values, self.floor, self.shift) - self.mean) / self.std)
 
     def backward(self, logs: FloatArray) -> FloatArray:
         """Standardised logarithms to values."""
-        return np.asarray(np.exp(logs * self.std + self.mean))
+        return np.asarray(np.exp(logs * self.std + self.mean) - self.shift)
+
+
+def floor_of(values: FloatArray) -> FloatArray:
+    """The smallest positive value of each parameter, or 1 where none is, shape (P, 1, 1)."""
+    floor = np.where(values > 0, values, np.inf).min(axis=(1, 2), keepdims=True)
+    return np.where(np.isfinite(floor), floor, 1.0)
+
+
+def shifted_logs(values: FloatArray, floor: FloatArray, shift: FloatArray) -> FloatArray:
+    """Logarithms of values and a shift, of the floor where that is more; shapes that can be broadcast together."""
+    return np.asarray(np.log(np.maximum(values + shift, floor)))
 
 
 def scale_of(values: FloatArray) -> Scale:
-    """The scale of a table of shape (P, users, services), NaN where unknown; each parameter has a known cell."""
-    positive = np.where(values > 0, values, np.inf)
-    floor = positive.min(axis=(1, 2), keepdims=True)
-    floor = np.where(np.isfinite(floor), floor, 1.0)
-    logs = np.log(np.maximum(values, floor))
+    """The scale of a table of shape (P, users, services), NaN where unknown; each parameter has a known cell.
+
+    Zeros have no logarithm. Where some are known, all values of the parameter are shifted, so that zeros stay apart
+    from the smallest positive value however near that is to the rest: of availabilities 0 and 1, for example.
+    """
+    floor = floor_of(values)
+    shift = np.zeros(floor.shape)
+    for table, least, target in zip(values, floor[:, 0, 0], shift, strict=True):
+        known = table[np.isfinite(table)]
+        if (known < least).any():
+            target[...] = likely_shift(known, float(least))
+    logs = shifted_logs(values, floor, shift)
     std = np.nanstd(logs, axis=(1, 2), keepdims=True)
-    return Scale(floor, np.nanmean(logs, axis=(1, 2), keepdims=True), np.where(std > 0, std, 1.0))
+    return Scale(floor, shift, np.nanmean(logs, axis=(1, 2), keepdims=True), np.where(std > 0, std, 1.0))
+
+
+def likely_shift(values: FloatArray, floor: float) -> float:
+    """The shift with which the logarithms of some values are most like a normal distribution.
+
+    By the likelihood of a shifted lognormal distribution (Box and Cox, An analysis of transformations, JRSS B 1964,
+    section 7), between the smallest positive value and ten times the largest, where logarithms are nearly linear.
+
+    Args:
+        values: Shape (n,), not negative, at least one of them zero.
+        floor: The smallest positive one, or 1.
+    """
+    shifts = np.geomspace(floor, _FURTHEST * max(float(values.max()), floor), _SHIFTS)
+    logs = (np.log(values + shift) for shift in shifts)
+    likely = [-0.5 * np.log(max(float(np.var(x)), _LEAST_VARIANCE)) - float(np.mean(x)) for x in logs]
+    return float(shifts[int(np.argmax(likely))])
 
 
 @dataclass(frozen=True)

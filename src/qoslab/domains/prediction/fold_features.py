@@ -16,7 +16,7 @@ from qoslab.domains.prediction.factor_analysis import Scale, factorise
 from qoslab.domains.prediction.place_features import place_features
 from qoslab.domains.prediction.variational import Belief, variational
 
-__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold", "two_solutions"]
+__all__ = ["Recipe", "features", "known_quantiles", "out_of_fold", "readable", "two_solutions"]
 
 Float32Array = NDArray[np.float32]
 
@@ -110,6 +110,15 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
     for target, source in zip(out, found, strict=True):
         target[...] = source
     return out
+
+
+def readable(x: Float32Array) -> Float32Array:
+    """Features of cells, shape (n, features), a column without any value as zeros: scikit-learn cannot bin one.
+
+    Trees do not split by a constant, so nothing is said by it.
+    """
+    empty = np.isnan(x).all(axis=0)
+    return np.where(empty, np.float32(0), x) if empty.any() else x
 
 
 def two_solutions(made: Sequence[FloatArray]) -> bool:

@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
-from qoslab.domains.prediction.factor_analysis import scale_of
+from qoslab.domains.prediction.factor_analysis import floor_of, shifted_logs
 
-__all__ = ["Complete", "Intervals", "Residuals", "Spread", "calibrate", "child", "fit_spread", "out_of_fold"]
+__all__ = [
+    "LEAST_SPREAD",
+    "Complete",
+    "Intervals",
+    "Residuals",
+    "Spread",
+    "calibrate",
+    "child",
+    "fit_spread",
+    "out_of_fold",
+]
 
 Complete = Callable[[Known, np.random.SeedSequence], FloatArray]
 """Completes a table: known measurements and a seed in, values of shape (P, users, services) out."""
@@ -34,7 +44,9 @@ _ROUNDING = 1e-6
 """Share of a value by which ends of intervals are rounded outwards: arrays of kept models are float32, and a value that
 many cells share (a timeout, a full availability) shall not lie outside for the rounding of its logarithm."""
 
-_LEAST_SPREAD = 1e-3
+LEAST_SPREAD = 1e-3
+"""Nothing is expected to miss by less, in logarithms."""
+
 _MOST_SCORES = 20_000
 
 
@@ -90,7 +102,7 @@ class Spread:
         for p, level in enumerate(predicted):
             step = self.steps[p][np.searchsorted(self.edges[p], level)]
             found[p] = step * _of(self.user[p], users) * _of(self.service[p], services)
-        return np.clip(found, _LEAST_SPREAD, self.most[:, None])
+        return np.clip(found, LEAST_SPREAD, self.most[:, None])
 
 
 @dataclass(frozen=True)
@@ -129,10 +141,7 @@ class Intervals:
         lower, upper = np.empty(len(self.floor)), np.empty(len(self.floor))
         for p, column in enumerate(self.scores.T):
             known = np.sort(column[np.isfinite(column)])
-            rank = int(np.floor((len(known) + 1) * (1 - level) / 2 + 1e-9))
-            if rank < 1:
-                least = int(np.ceil(2 / (1 - level) - 1e-9)) - 1
-                raise BadInput(_too_few(len(known), level, least))
+            rank = _rank(len(known), level)
             lower[p], upper[p] = known[rank - 1], known[-rank]
         return lower, upper
 
@@ -191,7 +200,7 @@ class Intervals:
     def logs(self, values: FloatArray) -> FloatArray:
         """Raw units, shape (P, ...), to logarithms; what is less than the floor counts as the floor."""
         shape = (-1,) + (1,) * (values.ndim - 1)
-        return _logs(values, self.floor.reshape(shape), self.offset.reshape(shape))
+        return shifted_logs(values, self.floor.reshape(shape), self.offset.reshape(shape))
 
     def raw(self, logs: FloatArray) -> FloatArray:
         """Logarithms, shape (P, n), to raw units within what was seen, whose ends are met exactly."""
@@ -202,7 +211,14 @@ class Intervals:
 
 
 def out_of_fold(
-    complete: Complete, known: Known, folds: int, rounds: int, seed: np.random.SeedSequence, context: Context
+    complete: Complete,
+    known: Known,
+    folds: int,
+    rounds: int,
+    seed: np.random.SeedSequence,
+    context: Context,
+    *,
+    level: float | None = None,
 ) -> Residuals:
     """Hide known cells fold by fold and see what a method misses.
 
@@ -213,9 +229,11 @@ def out_of_fold(
         rounds: How many of them are hidden, one after the other; one is split conformal prediction.
         seed: Deals the cells and seeds the method.
         context: Its time limit is kept between rounds.
+        level: What intervals are to promise, where it is known already.
 
     Raises:
-        BadInput: There are fewer known cells than folds.
+        BadInput: There are fewer known cells than folds, or too few would be hidden to promise the level; nothing is
+            trained before that is known.
     """
     users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
     if len(users) < folds:
@@ -226,8 +244,11 @@ def out_of_fold(
         raise BadInput(Problem(message=message, field="folds", hint=hint))
     rng = np.random.default_rng(child(seed, rounds))
     fold = rng.permutation(len(users)) % folds
+    if level is not None:
+        for count in np.isfinite(known.values[:, users, services])[:, fold < rounds].sum(axis=1).tolist():
+            _rank(count, level)
     floor, offset = (part[:, None] for part in _floor(known))
-    logs = _logs(known.values[:, users, services], floor, offset)
+    logs = shifted_logs(known.values[:, users, services], floor, offset)
     predicted = np.full(logs.shape, np.nan)
     for turn in range(rounds):
         context.check_time()
@@ -236,7 +257,7 @@ def out_of_fold(
         rest.values[:, users[hidden], services[hidden]] = np.nan
         _must_speak(rest)
         found = complete(rest, child(seed, turn))[:, users[hidden], services[hidden]]
-        predicted[:, hidden] = _logs(found, floor, offset)
+        predicted[:, hidden] = shifted_logs(found, floor, offset)
     used = fold < rounds
     part = fold[used] if rounds > 1 else rng.permutation(int(used.sum())) % 2
     predicted = predicted[:, used]
@@ -284,10 +305,10 @@ def fit_spread(residuals: Residuals, use: NDArray[np.bool_], shape: tuple[int, i
         size, level = np.abs(residuals.missed[p][has]), residuals.predicted[p][has]
         if not len(size):
             continue
-        most[p] = max(float(np.std(level + residuals.missed[p][has])), _LEAST_SPREAD)
+        most[p] = max(float(np.std(level + residuals.missed[p][has])), LEAST_SPREAD)
         edges[p] = np.quantile(level, np.linspace(0, 1, _BINS + 1)[1:-1])
         bins = np.searchsorted(edges[p], level)
-        overall = max(float(size.mean()), _LEAST_SPREAD)
+        overall = max(float(size.mean()), LEAST_SPREAD)
         who, what = residuals.users[has], residuals.services[has]
         for _ in range(2):
             others = size / (user[p][who] * service[p][what])
@@ -296,6 +317,18 @@ def fit_spread(residuals: Residuals, use: NDArray[np.bool_], shape: tuple[int, i
             user[p] = _shares(who, left / service[p][what], shape[0])
             service[p] = _shares(what, left / user[p][who], shape[1])
     return Spread(edges, steps, user, service, most)
+
+
+def _rank(count: int, level: float) -> int:
+    """Rank from either end of the scores between which a share `level` of `count` and a new one lies.
+
+    Raises:
+        BadInput: They are too few to promise that much.
+    """
+    rank = int(np.floor((count + 1) * (1 - level) / 2 + 1e-9))
+    if rank < 1:
+        raise BadInput(_too_few(count, level, int(np.ceil(2 / (1 - level) - 1e-9)) - 1))
+    return rank
 
 
 def _too_few(count: int, level: float, least: int) -> Problem:
@@ -320,12 +353,8 @@ def _of(factors: FloatArray, codes: Codes) -> FloatArray:
 
 def _floor(known: Known) -> tuple[FloatArray, FloatArray]:
     """Floor and offset of the logarithms of each parameter, shape (P,)."""
-    floor = scale_of(known.values).floor[:, 0, 0]
+    floor = floor_of(known.values)[:, 0, 0]
     return floor, np.where(np.nanmin(known.values, axis=(1, 2)) < floor, floor, 0.0)
-
-
-def _logs(values: FloatArray, floor: FloatArray, offset: FloatArray) -> FloatArray:
-    return np.asarray(np.log(np.maximum(values + offset, floor)))
 
 
 def _must_speak(known: Known) -> None:

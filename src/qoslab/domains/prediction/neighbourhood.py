@@ -26,8 +26,8 @@ IntArray = NDArray[np.int64]
 _SUMS = 6
 """Sums of a pair of rows: cells, x, y, x^2, y^2 and xy."""
 
-_DUST = 1e-9
-"""Spread, relative to the squares it is a difference of, that is rounding alone."""
+_DUST = 1e-15
+"""Squared deviations, for each value and relative to the squares they are a difference of, that are rounding alone."""
 
 _BLOCK = 256
 """Rows between two looks at the clock."""
@@ -139,10 +139,12 @@ def correlate(cells: Cells, row: int, sums: FloatArray, out: FloatArray) -> None
         if n < 2.0 or other == row:
             continue
         x, y = sums[other, 1], sums[other, 2]
-        squares = sums[other, 3] * sums[other, 4]
-        spread = max(sums[other, 3] - x * x / n, 0.0) * max(sums[other, 4] - y * y / n, 0.0)
+        spread_x, spread_y = sums[other, 3] - x * x / n, sums[other, 4] - y * y / n
         # Differences of nearly equal sums leave dust where a row does not vary over the common columns.
-        if math.sqrt(spread) <= _DUST * math.sqrt(squares):
+        if spread_x <= _DUST * n * sums[other, 3] or spread_y <= _DUST * n * sums[other, 4]:
+            continue
+        spread = spread_x * spread_y
+        if spread == 0.0:  # of values whose squares nearly vanish
             continue
         found = (sums[other, 5] - x * y / n) / math.sqrt(spread)
         if n == 2.0:

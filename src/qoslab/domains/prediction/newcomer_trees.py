@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from qoslab.core.context import Context
 from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray, Known
-from qoslab.domains.prediction.factor_analysis import Scale, scale_of
+from qoslab.domains.prediction.factor_analysis import Scale, scale_of, shifted_logs
 from qoslab.domains.prediction.methods.gradient_boosting import margins
 from qoslab.domains.prediction.place_features import place_features
 
@@ -95,7 +95,7 @@ def complete_newcomers(
     turns = list(_turns(known, scale, side, rng, context))
     out = np.empty(middle.shape)
     for p, (table, median) in enumerate(zip(known.values, middle, strict=True)):
-        learner = _Learner(float(scale.floor[p, 0, 0]), rng, context)
+        learner = _Learner(scale.floor[p, 0], scale.shift[p, 0], rng, context)
         found = learner.predict([one.of(p) for one in turns], x, median)
         out[p] = np.clip(found, np.nanmin(table), np.nanmax(table))
     return out
@@ -198,12 +198,14 @@ class _Learner:
     """Trees that learn the factor on a median, for one parameter.
 
     Attributes:
-        floor: Smallest value that is told apart from zero.
+        floor: Smallest positive value, shape (1,).
+        shift: Added to values before their logarithm is taken, shape (1,).
         rng: Starts trees.
         context: Its time limit is kept.
     """
 
-    floor: float
+    floor: FloatArray
+    shift: FloatArray
     rng: np.random.Generator
     context: Context
 
@@ -246,10 +248,10 @@ class _Learner:
             random_state=int(self.rng.integers(2**31)),
         )
         model.fit(learned[:, tell], self._logs(values) - self._logs(medians_))
-        return np.asarray(np.exp(self._logs(middle) + model.predict(x[:, tell])))
+        return np.asarray(np.exp(self._logs(middle) + model.predict(x[:, tell])) - self.shift)
 
     def _logs(self, values: FloatArray) -> FloatArray:
-        return np.asarray(np.log(np.maximum(values, self.floor)))
+        return shifted_logs(values, self.floor, self.shift)
 
 
 def _tells(x: Float32Array) -> BoolArray:

@@ -179,11 +179,14 @@ def absorb(
     for i in range(len(users)):
         u, s = users[i], services[i]
         z, v = state.points[s], state.point_covariances[s]
-        forget(v, keep_points, state.point_most[0])
+        fresh = True
         for p in range(values.shape[1]):
             y = values[i, p]
             if math.isnan(y):
                 continue
+            if fresh:  # once for all parameters, and not where none was measured
+                forget(v, keep_points, state.point_most[0])
+                fresh = False
             a, c = state.rows[p, u], state.row_covariances[p, u]
             forget(c, keep_rows, state.row_most[p])
             most = persistent * state.noise[p, u]

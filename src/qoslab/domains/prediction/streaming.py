@@ -20,7 +20,7 @@ from qoslab.domains.prediction import online
 from qoslab.domains.prediction.adaptive import Adaptive, Transform, learn, transform_of
 from qoslab.domains.prediction.archives import seconds
 from qoslab.domains.prediction.data import BoolArray, FloatArray, Known
-from qoslab.domains.prediction.factor_analysis import Scale, factorise, scale_of
+from qoslab.domains.prediction.factor_analysis import Scale, factorise, floor_of, scale_of
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.tuning import draw
 
@@ -130,9 +130,9 @@ class Online:
         """Predictions within what was seen."""
         assert self._state is not None
         assert self._scale is not None
-        low, high = (np.log(max(end, float(self._scale.floor[0, 0, 0]))) for end in self._ends)
-        logs = online.predict(self._state) * self._scale.std + self._scale.mean
-        return np.asarray(np.exp(np.clip(logs[0], low, high)))
+        low, high = self._scale.forward(np.array(self._ends)[:, None, None])
+        found = self._scale.backward(np.clip(online.predict(self._state), low, high))
+        return np.asarray(np.clip(found[0], *self._ends))
 
 
 class Amf:
@@ -188,7 +188,7 @@ class Trained:
 
     def take(self, told: FloatArray) -> None:
         """Train on what was told lately."""
-        self._told = [*self._told, np.log(np.maximum(told, scale_of(told[None]).floor[0]))][-self._window :]
+        self._told = [*self._told, np.log(np.maximum(told, floor_of(told[None])[0]))][-self._window :]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells that nobody measured are NaN, as they should be
             values = np.exp(np.nanmean(np.stack(self._told), axis=0))

@@ -174,13 +174,16 @@ def hide(known: Known, seed: Seed) -> BoolArray:
     """Which training cells trials are judged on, shape (P, users, services): a tenth, the same of all parameters.
 
     Raises:
-        BadInput: A parameter has none among them, or only such.
+        BadInput: A parameter has none among them, or only such, or they are all zero.
     """
     cells = np.isfinite(known.values)
     hidden = np.asarray(cells & (seed.generator("hidden").random(cells.shape[1:]) < _HIDDEN))
-    for name, before, chosen in zip(known.parameters, cells, hidden, strict=True):
+    for name, table, before, chosen in zip(known.parameters, known.values, cells, hidden, strict=True):
         if not 0 < chosen.sum() < before.sum():
             message = f"{name!r} has {before.sum()} training cells: too few to hide a tenth of them"
+            raise BadInput(Problem(message=message, field="scenario"))
+        if not table[chosen].any():
+            message = f"all hidden cells of {name!r} are 0: errors have no mean to be measured by"
             raise BadInput(Problem(message=message, field="scenario"))
     return hidden
 

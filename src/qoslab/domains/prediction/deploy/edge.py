@@ -17,7 +17,7 @@ from qoslab.core.files import write_whole
 from qoslab.domains.prediction.data import FloatArray
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.live import Live
-from qoslab.domains.prediction.intervals import Intervals
+from qoslab.domains.prediction.intervals import LEAST_SPREAD, Intervals
 
 __all__ = ["Factored", "export_model", "factored", "graph", "latency_us", "open_graph", "predict"]
 
@@ -143,6 +143,7 @@ def graph(model: Factored, *, int8: bool) -> bytes:
     sides = (("user", user, spread.user), ("service", service, spread.service))
     for side, by, factors in sides:
         step = book.node("Mul", step, book.rows(f"spread_{side}", factors.T, by, int8=False))
+    step = book.node("Max", step, book.table("least", np.full(1, LEAST_SPREAD)))
     step = book.node("Min", step, book.table("most", spread.most))
     if model.strange_user.any() or model.strange_service.any():
         added = book.node(

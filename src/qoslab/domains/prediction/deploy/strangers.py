@@ -72,10 +72,14 @@ def quantile(
     least: int = _LEAST_CELLS,
     bounds: tuple[float, float] = (_LEAST_WIDER, _MOST_WIDER),
 ) -> FloatArray:
-    """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few."""
+    """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few.
+
+    That of rank ceil((n + 1) level), which the next ratio exceeds with the probability 1 - level at most.
+    """
     found = otherwise.copy()
     for p, row in enumerate(ratios):
         known = row[np.isfinite(row)]
         if len(known) >= least:
-            found[p] = np.clip(np.quantile(known, level), *bounds)
+            rank = min(int(np.ceil((len(known) + 1) * level - 1e-9)), len(known))
+            found[p] = np.clip(np.sort(known)[rank - 1], *bounds)
     return found

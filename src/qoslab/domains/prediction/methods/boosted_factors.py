@@ -15,7 +15,7 @@ from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
-from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold, two_solutions
+from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold, readable, two_solutions
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.newcomer_trees import (
     Side,
@@ -117,7 +117,7 @@ class BoostedFactors:
             for table, target in zip(known.values, out, strict=True):
                 y = table[users, services]
                 has = np.isfinite(y)
-                target[...] = self._boost(x[has], y[has], asked, rng, context)
+                target[...] = self._boost(readable(x[has]), y[has], asked, rng, context)
             del x, asked  # some hundred MB, which newcomers' features may need
             _answer_newcomers(out, known, seen_alone((users, services), folds), rng, context)
         return out

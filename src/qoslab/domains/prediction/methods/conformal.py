@@ -66,7 +66,7 @@ class Conformal:
         complete = completing(_BASES[self.base](), context)
         hidden, whole, drawn = (child(seed, i) for i in range(3))
         rounds = min(self.rounds, self.folds)
-        residuals = out_of_fold(complete, known, self.folds, rounds, hidden, context)
+        residuals = out_of_fold(complete, known, self.folds, rounds, hidden, context, level=self.level)
         values = complete(known, whole)
         lower, upper = calibrate(residuals, known, drawn).around(values, self.level)
         return Prediction(values, np.minimum(lower, values), np.maximum(upper, values), self.level)

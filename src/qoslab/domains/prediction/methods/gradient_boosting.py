@@ -16,7 +16,7 @@ from qoslab.core.errors import MissingExtra
 from qoslab.core.method import method
 from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
-from qoslab.domains.prediction.fold_features import out_of_fold
+from qoslab.domains.prediction.fold_features import out_of_fold, readable
 
 __all__ = ["GradientBoosting", "margins", "statistics"]
 
@@ -89,7 +89,7 @@ class GradientBoosting:
             min_samples_leaf=self.leaf_cells,
             early_stopping=False,
             random_state=int(rng.integers(2**31)),
-        ).fit(x, y)
+        ).fit(readable(x), y)
         asked = statistics(known)
         parts = []
         for start in range(0, known.users, _CHUNK):
