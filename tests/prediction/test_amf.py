@@ -69,6 +69,14 @@ def test_compiled_and_plain_updates_are_the_same():
         np.testing.assert_array_equal(a, b)
 
 
+def test_factors_far_from_zero_do_not_overflow():
+    sides = np.full((1, 2), -60.0), np.full((1, 2), 60.0)
+    for run in (learn, lambda state, cells, **how: absorb(*state, *cells, *how.values())):
+        state = Adaptive(sides[0].copy(), sides[1].copy(), np.ones(1), np.ones(1))
+        run(state, (np.zeros(1, int), np.zeros(1, int), np.array([0.5])), rate=0.8, ridge=3e-4, least=0.5)
+        assert state.users[0] == pytest.approx(-60.0, abs=0.1)
+
+
 @pytest.mark.parametrize("power", [0.0, -0.05, 0.5])
 def test_the_transform_has_a_way_back(power):
     values = np.array([0.01, 0.3, 2.0, 20.0])

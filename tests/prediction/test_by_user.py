@@ -52,6 +52,17 @@ def test_methods_are_paired_where_both_were_run():
     assert row["difference"] == pytest.approx(0.5)
 
 
+def test_a_parameter_that_half_of_the_methods_predict_exactly_decides_nothing_alone():
+    """In units of the mean there, where the median is zero; of the rival, where the best errs nowhere."""
+    table = errors(
+        a=np.array([[[1.0] * 3, [0.0] * 3]]),
+        b=np.array([[[2.0] * 3, [0.0] * 3]]),
+        c=np.array([[[3.0] * 3, [0.1] * 3]]),
+    )
+    found = {row["method"]: (row["best"], row["difference"]) for row in user_differences(table).to_dicts()}
+    assert found == {"b": ("a", pytest.approx(0.5)), "c": ("a", pytest.approx(1.5))}
+
+
 def test_the_figure_names_the_best_and_draws_the_rest():
     best = np.ones((1, 1, 4))
     table = errors(near=best * 1.1, best=best, far=best * 2.0)

@@ -35,6 +35,25 @@ def test_medians_by_hand():
     assert UserMedian().predict(known, SEED, Context())[0, :, 2].tolist() == [1, 4, 7.5]
 
 
+def test_a_row_without_variation_over_the_common_columns_is_nobodys_neighbour():
+    """It varies elsewhere; sums of its squares leave dust, which is no correlation, for values of any size."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        n = int(rng.integers(3, 30))
+        table = np.full((2, n + 3), NAN)
+        table[0, :n], table[0, n : n + 2] = 20.0, rng.random(2)
+        table[1, :n], table[1, n + 2] = rng.random(n).round(3) + 5 * rng.integers(2), 9.0
+        for size in (1e-30, 1.0, 1e25):
+            assert pearson(table * size)[0, 1] == 0
+
+
+def test_small_variation_is_a_correlation_still():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(12)
+    table = np.array([1000 + 1e-3 * x, 5 + 1e-3 * (2 * x + rng.standard_normal(12))])
+    assert pearson(table)[0, 1] == pytest.approx(np.corrcoef(table)[0, 1], abs=1e-6)
+
+
 def test_pearson_is_numpys_on_common_cells():
     table = random_table()
     table[3] = 5.0

@@ -169,7 +169,7 @@ PAIRS = [(f, g) for f in range(5) for g in range(5)]
 def test_nobody_is_judged_by_trees_that_learned_from_him(folds, monkeypatch):
     """Each equal pair of folds is judged by trees of pairs that share neither; the last trees learn from all."""
     monkeypatch.setattr(Followed, "taught", [])
-    learner = Followed(1e-3, np.random.default_rng(0), Context())
+    learner = Followed(np.full(1, 1e-3), np.zeros(1), np.random.default_rng(0), Context())
     learner.predict([turn(pair, value=2.0) for pair in folds], np.zeros((7, 1), np.float32), np.ones(7))
     *judged, last = Followed.taught
     assert last == (folds, 7)
@@ -182,7 +182,7 @@ def test_nobody_is_judged_by_trees_that_learned_from_him(folds, monkeypatch):
 def test_trees_are_followed_as_far_as_they_are_right(value, found, monkeypatch):
     """The median is 1 and trees say 2; what is true in hidden cells decides between them."""
     monkeypatch.setattr(Followed, "taught", [])
-    learner = Followed(1e-3, np.random.default_rng(0), Context())
+    learner = Followed(np.full(1, 1e-3), np.zeros(1), np.random.default_rng(0), Context())
     turns = [turn((f, f), value=value) for f in range(5)]
     assert learner.predict(turns, np.zeros((3, 1), np.float32), np.ones(3)) == pytest.approx([found] * 3)
 
@@ -190,7 +190,7 @@ def test_trees_are_followed_as_far_as_they_are_right(value, found, monkeypatch):
 def test_the_share_within_a_standard_error_is_taken(monkeypatch):
     """Half of the way errs least, by .18; over turns that differ so widely the standard error of that is .2."""
     monkeypatch.setattr(Followed, "taught", [])
-    learner = Followed(1e-3, np.random.default_rng(0), Context())
+    learner = Followed(np.full(1, 1e-3), np.zeros(1), np.random.default_rng(0), Context())
     turns = [turn((f, f), value=value) for f, value in enumerate([1.0, 1.2, 1.5, 1.8, 2.0])]
     found = learner.predict(turns, np.zeros((1, 1), np.float32), np.ones(1))
     assert found[0] == 1.0
@@ -199,7 +199,7 @@ def test_the_share_within_a_standard_error_is_taken(monkeypatch):
 @pytest.mark.parametrize(("cells", "asked"), [(16, 6), (15, 0)])
 def test_eighty_cells_must_judge(cells, asked, monkeypatch):
     monkeypatch.setattr(Followed, "taught", [])
-    learner = Followed(1e-3, np.random.default_rng(0), Context())
+    learner = Followed(np.full(1, 1e-3), np.zeros(1), np.random.default_rng(0), Context())
     learner.predict([turn((f, f), cells, 2.0) for f in range(5)], np.zeros((3, 1), np.float32), np.ones(3))
     assert len(Followed.taught) == asked
 
@@ -232,7 +232,7 @@ def test_the_clock_is_kept():
     left = without(values, gone, "users")
     context = Context(time_limit_s=0.0, started=-1e9)
     with pytest.raises(TimeLimitExceeded):
-        newcomer_trees._Learner(1.0, np.random.default_rng(0), context)._follow(
+        newcomer_trees._Learner(np.ones(1), np.zeros(1), np.random.default_rng(0), context)._follow(
             [turn((0, 0))], np.zeros((1, 1)), np.ones(1)
         )
     with pytest.raises(TimeLimitExceeded):

@@ -85,6 +85,24 @@ def test_what_was_not_measured_changes_nothing():
     np.testing.assert_array_equal(predict(state), before)
 
 
+def test_nothing_is_forgotten_for_what_was_not_measured():
+    """A service's point gets less certain with a measurement, of one parameter or of several, and not without any."""
+    state, _, _ = begun()
+    before = [np.copy(part) for part in state]
+    learn(state, np.array([1]), np.array([3]), np.full((1, 2), np.nan), Memory())
+    for part, was in zip(state, before, strict=True):
+        np.testing.assert_array_equal(part, was)
+    memory = Memory(points=0.5, surprise=1e-9)
+    for values in ([[0.1, np.nan]], [[np.nan, 0.1]], [[0.1, 0.1]]):
+        state, _, _ = begun()
+        state.point_covariances[3] *= (
+            1e-6  # far from the limit of forgetting, and little learned by a measurement
+        )
+        trace = np.trace(state.point_covariances[3])
+        learn(state, np.array([1]), np.array([3]), np.array(values), memory)
+        assert np.trace(state.point_covariances[3]) == pytest.approx(2 * trace, rel=1e-3)
+
+
 def test_one_wild_value_counts_no_more_than_its_limit():
     (tame, _, _), (wild, _, _) = begun(), begun()
     memory = Memory(surprise=2.0)

@@ -199,6 +199,15 @@ def test_too_few_cells_are_named():
         hide(Known(("a",), values), Seed())
 
 
+def test_hidden_cells_that_are_all_zero_judge_nobody():
+    """Errors relative to their mean are no numbers then, and any order of trials would be chance."""
+    values = np.random.default_rng(0).random((2, 30, 40))
+    hidden = hide(Known(("a", "b"), values), Seed())
+    values[1][hidden[1]] = 0.0
+    with pytest.raises(BadInput, match="all hidden cells of 'b' are 0"):
+        hide(Known(("a", "b"), values), Seed())
+
+
 def test_no_spread_is_no_change():
     assert draw(NIMF(), 1.0, np.random.default_rng(0)) == NIMF()
 

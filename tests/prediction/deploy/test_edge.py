@@ -23,6 +23,7 @@ from qoslab.domains.prediction.deploy.live import Live
 from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.intervals import child
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
+from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 
 pytest.importorskip("onnx", reason="needs the extra 'edge'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'edge'")
@@ -68,6 +69,24 @@ def test_boosted_factors_are_exported_as_they_predict():
     assert (value <= upper).all()
     rough = everywhere(open_graph(graph(factored(model, 4), int8=False)))[0]
     assert np.abs(np.log(rough / predicted)).mean() > 0.01
+
+
+def test_a_parameter_that_hardly_varies_has_the_servers_intervals():
+    """Availabilities of 99.99 % that differ by one in ten thousand: nothing is expected to miss by less than 0.001."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((20, 60))
+    values = np.stack([np.exp(rng.standard_normal(60) + 0.2 * noise), 0.9999 * np.exp(1e-4 * noise)])
+    values[:, rng.random((20, 60)) < 0.4] = np.nan
+    making = Making(rank=3, sweeps=10, folds=5, rounds=5)
+    model = make_model(
+        Known(("rt", "av"), values), "factor_analysis", FactorAnalysis(3, 10), making, Context()
+    )
+    small = factored(model, 40)
+    users, services = (axis.ravel() for axis in np.indices((20, 60)))
+    table = small.intervals.raw(small.intervals.logs(model.arrays["values"].reshape(2, -1)))
+    low, high = small.intervals.at(users, services, table, small.level)
+    _, lower, upper = everywhere(open_graph(graph(small, int8=False)), 20, 60)
+    assert np.median((upper - lower)[1]) == pytest.approx(np.median((high - low)[1]), rel=0.3)
 
 
 def test_listed_strangers_get_what_the_server_answers():

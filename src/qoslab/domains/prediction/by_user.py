@@ -99,20 +99,22 @@ _KEY = ["replication", "parameter", "user"]
 
 
 def _best(errors: pl.DataFrame) -> str:
-    """The method of least mean error, every parameter in units of the median method's, unless that errs nowhere."""
+    """The method of least mean error, every parameter in units of the median method's (of all, where that is zero)."""
     import polars as pl
 
     means = errors.group_by("method", "parameter", maintain_order=True).agg(pl.col("mae").mean())
-    scaled = means.with_columns(pl.col("mae") / _unit(pl.col("mae").median()).over("parameter"))
+    scaled = means.with_columns(
+        pl.col("mae") / _unit(pl.col("mae").median(), pl.col("mae").mean()).over("parameter")
+    )
     total = scaled.group_by("method", maintain_order=True).agg(pl.col("mae").mean())
     return str(total.sort("mae", maintain_order=True)["method"][0])
 
 
-def _unit(error: pl.Expr) -> pl.Expr:
-    """What errors are divided by: an error, or one where it is zero, which all others would be infinitely above."""
+def _unit(error: pl.Expr, otherwise: pl.Expr) -> pl.Expr:
+    """What errors are divided by: an error, or where that is zero, and all others infinitely above, another."""
     import polars as pl
 
-    return pl.when(error > 0).then(error).otherwise(1.0)
+    return pl.when(error > 0).then(error).when(otherwise > 0).then(otherwise).otherwise(1.0)
 
 
 def _against(errors: pl.DataFrame, best: str, rival: str) -> dict[str, object]:
@@ -121,7 +123,7 @@ def _against(errors: pl.DataFrame, best: str, rival: str) -> dict[str, object]:
 
     one, other = (errors.filter(pl.col("method") == name).select(*_KEY, "mae") for name in (best, rival))
     both = one.join(other, on=_KEY, suffix="_rival")
-    unit = _unit(pl.col("mae").mean()).over("parameter")
+    unit = _unit(pl.col("mae").mean(), pl.col("mae_rival").mean()).over("parameter")
     by_user = (
         both.with_columns(((pl.col("mae_rival") - pl.col("mae")) / unit).alias("difference"))
         .group_by("user")
