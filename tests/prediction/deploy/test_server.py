@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -345,6 +346,40 @@ def test_the_description_is_made_once(world, tmp_path, monkeypatch):
     desk.close()
 
 
+def test_web_pages_deliver_nothing(client):
+    """A page of any site may post plain text to this machine, and the browser says whose page it is."""
+    one = {"user": "9", "service": "3", "values": {"rt": 1.0}}
+    for origin in ("http://evil.example", "null"):
+        answer = client.post(
+            "/measurements",
+            content=json.dumps({"measurements": [one]}),
+            headers={"Origin": origin, "Content-Type": "text/plain"},
+        )
+        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (
+            403,
+            "web pages are not answered",
+        )
+    assert client.get("/model").json()["measurements_taken"] == 0
+
+
+def test_who_goes_away_is_counted_and_no_failure(world, tmp_path, caplog):
+    """The body ends amid: the server says nothing of a failure of its own."""
+    desk = Desk(world[2], tmp_path / "kept")
+    app, sent = make_app(desk, 1000.0, 20_000), []
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+    asyncio.run(app(scope | {"client": ("127.0.0.1", 1)}, receive, send))
+    assert not caplog.records
+    assert desk.requests["/predict", 499] == 1
+    desk.close()
+
+
 def test_buckets_fill_again():
     rates = Rates(10.0, 2.0)
     assert [rates.wait_s("a", 0.0) for _ in range(3)] == [0.0, 0.0, pytest.approx(0.1)]
@@ -404,8 +439,18 @@ def test_wrong_settings_are_named(tmp_path, changes, field):
 class Process:
     """A server of its own process, on a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "qoslab", "prediction", "serve", str(folder), "--port", "0"]
+    def __init__(self, folder: Path, *options: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "qoslab",
+            "prediction",
+            "serve",
+            str(folder),
+            "--port",
+            "0",
+            *options,
+        ]
         self.child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.child.stderr is not None
         said = []
@@ -424,6 +469,41 @@ class Process:
         self.child.kill()
         self.child.wait()
         self.child.stderr.close()
+
+
+def test_no_header_makes_another_address(world, tmp_path):
+    """Of 30 requests at once an address may make 4 or some more; who says he is 30 addresses is one."""
+    pytest.importorskip("safetensors", reason="needs the extra 'learn'")
+    save_model(tmp_path / "model", world[2])
+    server, answers = Process(tmp_path / "model", "--rate-per-s", "2"), []
+    try:
+        for i in range(30):
+            request = urllib.request.Request(
+                server.url + "/health", headers={"X-Forwarded-For": f"10.0.0.{i}"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    answers.append(answer.status)
+            except urllib.error.HTTPError as error:
+                answers.append(error.code)
+    finally:
+        server.kill()
+    assert set(answers) == {200, 429}
+
+
+def test_a_delivery_that_two_servers_took_counts_once_after_a_start(world, tmp_path):
+    """Each has a journal of its own in the folder, and neither knows what the other took."""
+    one = Measurements.model_validate(
+        {"measurements": [{"user": "9", "service": "3", "values": {"rt": 1.0}}], "id": "x"}
+    )
+    desks = [Desk(world[2], tmp_path / "kept") for _ in range(2)]
+    for desk in desks:
+        desk.take(one)
+        desk.close()
+    again = Desk(world[2], tmp_path / "kept")
+    assert again.live.absorbed == 1
+    assert again.take(one) == {"taken": 0, "duplicate": True}
+    again.close()
 
 
 def test_nothing_that_was_acknowledged_is_lost_at_kill_9(world, tmp_path):

@@ -73,7 +73,8 @@ class Desk:
         self._time_s = 0.0
         for record in read(folder):
             question = Measurements.model_validate(record)
-            self._take(question, self._measured(question))
+            if question.id is None or question.id not in self._seen:  # another server may have taken it, too
+                self._take(question, self._measured(question))
 
     def predict(self, question: Question) -> dict[str, Any]:
         """One prediction with its intervals."""

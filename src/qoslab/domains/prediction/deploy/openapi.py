@@ -25,6 +25,7 @@ _GETS = {
     "/openapi.json": "this description",
 }
 _REFUSALS = {
+    "403": "the request is a web page's: it has the header Origin",
     "404": "an unknown user or service without its context",
     "413": "the body is too large",
     "422": "a field is wrong; each is named",

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -39,6 +39,10 @@ _WAIT_S = 10.0
 
 _SILENCE_S = 30.0
 """How long a connection may go without a request."""
+
+
+_GONE = 499
+"""Status of questions whose asker went away amid them, as proxies count it."""
 
 
 def make_app(desk: Desk, rate_per_s: float, max_body: int) -> Starlette:
@@ -88,6 +92,7 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
             http=impatient(_SILENCE_S),
             log_level="warning",
             access_log=False,
+            proxy_headers=False,  # whoever may name his own address has as many as he likes, and no limit
             limit_concurrency=256,
             timeout_keep_alive=30,
         )
@@ -129,6 +134,8 @@ def _post(
         begun = time.perf_counter()
         try:
             response = await _answered(request, form, answer, rates, max_body, slow=slow)
+        except ClientDisconnect:  # nobody waits for an answer
+            response = Response(status_code=_GONE)
         except Exception:  # whatever it is, clients are told in JSON, and it is counted
             logging.getLogger("uvicorn.error").exception("%s failed", path)
             response = _refusal(500, "", "the server failed; its log says why")
@@ -167,6 +174,10 @@ async def _answered(
     hasty = _hasty(request, rates)
     if hasty is not None:
         return hasty
+    if (
+        "origin" in request.headers
+    ):  # browsers name it: else any page could deliver to the machine that shows it
+        return _refusal(403, "", "web pages are not answered")
     body = await _within(_body(request, max_body))
     if body is None:
         return _refusal(413, "body", f"more than {max_body} bytes are not read", {"Connection": "close"})
