@@ -45,6 +45,15 @@ def test_cold_users_and_services_are_predicted(entry):
 
 
 @every_method
+@pytest.mark.parametrize("side", ["users", "services"])
+def test_places_may_be_those_of_one_side(entry, side):
+    """Users whose country is known and services of which nothing is, or the other way round."""
+    places = {"users": {"country": np.arange(9) % 3}, "services": {"country": np.arange(14) % 3}}
+    sides = [places[one] if one == side else {} for one in ("users", "services")]
+    complete(entry, Known(("a", "b"), table(), *sides))
+
+
+@every_method
 def test_parameters_may_know_different_cells(entry):
     values = table(parameters=3)
     values[0] = table(parameters=1, seed=1)[0]

@@ -1,5 +1,6 @@
 """Files as they come: what is read is what stands there, and every fault is named with its place."""
 
+import csv
 import gzip
 import os
 
@@ -13,6 +14,7 @@ from qoslab.core.scenario import dataset_names, input_files
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import locate, resolver
 from qoslab.domains.prediction.data import make_task
+from qoslab.domains.prediction.place_lists import read_places
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario
 from qoslab.domains.prediction.slots import read_slots
@@ -238,11 +240,67 @@ def test_named_codes_are_missing(tmp_path):
         ("user,service,rt,tp\n1,,2,3\n", r"t\.csv:2: 'service' is empty"),
         ("user,service,rt,pt\n1,1,2,3\n", r"there is no column 'tp'(.|\n)*known: pt, rt"),
         ("user,service,rt,tp\n", r"there are no rows"),
+        ("user,service,rt,tp\n1,1,2,1e-300\n", r"t\.csv:2: 'tp' is 1e-300; .* one below 1e-30 is to be 0"),
+        (
+            'user,service,rt,tp\n"a",1,2,3\nu"x,3,1,2\n',
+            r"t\.csv:3: a quote stands inside of 'u\"x'(.|\n)*double the quotes",
+        ),
     ],
 )
 def test_faults_of_a_table_are_named(tmp_path, text, message):
     with pytest.raises(BadInput, match=message):
         table(tmp_path, text)
+
+
+def test_quotes_that_csv_writers_make_are_read(tmp_path):
+    rows = [["user", "service", "rt", "tp"], ['say "a"', "x,y", 1, 2], ["two\nlines", '"', 3, 4]]
+    (tmp_path / "w").mkdir()
+    with (tmp_path / "w" / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    found = table(tmp_path, (tmp_path / "w" / "t.csv").read_text())
+    np.testing.assert_array_equal(found.values[0], [[1, NAN], [NAN, 3]])
+    assert ids_of(tmp_path) == (['say "a"', "two\nlines"], ["x,y", '"'])
+
+
+def test_a_table_that_nobody_could_hold_is_refused_before_it_is_made(tmp_path):
+    """20,000 users of a service each: 400 million cells of each parameter for 20,000 rows."""
+    rows = "".join(f"u{i},s{i},1,2\n" for i in range(20_000))
+    message = (
+        r"t\.csv: a table of 20,000 users, 20,000 services and 2 parameters has 800,000,000 values; at most"
+    )
+    with pytest.raises(BadInput, match=message):
+        table(tmp_path, "user,service,rt,tp\n" + rows)
+    with pytest.raises(ValueError, match="300,000 services and 16 parameters"):
+        source({"kind": "planted", "users": 300_000, "services": 300_000, "parameters": 16})
+    (tmp_path / "a.txt").write_text("90000000 0 0 1\n")
+    (tmp_path / "b.txt").write_text("0 90000000 0 1\n")
+    files = {name: str(tmp_path / f"{name}.txt") for name in "ab"}
+    with pytest.raises(BadInput, match="90,000,001 users, 90,000,001 services"):
+        read(source({"kind": "slots", "files": files}), Seed(), Context())
+
+
+@pytest.mark.parametrize("empty", [float("nan"), None])
+def test_an_id_that_is_not_there_is_no_user(tmp_path, empty):
+    frame = pl.DataFrame({"user": [1.0, empty], "service": [1, 2], "rt": [0.5, 2.0]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"]}
+    with pytest.raises(BadInput, match=r"t\.parquet: row 2: 'user' is empty"):
+        read(source(raw), Seed(), Context())
+
+
+def test_places_may_be_those_of_one_side(tmp_path):
+    text = GOOD.replace("service_country", "note")
+    with pytest.raises(
+        BadInput, match=r"no column 'service_country'(.|\n)*service_context = false, if services"
+    ):
+        table(tmp_path, text, context=["country"])
+    found = table(tmp_path, text, context=["country"], service_context=False)
+    assert found.user_context["country"].tolist() == [0, 1]
+    assert found.service_context == {}
+    other = table(tmp_path, GOOD, context=["country"], user_context=False)
+    assert (other.user_context, other.service_context["country"].tolist()) == ({}, [0, -1])
+    with pytest.raises(ValueError, match="a context is that of users or of services"):
+        table(tmp_path, GOOD, context=["country"], user_context=False, service_context=False)
 
 
 def test_every_ragged_row_has_its_line(tmp_path):
@@ -536,11 +594,46 @@ def test_published_matrices_by_hand(tmp_path):
     assert found.user_context["as"].tolist() == [0, -1]
 
 
+def test_places_are_those_of_the_ids(tmp_path):
+    """In any order; who stands there more than once, as services 4700 to 4702 of the published list, has no place."""
+    rows = {"2": "CL", "0": "DE", "1": "FR"}
+    text = "a\nb\n" + "\n".join(f"{i}\tip\t{country}\t5\tAS{i}\t0\t0" for i, country in rows.items())
+    (tmp_path / "u.txt").write_text(text)
+    assert [place.country for place in read_places(tmp_path / "u.txt", 3, "users")] == ["DE", "FR", "CL"]
+    (tmp_path / "u.txt").write_text(text.replace("\n0\t", "\n2\t"))
+    found = read_places(tmp_path / "u.txt", 3, "users")
+    assert found == [("", ""), ("FR", "AS1"), ("", "")]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("3\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '3' is no id of the users: those are 0 to 2"),
+        ("-1\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '-1' is no id"),
+        ("x\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: 'x' is no id"),
+        ("2\tip\tDE\t5", r"u\.txt:6: 4 columns; a list of users has 7"),
+    ],
+)
+def test_faults_of_a_list_of_places_are_named(tmp_path, row, message):
+    rows = "".join(f"{i}\tip\tDE\t5\tA\t0\t0\n" for i in range(2))
+    (tmp_path / "u.txt").write_text(f"a\nb\n{rows}\n{row}\n")
+    with pytest.raises(BadInput, match=message):
+        read_places(tmp_path / "u.txt", 3, "users")
+
+
+@needs_data
+def test_the_published_lists_have_three_uncertain_services(tmp_path):
+    found = read_places(locate("wsdream-1-sample/ds1_wslist.txt.gz").path, 5825, "services")
+    assert [number for number, place in enumerate(found) if place == ("", "")] == [4700, 4701, 4702]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("1 2 3\n4 5\n", r"rt\.txt:2: the row has 2 values, the first has 3"),
         ("1 2 3\n4 x 5\n", r"rt\.txt:2: could not convert"),
+        ("1 2 3\n4 1_0 5\n", r"rt\.txt:2: could not convert string to float: '1_0'"),
+        ("1 2 3\n4 \u0661 5\n", r"rt\.txt:2: could not convert"),
         ("1 2\n4 5\n", "the list has 3 services, the matrices have 2"),
         (
             "1 2 3\n4 -2 5\n",
@@ -618,6 +711,7 @@ def test_lines_of_slots(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("2 1_0 63 1", r"rt\.txt:4: '2 1_0 63 1' is not `user service slot value`"),
         ("2 1 63", r"rt\.txt:4: '2 1 63' is not `user service slot value`"),
         ("2 1 63 1 7", r"rt\.txt:4: '2 1 63 1 7' is not"),
         ("2 x 63 1", r"rt\.txt:4: '2 x 63 1' is not"),

@@ -11,8 +11,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
+from qoslab.domains.prediction.data import Codes, FloatArray, Known, impossible
 from qoslab.domains.prediction.scenario import Dataset
+from qoslab.domains.prediction.sizes import MEASUREMENT
 
 __all__ = ["CERTAIN_SERVICES", "places_are_certain", "read_archive", "seconds"]
 

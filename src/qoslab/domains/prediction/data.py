@@ -12,10 +12,9 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.scenario import Cold, PredictionScenario
+from qoslab.domains.prediction.sizes import LARGEST, SMALLEST
 
 __all__ = [
-    "LARGEST",
-    "MEASUREMENT",
     "BoolArray",
     "Codes",
     "FloatArray",
@@ -31,15 +30,10 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
-LARGEST = 1e30
-"""Largest measurement: float32 holds it, and sums of its squares are finite in float64."""
-
-MEASUREMENT = f"a measurement is finite, not negative and at most {LARGEST:g}"
-
 
 def impossible(values: FloatArray) -> BoolArray:
     """Which numbers cannot be measurements, of the shape of `values`; NaN is one of them."""
-    return np.asarray(~((values >= 0) & (values <= LARGEST)))
+    return np.asarray(~((values == 0) | ((values >= SMALLEST) & (values <= LARGEST))))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ _PRIOR_CELLS = 20.0
 """Weight of the common noise variance in a row's own, in cells."""
 
 _MEAN_RIDGE = 0.1
-"""Prior precision of a row's mean; that of its loadings is 1."""
+"""Prior precision of a row's mean, in units of that of the row's noise; that of its loadings is 1."""
 
 _LEAST_NOISE = 1e-4
 
@@ -131,7 +131,8 @@ def factorise(
     """Fit y[d, s] = mean[d] + loadings[d] . z[s] + noise, z ~ N(0, I), to the known cells by EM.
 
     The E step gives each service its exact Gaussian posterior from the rows that know it; the M step is a ridge
-    regression per row (a standard normal prior on loadings); noise variances are shrunk to their common mean.
+    regression per row (a normal prior on loadings whose variance is that of the row's noise); noise variances are shrunk
+    to their common mean.
     Rows without a known cell get zero, services without one the prior.
 
     Args:

@@ -10,10 +10,12 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.archives import places_are_certain, read_archive
-from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
+from qoslab.domains.prediction.data import Codes, FloatArray, Known, impossible
+from qoslab.domains.prediction.place_lists import read_places
 from qoslab.domains.prediction.planted import plant
 from qoslab.domains.prediction.scenario import Matrices, Planted, Slots, Source, Table
-from qoslab.domains.prediction.sheets import decoded, unpacked
+from qoslab.domains.prediction.sheets import decoded, refuse_strange_digits, unpacked
+from qoslab.domains.prediction.sizes import MEASUREMENT
 from qoslab.domains.prediction.slots import mean_tables, read_slots
 from qoslab.domains.prediction.tables import read_table
 
@@ -69,11 +71,12 @@ def read_matrices(data: Matrices, context: Context) -> Known:
     services: dict[str, Codes] = {}
     vocabulary: dict[str, tuple[str, ...]] = {}
     if data.users is not None and data.services is not None:
-        lists = [_places(_path(file, context)) for file in (data.users, data.services)]
-        for what, rows, size in zip(("users", "services"), lists, tables[0].shape, strict=True):
-            if len(rows) != size:
-                message = f"the list has {len(rows)} {what}, the matrices have {size}"
-                raise BadInput(Problem(message=message, field=f"scenario.data.{what}"))
+        lists = [
+            read_places(_path(file, context), size, what)
+            for what, file, size in zip(
+                ("users", "services"), (data.users, data.services), tables[0].shape, strict=True
+            )
+        ]
         for column, kind in enumerate(("country", "as")):
             words = [np.array([row[column] for row in rows]) for rows in lists]
             users[kind], services[kind], vocabulary[kind] = _codes(*words)
@@ -87,6 +90,7 @@ def _matrix(path: Path, name: str) -> FloatArray:
         if not line.strip():
             continue
         try:
+            refuse_strange_digits(line)
             row = np.array(line.split(), np.float64)
         except ValueError as error:
             raise BadInput(Problem(message=str(error), path=path, line=number)) from None
@@ -106,26 +110,6 @@ def _matrix(path: Path, name: str) -> FloatArray:
     if (table == -1).all():
         raise BadInput(Problem(message=f"{name!r} has no measurement", path=path))
     return np.where(table == -1, np.nan, table)
-
-
-_PLACE_COLUMNS = {7: (2, 4), 9: (4, 6)}
-"""Country and AS in lists of users (seven columns) and of services (nine)."""
-
-
-def _places(path: Path) -> list[tuple[str, str]]:
-    """Country and AS of each row of userlist.txt or wslist.txt, in the order of the file, which is that of the ids."""
-    raw = unpacked(path)
-    found: list[tuple[str, str]] = []
-    for line in raw.decode("utf-8", errors="replace").splitlines()[2:]:
-        parts = [part.strip() for part in line.split("\t")]
-        if not line.strip():
-            continue
-        columns = _PLACE_COLUMNS.get(len(parts))
-        if columns is None:
-            message = f"{len(parts)} columns; a list of users has 7, one of services 9"
-            raise BadInput(Problem(message=message, path=path, line=len(found) + 3))
-        found.append((parts[columns[0]], parts[columns[1]]))
-    return found
 
 
 def _codes(users: np.ndarray, services: np.ndarray) -> tuple[Codes, Codes, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qoslab.core.errors import BadInput, Problem, did_you_mean
 from qoslab.core.scenario import DatasetName, InputFile, Part, Scenario
+from qoslab.domains.prediction.sizes import too_large
 
 __all__ = [
     "LARGER",
@@ -53,6 +54,13 @@ class Planted(Part):
     place: float = Field(
         0.5, ge=0, description="standard deviation of the logarithms that pairs of places explain"
     )
+
+    @model_validator(mode="after")
+    def _it_can_be_held(self) -> Planted:
+        large = too_large(self.parameters, self.users, self.services)
+        if large is not None:
+            raise ValueError(large)
+        return self
 
 
 class Dataset(Part):
@@ -125,6 +133,12 @@ class Table(Part):
     context: tuple[str, ...] = Field(
         (), description="kinds of context X that stand in the columns user_X and service_X"
     )
+    user_context: bool = Field(
+        default=True, description="whether users have that context, too, or services alone"
+    )
+    service_context: bool = Field(
+        default=True, description="whether services have that context, too, or users alone"
+    )
     columns: dict[str, str] = Field(
         {},
         description='names that columns have in the file where it is another one, such as rt = "ResponseTime"',
@@ -132,6 +146,18 @@ class Table(Part):
     missing: tuple[float | Literal["nan"], ...] = Field(
         (), description="values that stand for not measured, such as -1 or nan"
     )
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Who has a context: "user", "service", or both."""
+        return ("user",) * self.user_context + ("service",) * self.service_context
+
+    @model_validator(mode="after")
+    def _somebody_has_the_context(self) -> Table:
+        if self.context and not self.sides:
+            message = "a context is that of users or of services; leave `context` out for none"
+            raise ValueError(message)
+        return self
 
     @field_validator("missing", mode="before")
     @classmethod

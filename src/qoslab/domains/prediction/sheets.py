@@ -17,7 +17,7 @@ from qoslab.core.errors import BadInput, Problem
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Sheet", "decoded", "open_sheet", "unpacked"]
+__all__ = ["Sheet", "decoded", "open_sheet", "refuse_strange_digits", "unpacked"]
 
 _MOST_SHOWN = 5
 """Rows of a wrong length that are named."""
@@ -78,6 +78,18 @@ def unpacked(path: Path) -> bytes:
         raise BadInput(Problem(message=f"it cannot be read: {error}", path=path)) from None
 
 
+def refuse_strange_digits(line: str) -> None:
+    """Python's float() would take 1_0 and digits of any script, which no file of numbers means.
+
+    Raises:
+        ValueError: A word of the line has an underscore or another script.
+    """
+    if not line.isascii() or "_" in line:
+        word = next(word for word in line.split() if not word.isascii() or "_" in word)
+        message = f"could not convert string to float: {word!r}"
+        raise ValueError(message)
+
+
 def decoded(raw: bytes, path: Path) -> str:
     """Text in UTF-8.
 
@@ -102,6 +114,7 @@ def _of_csv(path: Path, text: str) -> Sheet:
     ends, empty = [0], set()
     names: list[str] = []
     ragged: list[Problem] = []
+    doubtful: Problem | None = None
     for fields in reader:
         first = ends[-1] + 1
         ends.append(reader.line_num)
@@ -114,17 +127,35 @@ def _of_csv(path: Path, text: str) -> Sheet:
             many = "field" if len(fields) == 1 else "fields"
             message = f"the row has {len(fields)} {many}, the header has {len(names)}"
             ragged.append(Problem(message=message, path=path, line=first))
+        if doubtful is None and any('"' in field for field in fields):
+            doubtful = _half_quoted(fields, lines[first - 1 : reader.line_num], path, first)
     if ragged:
         raise BadInput(ragged)
     starts = [before + 1 for before, _ in pairwise(ends) if before + 1 not in empty]
     if empty:
         text = "".join(line for number, line in enumerate(lines, 1) if number not in empty)
-    frame = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
+    try:
+        frame = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
+    except pl.exceptions.PolarsError:
+        if doubtful is None:
+            raise
+        raise BadInput(doubtful) from None
     if len(frame) != len(starts) - 1:
         message = f"it cannot be read: {len(starts) - 1} rows by their quotes, {len(frame)} by their lines"
-        raise BadInput(Problem(message=message, path=path))
+        raise BadInput(doubtful or Problem(message=message, path=path))
     frame.columns = names
     return Sheet(path, _trimmed(frame), starts[1:])
+
+
+def _half_quoted(fields: Sequence[str], lines: Sequence[str], path: Path, first: int) -> Problem | None:
+    """A quote inside a field that is not quoted as a whole: readers of CSV do not agree on what it means."""
+    raw = "".join(lines)
+    for field in fields:
+        if '"' in field and '"' + field.replace('"', '""') + '"' not in raw:
+            message = f"a quote stands inside of {field[:40].strip()!r}"
+            hint = "quote the whole field, and double the quotes in it"
+            return Problem(message=message, path=path, line=first, hint=hint)
+    return None
 
 
 def _apart(header: Sequence[str], path: Path, line: int) -> None:

@@ -8,13 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from qoslab.core.errors import BadInput, Problem
-from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, impossible
-from qoslab.domains.prediction.sheets import decoded, unpacked
+from qoslab.domains.prediction.data import Codes, FloatArray, impossible
+from qoslab.domains.prediction.sheets import decoded, refuse_strange_digits, unpacked
+from qoslab.domains.prediction.sizes import MEASUREMENT, MOST_VALUES, too_large
 
 __all__ = ["Lines", "mean_tables", "read_slots"]
-
-_MOST_CELLS = 200_000_000
-"""Cells that a table may have: larger ids than that are mistakes."""
 
 _MOST_SLOTS = 1_000_000
 
@@ -84,6 +82,9 @@ def mean_tables(files: dict[str, Lines], slot: int | None) -> FloatArray:
         BadInput: A parameter has no measurement in the slot.
     """
     shape = tuple(max(int(column.max()) for column in columns) + 1 for columns in _ids(files))
+    large = too_large(len(files), *shape)
+    if large is not None:
+        raise BadInput(Problem(message=large, field="scenario.data.files"))
     out = np.full((len(files), *shape), np.nan)
     for table, (name, lines) in zip(out, files.items(), strict=True):
         use = slice(None) if slot is None else lines.slots == slot
@@ -124,6 +125,7 @@ def _one_by_one(text: str, path: Path) -> tuple[Lines, list[int]]:
             continue
         try:
             user, service, slot, value = parts
+            refuse_strange_digits(line)
             ids = [int(user), int(service), int(slot)]
             found.append((*ids, float(value)))
         except ValueError:
@@ -147,8 +149,8 @@ def _check(lines: Lines) -> None:
         place = int(np.argmax(wrong))
         raise _Wrong(place, f"the value is {lines.values[place]:g}; {MEASUREMENT}")
     cells = (int(lines.users.max()) + 1) * (int(lines.services.max()) + 1)
-    if cells > _MOST_CELLS or int(lines.slots.max()) > _MOST_SLOTS:
-        place = int(np.argmax(lines.slots if cells <= _MOST_CELLS else lines.users + lines.services))
+    if cells > MOST_VALUES or int(lines.slots.max()) > _MOST_SLOTS:
+        place = int(np.argmax(lines.slots if cells <= MOST_VALUES else lines.users + lines.services))
         raise _Wrong(place, "an id is out of range: tables of that size are not made")
     key = (lines.users * (lines.services.max() + 1) + lines.services) * (lines.slots.max() + 1) + lines.slots
     if not np.diff(np.sort(key)).all():

@@ -11,9 +11,10 @@ import numpy as np
 
 from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem, did_you_mean
-from qoslab.domains.prediction.data import MEASUREMENT, Codes, FloatArray, Known, impossible
+from qoslab.domains.prediction.data import Codes, FloatArray, Known, impossible
 from qoslab.domains.prediction.scenario import Table
 from qoslab.domains.prediction.sheets import Sheet, open_sheet
+from qoslab.domains.prediction.sizes import MEASUREMENT, too_large
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,8 +41,11 @@ def read_table(data: Table, context: Context) -> Known:
     sheet = _sheet(_path(data, context), data.columns)
     _columns(sheet, data)
     users, services = (_ids(sheet, name) for name in (data.user, data.service))
-    _twice(users, services, sheet, data)
     shape = (len(data.parameters), int(users.max()) + 1, int(services.max()) + 1)
+    large = too_large(*shape)
+    if large is not None:
+        raise BadInput(Problem(message=large, path=sheet.path, hint="take some of the users or services"))
+    _twice(users, services, sheet, data)
     values = np.full(shape, np.nan)
     problems: list[Problem] = []
     for target, name in zip(values, data.parameters, strict=True):
@@ -81,9 +85,9 @@ def _sheet(path: Path, columns: Mapping[str, str]) -> Sheet:
 def _columns(sheet: Sheet, data: Table) -> None:
     frame, path = sheet.frame, sheet.path
     wanted = [data.user, data.service, *data.parameters]
-    wanted += [f"{side}_{kind}" for kind in data.context for side in ("user", "service")]
+    wanted += [f"{side}_{kind}" for kind in data.context for side in data.sides]
     problems = [
-        Problem(message=f"there is no column {name!r}", path=path, hint=did_you_mean(name, frame.columns))
+        Problem(message=f"there is no column {name!r}", path=path, hint=_hint(name, frame.columns, data))
         for name in wanted
         if name not in frame.columns
     ]
@@ -93,6 +97,14 @@ def _columns(sheet: Sheet, data: Table) -> None:
         problems.append(Problem(message="there are no rows", path=path))
     if problems:
         raise BadInput(problems)
+
+
+def _hint(name: str, columns: list[str], data: Table) -> str | None:
+    """What may be meant by a column that is not there."""
+    side = name.partition("_")[0]
+    if side in data.sides and name.removeprefix(f"{side}_") in data.context:
+        return f"{side}_context = false, if {side}s have none; the file has {', '.join(columns)}"
+    return did_you_mean(name, columns)
 
 
 def _kind(sheet: Sheet, name: str, *, number: bool) -> Iterator[Problem]:
@@ -109,6 +121,8 @@ def _kind(sheet: Sheet, name: str, *, number: bool) -> Iterator[Problem]:
 def _ids(sheet: Sheet, name: str) -> Codes:
     column = _words(sheet.frame[name])
     empty = column.is_null()
+    if sheet.frame[name].dtype.is_float():
+        empty = empty | sheet.frame[name].is_nan().fill_null(value=True)
     if empty.any():
         raise BadInput(sheet.wrong(int(empty.arg_max() or 0), f"{name!r} is empty"))
     seen = {value: number for number, value in enumerate(column.unique(maintain_order=True).to_list())}
@@ -184,24 +198,21 @@ def _contexts(
     sheet: Sheet, data: Table, users: Codes, services: Codes
 ) -> tuple[dict[str, Codes], dict[str, Codes], dict[str, tuple[str, ...]]]:
     """Codes of users and of services by kind of context, and the word of each code."""
-    sides: tuple[dict[str, Codes], dict[str, Codes]] = ({}, {})
+    ids = {"user": users, "service": services}
+    found: dict[str, dict[str, Codes]] = {"user": {}, "service": {}}
     vocabulary: dict[str, tuple[str, ...]] = {}
     for kind in data.context:
-        columns = [_places(sheet.frame[f"{side}_{kind}"]).to_list() for side in ("user", "service")]
-        words = {
-            word: i for i, word in enumerate(dict.fromkeys(w for c in columns for w in c if w is not None))
-        }
-        for side, column, ids, target in zip(
-            ("user", "service"), columns, (users, services), sides, strict=True
-        ):
-            codes = np.array([words.get(word, -1) for word in column], np.int64)
-            of_id = np.full(int(ids.max()) + 1, -1)
-            of_id[ids[::-1]] = codes[::-1]  # the first row counts
-            differs = np.flatnonzero(of_id[ids] != codes)
+        columns = {side: _places(sheet.frame[f"{side}_{kind}"]).to_list() for side in data.sides}
+        given = dict.fromkeys(word for column in columns.values() for word in column if word is not None)
+        number = {word: code for code, word in enumerate(given)}
+        for side, column in columns.items():
+            codes = np.array([number.get(word, -1) for word in column], np.int64)
+            of_id = np.full(int(ids[side].max()) + 1, -1)
+            of_id[ids[side][::-1]] = codes[::-1]  # the first row counts
+            differs = np.flatnonzero(of_id[ids[side]] != codes)
             if len(differs):
-                row = int(differs[0])
                 message = f"{side + '_' + kind!r} of one {side} differs from row to row"
-                raise BadInput(sheet.wrong(row, message))
-            target[kind] = of_id
-        vocabulary[kind] = tuple(words)
-    return *sides, vocabulary
+                raise BadInput(sheet.wrong(int(differs[0]), message))
+            found[side][kind] = of_id
+        vocabulary[kind] = tuple(given)
+    return found["user"], found["service"], vocabulary

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from qoslab.domains.prediction.data import LARGEST, MEASUREMENT
 from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS
+from qoslab.domains.prediction.sizes import LARGEST, MEASUREMENT, SMALLEST
 
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
 
@@ -35,7 +35,7 @@ def _place(value: object) -> object:
 
 
 def _possible(value: float) -> float:
-    if not 0 <= value <= LARGEST:
+    if not (value == 0 or SMALLEST <= value <= LARGEST):
         message = f"it is {value:g}; {MEASUREMENT}, and a missing one is left out"
         raise ValueError(message)
     return value
