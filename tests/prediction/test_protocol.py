@@ -30,6 +30,22 @@ def learned(found):
     return np.isfinite(found.known.values)
 
 
+@pytest.mark.parametrize("cold", [None, {"users": 0.3}, {"services": 0.3}, {"users": 0.3, "services": 0.3}])
+def test_jointly_known_cells_are_jointly_asked(tmp_path, cold):
+    """Of two parameters with holes of their own, also where newcomers are asked."""
+    rng = np.random.default_rng(0)
+    rows = ["user,service,rt,tp"]
+    for u in range(20):
+        for s in range(30):
+            rows.append(f"{u},{s},{'' if rng.random() < 0.3 else 1},{'' if rng.random() < 0.3 else 2}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    data = {"kind": "table", "file": str(tmp_path / "t.csv"), "parameters": ["rt", "tp"]}
+    fields = {"data": data, "density": 0.3, "joint": True} | ({"cold": cold} if cold else {})
+    found = task(PredictionScenario.model_validate(fields))
+    assert found.test.any()
+    np.testing.assert_array_equal(found.test[0], found.test[1])
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     density=st.floats(0.1, 0.8),

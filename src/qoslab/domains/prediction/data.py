@@ -124,12 +124,12 @@ def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
     measured = np.isfinite(truth)
     train = deal(measured, scenario, seed)
     test = measured & ~train
-    if scenario.joint:
-        test &= measured.all(axis=0)
     if scenario.cold is not None:
         users, services = new_ones(measured.shape[1:], scenario.cold, seed)
         train &= ~(users[:, None] | services)
         test = measured & _asked_of_new(users, services, scenario.cold)
+    if scenario.joint:
+        test &= measured.all(axis=0)
     if scenario.outliers:
         test &= ordinary(truth, scenario.outliers)
     _check(world, train, test)
