@@ -225,11 +225,11 @@ def test_named_codes_are_missing(tmp_path):
         ("user,service,rt,tp\nu,1,2,3\n u,1,2,3\n", r"t\.csv:3: user 'u' and service '1' stand there twice"),
         (
             "user,service,rt,tp\n1,1,2,3\n2,1,-1,3\n",
-            r"t\.csv:3: 'rt' is -1; a measurement is finite(.|\n)*`missing`",
+            r"t\.csv:3: 'rt' is -1; a measurement is 0, or from(.|\n)*`missing`",
         ),
         ("user,service,rt,tp\n1,1,2,NaN\n", r"t\.csv:2: 'tp' is nan"),
         ("user,service,rt,tp\n1,1,inf,3\n", r"t\.csv:2: 'rt' is inf"),
-        ("user,service,rt,tp\n1,1,1,1e308\n", r"t\.csv:2: 'tp' is 1e\+308; a measurement .* at most 1e\+30"),
+        ("user,service,rt,tp\n1,1,1,1e308\n", r"t\.csv:2: 'tp' is 1e\+308; a measurement .* to 1e\+30"),
         ("user,service,rt,tp\n1,1,2,3\n2,2,1,-0.5\n", r"t\.csv:3: 'tp' is -0\.5"),
         (
             "user,service,rt,tp\n1,1,2,3\n1,2,2,3\n1,1,5,6\n",
@@ -240,10 +240,16 @@ def test_named_codes_are_missing(tmp_path):
         ("user,service,rt,tp\n1,,2,3\n", r"t\.csv:2: 'service' is empty"),
         ("user,service,rt,pt\n1,1,2,3\n", r"there is no column 'tp'(.|\n)*known: pt, rt"),
         ("user,service,rt,tp\n", r"there are no rows"),
-        ("user,service,rt,tp\n1,1,2,1e-300\n", r"t\.csv:2: 'tp' is 1e-300; .* one below 1e-30 is to be 0"),
         (
-            'user,service,rt,tp\n"a",1,2,3\nu"x,3,1,2\n',
-            r"t\.csv:3: a quote stands inside of 'u\"x'(.|\n)*double the quotes",
+            "user,service,rt,tp\n1,1,2,1e-300\n",
+            r"t\.csv:2: 'tp' is 1e-300; a measurement is 0, or from 1e-30",
+        ),
+        *(
+            (
+                f'user,service,rt,tp\n"a ""b""",1,2,3\n{field},3,1,2\n"c",3,1,2\n',
+                r"t\.csv:3: a quote stands beside other characters of a field(.|\n)*double the quotes",
+            )
+            for field in ('u"x', '"Foo" Inc', '""b""', '"Foo" "Bar"', ' "a"')
         ),
     ],
 )
@@ -279,6 +285,18 @@ def test_a_table_that_nobody_could_hold_is_refused_before_it_is_made(tmp_path):
         read(source({"kind": "slots", "files": files}), Seed(), Context())
 
 
+def test_nan_among_numbers_of_networks_is_no_network(tmp_path):
+    """10.0 beside it is 10 still, as on the other side."""
+    columns = {"user": ["a", "b"], "service": ["x", "y"], "rt": [0.5, 2.0]}
+    places = {"user_as": [10.0, float("nan")], "service_as": [11.0, 10.0]}
+    pl.DataFrame(columns | places).write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"], "context": ["as"]}
+    found = read(source(raw), Seed(), Context())
+    assert found.words == {"as": ("10", "11")}
+    assert found.user_context["as"].tolist() == [0, -1]
+    assert found.service_context["as"].tolist() == [1, 0]
+
+
 @pytest.mark.parametrize("empty", [float("nan"), None])
 def test_an_id_that_is_not_there_is_no_user(tmp_path, empty):
     frame = pl.DataFrame({"user": [1.0, empty], "service": [1, 2], "rt": [0.5, 2.0]})
@@ -294,6 +312,9 @@ def test_places_may_be_those_of_one_side(tmp_path):
         BadInput, match=r"no column 'service_country'(.|\n)*service_context = false, if services"
     ):
         table(tmp_path, text, context=["country"])
+    with pytest.raises(BadInput) as caught:
+        table(tmp_path, text, context=["land"])
+    assert not any("context = false" in str(one.hint) for one in caught.value.problems)
     found = table(tmp_path, text, context=["country"], service_context=False)
     assert found.user_context["country"].tolist() == [0, 1]
     assert found.service_context == {}
@@ -413,7 +434,7 @@ def test_columns_of_an_archive_become_a_table(tmp_path):
         ({"rt_v": np.array([NAN, NAN])}, "'rt' has no measurement"),
         (
             {"rt_v": np.array([0.5, 1e308])},
-            r"a\.npz: 'rt' of user 2 and service 0 is 1e\+308.*at most 1e\+30",
+            r"a\.npz: 'rt' of user 2 and service 0 is 1e\+308; .* to 1e\+30",
         ),
         ({"rt_v": np.array([0.5])}, r"columns of 'rt' have the shapes \(2,\), \(2,\), \(1,\)"),
         ({"rt": np.ones(3)}, r"'rt' has the shape \(3,\) and the type float64"),
@@ -611,6 +632,8 @@ def test_places_are_those_of_the_ids(tmp_path):
         ("3\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '3' is no id of the users: those are 0 to 2"),
         ("-1\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '-1' is no id"),
         ("x\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: 'x' is no id"),
+        ("\u0662\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '\u0662' is no id"),
+        ("1" * 5000 + "\tip\tDE\t5\tA\t0\t0", r"u\.txt:6: '1{5000}' is no id"),
         ("2\tip\tDE\t5", r"u\.txt:6: 4 columns; a list of users has 7"),
     ],
 )
@@ -640,7 +663,7 @@ def test_the_published_lists_have_three_uncertain_services(tmp_path):
             r"rt\.txt:2: 'rt' of user 1 and service 1 is -2(.|\n)*-1 stands for not measured",
         ),
         ("1 2 3\n4 nan 5\n", r"rt\.txt:2: 'rt' of user 1 and service 1 is nan"),
-        ("1 2 3\n4 1e308 5\n", r"rt\.txt:2: 'rt' of user 1 and service 1 is 1e\+308; .* at most 1e\+30"),
+        ("1 2 3\n4 1e308 5\n", r"rt\.txt:2: 'rt' of user 1 and service 1 is 1e\+308; .* to 1e\+30"),
         ("-1 -1 -1\n-1 -1 -1\n", r"rt\.txt: 'rt' has no measurement"),
         ("", r"rt\.txt: there are no values"),
     ],
@@ -682,6 +705,13 @@ def test_empty_lines_of_matrices_and_slots_count_for_nothing(tmp_path):
         slots(tmp_path, "\n" + SLOTS + "\n-3 1 2 1\n")
 
 
+def test_blanks_of_other_scripts_are_blanks(tmp_path):
+    np.testing.assert_array_equal(
+        matrices(tmp_path, "1\u00a02 3\n4 5 6\u3000\n").values[0], [[1, 2, 3], [4, 5, 6]]
+    )
+    assert slots(tmp_path, SLOTS + "1 1\u00a01 1\n").values[0, 1, 1] == 1
+
+
 def test_lists_of_one_side_are_refused():
     with pytest.raises(ValueError, match="places need the lists of both"):
         source({"kind": "matrices", "files": {"rt": "d/rt.txt"}, "users": "d/u.txt"})
@@ -721,7 +751,7 @@ def test_lines_of_slots(tmp_path):
         ("3 1 2 -1", r"rt\.txt:4: the value is -1; a measurement"),
         ("3 1 2 nan", r"rt\.txt:4: the value is nan"),
         ("3 1 2 inf", r"rt\.txt:4: the value is inf"),
-        ("3 1 2 1e308", r"rt\.txt:4: the value is 1e\+308; a measurement is .* at most 1e\+30"),
+        ("3 1 2 1e308", r"rt\.txt:4: the value is 1e\+308; a measurement is .* to 1e\+30"),
         ("2 1 63 0.5", r"rt\.txt:4: user 2, service 1 and slot 63 stand there twice"),
         ("1000000 1000000 2 1", r"rt\.txt:4: an id is out of range"),
         ("1 1 999999999999 1", r"rt\.txt:4: an id is out of range"),

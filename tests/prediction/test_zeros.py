@@ -12,6 +12,8 @@ from qoslab.domains.prediction.factor_analysis import floor_of, likely_shift, sc
 from qoslab.domains.prediction.methods.boosted_factors import BoostedFactors
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
+from qoslab.domains.prediction.newcomer_trees import _Learner, _Turn, complete_newcomers
+from qoslab.domains.prediction.streaming import Online
 
 SEED = np.random.SeedSequence(0)
 
@@ -38,6 +40,44 @@ def test_dead_services_are_told_by_boosted_factors():
     method = BoostedFactors(rank=4, sweeps=10, folds=3, trees=30, leaf_cells=10)
     found = method.predict(known, SEED, Context())
     assert np.abs(found - full)[np.isnan(known.values)].mean() < 0.05
+
+
+def test_newcomers_of_dead_services_are_told_by_trees_as_well():
+    """Half of the services of every country are dead, and users are new: what is said of them is 0 or 1."""
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    full, known = availability((0.0, 1.0), 60, 40, share=0.5)
+    values = known.values.copy()
+    values[0, :12] = np.nan
+    asked = np.broadcast_to(np.arange(60)[:, None] < 12, (60, 40))
+    shown = [complete_newcomers(Known(known.parameters, values), "users", asked, rng(), Context())[0]]
+    learner = _Learner(np.ones(1), np.ones(1), rng(), Context())  # a floor of 1, and values shifted by 1
+    x = np.repeat(np.arange(2.0), 100)[:, None].astype(np.float32)
+    turns = [_Turn((f, f), x, np.repeat([0.0, 1.0], 100), np.full(200, 1.0)) for f in range(5)]
+    found = learner._follow(turns, x, np.full(200, 1.0))
+    assert found[:100] == pytest.approx(0.0, abs=0.02)
+    assert found[100:] == pytest.approx(1.0, abs=0.02)
+    assert np.abs(shown[0] - full[0][asked[:]]).mean() < 0.05
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_a_stream_with_zeros_is_followed():
+    """Online factors that began with dead services say so, and nothing outside of what was measured."""
+    full, _ = availability((0.0, 1.0))
+    follower = Online(rng())
+    for number in range(6):
+        share = np.random.default_rng(number).random(full.shape[1:]) < 0.4
+        follower.take(np.where(share, full[0], np.nan))
+    found = follower.table()
+    assert np.abs(found - full[0]).mean() < 0.1
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_two_values_are_shifted_until_logarithms_are_nearly_linear():
+    assert likely_shift(np.array([0.0, 1.0, 1.0]), 1.0) == pytest.approx(10.0)
 
 
 def test_values_without_zeros_are_not_shifted():

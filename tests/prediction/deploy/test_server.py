@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 from prediction_worlds import USERS
 
 from qoslab.core.errors import BadInput
-from qoslab.core.journal import read
+from qoslab.core.journal import Journal, read
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.deploy.commands import select, serve
 from qoslab.domains.prediction.deploy.desk import Desk
@@ -40,8 +41,8 @@ class Client:
     def __init__(self, app):
         self.app = app
 
-    def get(self, path):
-        return asyncio.run(self._send("GET", path))
+    def get(self, path, **about):
+        return asyncio.run(self._send("GET", path, **about))
 
     def post(self, path, **body):
         return asyncio.run(self._send("POST", path, **body))
@@ -221,7 +222,7 @@ def test_refusals_are_sentences_of_ours(client):
             {"user": "x", "service": "3", "user_context": {"country": 1.5}},
             "it is a word, or a code, which is a whole number from 0 on",
         ),
-        ("/measurements", {"measurements": [told]}, "it is -1; a measurement is finite, not negative"),
+        ("/measurements", {"measurements": [told]}, "it is -1; a measurement is 0, or from"),
     ):
         assert client.post(path, json=body).json()["errors"][0]["message"].startswith(message)
 
@@ -349,17 +350,27 @@ def test_the_description_is_made_once(world, tmp_path, monkeypatch):
 def test_web_pages_deliver_nothing(client):
     """A page of any site may post plain text to this machine, and the browser says whose page it is."""
     one = {"user": "9", "service": "3", "values": {"rt": 1.0}}
-    for origin in ("http://evil.example", "null"):
+    pages = ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"})
+    for headers in pages:
         answer = client.post(
             "/measurements",
             content=json.dumps({"measurements": [one]}),
-            headers={"Origin": origin, "Content-Type": "text/plain"},
+            headers=headers | {"Content-Type": "text/plain"},
         )
-        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (
-            403,
-            "web pages are not answered",
-        )
-    assert client.get("/model").json()["measurements_taken"] == 0
+        assert answer.status_code == 403
+        assert "ask from a program" in answer.json()["errors"][0]["message"]
+        assert client.get("/model", headers=headers).status_code == 403
+    user = {"Sec-Fetch-Site": "none"}  # who types the address himself
+    assert client.get("/model", headers=user).json()["measurements_taken"] == 0
+
+
+def test_tiny_measurements_that_an_earlier_version_kept_are_zeros(world, tmp_path):
+    body = {"measurements": [{"user": "9", "service": "3", "values": {"rt": 1e-40}}]}
+    assert Measurements.model_validate(body).measurements[0].values == {"rt": 0.0}
+    with closing(Journal(tmp_path / "kept")) as journal:
+        journal.append([body])
+    with closing(Desk(world[2], tmp_path / "kept")) as desk:
+        assert desk.live.absorbed == 1
 
 
 def test_who_goes_away_is_counted_and_no_failure(world, tmp_path, caplog):
@@ -472,7 +483,7 @@ class Process:
 
 
 def test_no_header_makes_another_address(world, tmp_path):
-    """Of 30 requests at once an address may make 4 or some more; who says he is 30 addresses is one."""
+    """Of 30 requests one after the other an address may make 4 or some more; who says he is 30 addresses is one."""
     pytest.importorskip("safetensors", reason="needs the extra 'learn'")
     save_model(tmp_path / "model", world[2])
     server, answers = Process(tmp_path / "model", "--rate-per-s", "2"), []

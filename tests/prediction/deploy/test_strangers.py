@@ -21,6 +21,13 @@ def test_a_level_that_falls_on_a_ratio_is_that_ratio():
     assert quantile(np.arange(1.0, 100.0)[None], 0.9, np.ones((1, 1)), bounds=(0, 1e3))[0, 0] == 90.0
 
 
+@pytest.mark.parametrize(("count", "level"), [(20, 0.99), (50, 0.99), (20, 0.96)])
+def test_too_few_for_a_level_say_their_largest(count, level):
+    ratios = np.random.default_rng(0).random((3, count))
+    found = quantile(ratios, level, np.ones((3, 1)), bounds=(0, 10))
+    np.testing.assert_array_equal(found[:, 0], ratios.max(axis=1))
+
+
 def test_few_ratios_say_nothing_and_bounds_hold():
     otherwise = np.array([[1.5], [1.5]])
     ratios = np.array([[1.0, 2.0, np.nan, np.nan], [9.0, 9.0, 9.0, 9.0]])

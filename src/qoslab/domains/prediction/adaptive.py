@@ -116,7 +116,7 @@ def absorb(
         product = 0.0
         for k in range(rank):
             product += left[u, k] * right[s, k]
-        # Beyond it the guess is zero in either case, and only interpreted code would fail.
+        # Beyond it the guess is as good as zero, and only interpreted code would fail.
         guess = 1.0 / (1.0 + math.exp(min(-product, _LARGEST_EXPONENT)))
         scale = max(values[i], least)
         error = abs(values[i] - guess) / scale

@@ -131,8 +131,8 @@ def factorise(
     """Fit y[d, s] = mean[d] + loadings[d] . z[s] + noise, z ~ N(0, I), to the known cells by EM.
 
     The E step gives each service its exact Gaussian posterior from the rows that know it; the M step is a ridge
-    regression per row (a normal prior on loadings whose variance is that of the row's noise); noise variances are shrunk
-    to their common mean.
+    regression per row (a normal prior on loadings whose variance is that of the row's noise); noise variances are
+    shrunk to their common mean.
     Rows without a known cell get zero, services without one the prior.
 
     Args:

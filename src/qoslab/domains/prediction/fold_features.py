@@ -113,12 +113,14 @@ def features(values: FloatArray, scale: Scale, recipe: Recipe, context: Context)
 
 
 def readable(x: Float32Array) -> Float32Array:
-    """Features of cells, shape (n, features), a column without any value as zeros: scikit-learn cannot bin one.
+    """Features of cells, shape (n, features), changed in place: columns without any value become zeros.
 
-    Trees do not split by a constant, so nothing is said by it.
+    scikit-learn cannot bin what has no value, and trees cannot split by a constant.
     """
-    empty = np.isnan(x).all(axis=0)
-    return np.where(empty, np.float32(0), x) if empty.any() else x
+    for column in x.T:
+        if np.isnan(column[0]) and np.isnan(column).all():
+            column[:] = 0.0
+    return x
 
 
 def two_solutions(made: Sequence[FloatArray]) -> bool:

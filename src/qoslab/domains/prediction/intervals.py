@@ -232,8 +232,8 @@ def out_of_fold(
         level: What intervals are to promise, where it is known already.
 
     Raises:
-        BadInput: There are fewer known cells than folds, or too few would be hidden to promise the level; nothing is
-            trained before that is known.
+        BadInput: There are fewer known cells than folds, or too few of a parameter would be hidden to promise the
+            level; then nothing is trained.
     """
     users, services = np.nonzero(np.isfinite(known.values).any(axis=0))
     if len(users) < folds:

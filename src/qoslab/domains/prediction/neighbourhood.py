@@ -143,10 +143,7 @@ def correlate(cells: Cells, row: int, sums: FloatArray, out: FloatArray) -> None
         # Differences of nearly equal sums leave dust where a row does not vary over the common columns.
         if spread_x <= _DUST * n * sums[other, 3] or spread_y <= _DUST * n * sums[other, 4]:
             continue
-        spread = spread_x * spread_y
-        if spread == 0.0:  # of values whose squares nearly vanish
-            continue
-        found = (sums[other, 5] - x * y / n) / math.sqrt(spread)
+        found = (sums[other, 5] - x * y / n) / math.sqrt(spread_x * spread_y)
         if n == 2.0:
             # Rounding would break ties between neighbours that are all equally correlated.
             found = math.copysign(1.0, found)

@@ -14,6 +14,7 @@ __all__ = ["Place", "read_places"]
 _COLUMNS = {7: (2, 4), 9: (4, 6)}
 """Country and AS in lists of users (seven columns) and of services (nine)."""
 
+_MOST_DIGITS = 9
 _HEADER = 2
 """Lines before the first row."""
 
@@ -49,7 +50,7 @@ def read_places(path: Path, count: int, what: str) -> list[Place]:
     found: dict[int, Place] = {}
     for line, word, place in rows:
         # int() would take underscores and digits of any script, too.
-        if not (word.isascii() and word.isdigit() and int(word) < count):
+        if not (word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS and int(word) < count):
             message = f"{word!r} is no id of the {what}: those are 0 to {count - 1}"
             raise BadInput(Problem(message=message, path=path, line=line))
         found[int(word)] = _NOWHERE if int(word) in found else place

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,10 +85,12 @@ def refuse_strange_digits(line: str) -> None:
     Raises:
         ValueError: A word of the line has an underscore or another script.
     """
-    if not line.isascii() or "_" in line:
-        word = next(word for word in line.split() if not word.isascii() or "_" in word)
-        message = f"could not convert string to float: {word!r}"
-        raise ValueError(message)
+    if line.isascii() and "_" not in line:
+        return
+    for word in line.split():  # blanks of other scripts are blanks
+        if not word.isascii() or "_" in word:
+            message = f"could not convert string to float: {word!r}"
+            raise ValueError(message)
 
 
 def decoded(raw: bytes, path: Path) -> str:
@@ -114,7 +117,7 @@ def _of_csv(path: Path, text: str) -> Sheet:
     ends, empty = [0], set()
     names: list[str] = []
     ragged: list[Problem] = []
-    doubtful: Problem | None = None
+    quoted = '"' in text
     for fields in reader:
         first = ends[-1] + 1
         ends.append(reader.line_num)
@@ -127,35 +130,32 @@ def _of_csv(path: Path, text: str) -> Sheet:
             many = "field" if len(fields) == 1 else "fields"
             message = f"the row has {len(fields)} {many}, the header has {len(names)}"
             ragged.append(Problem(message=message, path=path, line=first))
-        if doubtful is None and any('"' in field for field in fields):
-            doubtful = _half_quoted(fields, lines[first - 1 : reader.line_num], path, first)
+        if quoted:
+            _must_be_clear("".join(lines[first - 1 : reader.line_num]), path, first)
     if ragged:
         raise BadInput(ragged)
     starts = [before + 1 for before, _ in pairwise(ends) if before + 1 not in empty]
     if empty:
         text = "".join(line for number, line in enumerate(lines, 1) if number not in empty)
-    try:
-        frame = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
-    except pl.exceptions.PolarsError:
-        if doubtful is None:
-            raise
-        raise BadInput(doubtful) from None
+    frame = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
     if len(frame) != len(starts) - 1:
         message = f"it cannot be read: {len(starts) - 1} rows by their quotes, {len(frame)} by their lines"
-        raise BadInput(doubtful or Problem(message=message, path=path))
+        raise BadInput(Problem(message=message, path=path))
     frame.columns = names
     return Sheet(path, _trimmed(frame), starts[1:])
 
 
-def _half_quoted(fields: Sequence[str], lines: Sequence[str], path: Path, first: int) -> Problem | None:
-    """A quote inside a field that is not quoted as a whole: readers of CSV do not agree on what it means."""
-    raw = "".join(lines)
-    for field in fields:
-        if '"' in field and '"' + field.replace('"', '""') + '"' not in raw:
-            message = f"a quote stands inside of {field[:40].strip()!r}"
-            hint = "quote the whole field, and double the quotes in it"
-            return Problem(message=message, path=path, line=first, hint=hint)
-    return None
+_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
+_ROW = re.compile(rf"{_FIELD}(?:,{_FIELD})*\r?\n?")
+"""A row of fields that have no quote, or are quoted as a whole with the quotes in them doubled."""
+
+
+def _must_be_clear(row: str, path: Path, line: int) -> None:
+    """Refuse quotes that readers of CSV take in different ways, such as those of `"Foo" Inc`."""
+    if '"' in row and not _ROW.fullmatch(row):
+        message = f"a quote stands beside other characters of a field in {row.strip()[:60]!r}"
+        hint = "quote the whole field, and double the quotes in it"
+        raise BadInput(Problem(message=message, path=path, line=line, hint=hint))
 
 
 def _apart(header: Sequence[str], path: Path, line: int) -> None:

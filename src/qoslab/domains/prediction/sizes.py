@@ -10,9 +10,7 @@ LARGEST = 1e30
 SMALLEST = 1e-30
 """Smallest measurement but zero, for the same reasons."""
 
-MEASUREMENT = (
-    f"a measurement is finite, not negative and at most {LARGEST:g}; one below {SMALLEST:g} is to be 0"
-)
+MEASUREMENT = f"a measurement is 0, or from {SMALLEST:g} to {LARGEST:g}"
 
 MOST_VALUES = 200_000_000
 """Values of a table with all its parameters: 1.6 GB, of which methods need several times as much."""

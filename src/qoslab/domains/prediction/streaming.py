@@ -102,7 +102,7 @@ class Contender(Protocol):
 
 
 class Online:
-    """Factors that every measurement changes; the first slot is analysed whole."""
+    """Factors that every measurement changes; the first slot is analysed whole, and has the scale for all."""
 
     def __init__(self, rng: np.random.Generator, memory: online.Memory | None = None) -> None:
         self._rng, self._memory = rng, memory or online.Memory()
@@ -179,7 +179,10 @@ Complete = Callable[[FloatArray, np.random.Generator], FloatArray]
 
 
 class Trained:
-    """A model from nothing after each slot, on the geometric means of the last slots' cells."""
+    """A model from nothing after each slot, on the geometric means of the last slots' cells.
+
+    Zeros count as the smallest positive value of their slot.
+    """
 
     def __init__(self, rng: np.random.Generator, window: int, complete: Complete) -> None:
         self._rng, self._window, self._complete = rng, window, complete

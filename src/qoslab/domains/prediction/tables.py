@@ -101,9 +101,10 @@ def _columns(sheet: Sheet, data: Table) -> None:
 
 def _hint(name: str, columns: list[str], data: Table) -> str | None:
     """What may be meant by a column that is not there."""
-    side = name.partition("_")[0]
-    if side in data.sides and name.removeprefix(f"{side}_") in data.context:
-        return f"{side}_context = false, if {side}s have none; the file has {', '.join(columns)}"
+    side, _, kind = name.partition("_")
+    other = {"user": "service", "service": "user"}.get(side, "")
+    if kind in data.context and f"{other}_{kind}" in columns:
+        return f"{side}_context = false, if {side}s have none"
     return did_you_mean(name, columns)
 
 
@@ -121,8 +122,6 @@ def _kind(sheet: Sheet, name: str, *, number: bool) -> Iterator[Problem]:
 def _ids(sheet: Sheet, name: str) -> Codes:
     column = _words(sheet.frame[name])
     empty = column.is_null()
-    if sheet.frame[name].dtype.is_float():
-        empty = empty | sheet.frame[name].is_nan().fill_null(value=True)
     if empty.any():
         raise BadInput(sheet.wrong(int(empty.arg_max() or 0), f"{name!r} is empty"))
     seen = {value: number for number, value in enumerate(column.unique(maintain_order=True).to_list())}
@@ -130,9 +129,13 @@ def _ids(sheet: Sheet, name: str) -> Codes:
 
 
 def _words(column: pl.Series) -> pl.Series:
-    """A column as text; typed columns, which Parquet files have, in the usual way of writing their values."""
+    """A column as text; typed columns, which Parquet files have, in the usual way of writing their values.
+
+    NaN among numbers, which many libraries write where nothing is, is nothing.
+    """
     import polars as pl
 
+    column = column.fill_nan(None) if column.dtype.is_float() else column
     return column if column.dtype == pl.String else column.cast(pl.String)
 
 

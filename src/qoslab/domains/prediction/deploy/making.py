@@ -89,6 +89,7 @@ def make_model(
     hidden = child(root, 0)
     residuals = out_of_fold(complete, known, making.folds, rounds, hidden, context, level=making.level)
     intervals = calibrate(residuals, known, child(root, 1))
+    intervals.quantiles(making.level)  # of many hidden cells a part is kept
     values = complete(known, child(root, 2))
     raw = intervals.logs(known.values)
     mean, std = (moment(raw, axis=(1, 2), keepdims=True) for moment in (np.nanmean, np.nanstd))

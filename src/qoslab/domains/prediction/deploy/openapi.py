@@ -25,7 +25,7 @@ _GETS = {
     "/openapi.json": "this description",
 }
 _REFUSALS = {
-    "403": "the request is a web page's: it has the header Origin",
+    "403": "a browser asks for a web page: the request has the header Origin, or Sec-Fetch-Site",
     "404": "an unknown user or service without its context",
     "413": "the body is too large",
     "422": "a field is wrong; each is named",
@@ -51,7 +51,10 @@ def describe(about: Mapping[str, Any]) -> dict[str, Any]:
                 "summary": summary,
                 "responses": {
                     "200": {"description": summary},
-                    "429": {"description": _REFUSALS["429"], "content": _json("Refusal")},
+                    **{
+                        status: {"description": _REFUSALS[status], "content": _json("Refusal")}
+                        for status in ("403", "429")
+                    },
                 },
             }
         }

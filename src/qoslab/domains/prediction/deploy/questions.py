@@ -35,10 +35,10 @@ def _place(value: object) -> object:
 
 
 def _possible(value: float) -> float:
-    if not (value == 0 or SMALLEST <= value <= LARGEST):
+    if not 0 <= value <= LARGEST:
         message = f"it is {value:g}; {MEASUREMENT}, and a missing one is left out"
         raise ValueError(message)
-    return value
+    return value if value >= SMALLEST else 0.0  # no refusal: earlier versions acknowledged and kept such
 
 
 _FORMS = [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}]

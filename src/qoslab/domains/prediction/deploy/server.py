@@ -45,6 +45,12 @@ _GONE = 499
 """Status of questions whose asker went away amid them, as proxies count it."""
 
 
+_NO_PAGES = (
+    "a browser asks for a web page (Origin or Sec-Fetch-Site); ask from a program, or from behind a proxy that "
+    "takes these headers away"
+)
+
+
 def make_app(desk: Desk, rate_per_s: float, max_body: int) -> Starlette:
     """The application of a desk.
 
@@ -147,18 +153,22 @@ def _post(
 
 def _get(path: str, answer: Callable[[], Response], rates: Rates) -> Route:
     async def endpoint(request: Request) -> Response:
-        hasty = _hasty(request, rates)
-        return await run_in_threadpool(answer) if hasty is None else hasty
+        refusal = _unwelcome(request, rates)
+        return await run_in_threadpool(answer) if refusal is None else refusal
 
     return Route(path, endpoint)
 
 
-def _hasty(request: Request, rates: Rates) -> Response | None:
-    """The refusal of an address that has asked too much, or None; every request counts, of any kind."""
+def _unwelcome(request: Request, rates: Rates) -> Response | None:
+    """The refusal of a web page or of an address that has asked too much, or None; every request counts, of any kind.
+
+    Any page could else deliver to the machine that shows it. Browsers say for whom they ask; "none" is their user.
+    """
     client = request.client.host if request.client else ""
     wait_s = rates.wait_s(client, time.monotonic())
     if wait_s == 0:
-        return None
+        page = "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none"
+        return _refusal(403, "", _NO_PAGES) if page else None
     return _refusal(429, "", "too many requests", {"Retry-After": str(max(1, round(wait_s + 0.5)))})
 
 
@@ -171,13 +181,9 @@ async def _answered(
     *,
     slow: bool,
 ) -> Response:
-    hasty = _hasty(request, rates)
-    if hasty is not None:
-        return hasty
-    if (
-        "origin" in request.headers
-    ):  # browsers name it: else any page could deliver to the machine that shows it
-        return _refusal(403, "", "web pages are not answered")
+    refusal = _unwelcome(request, rates)
+    if refusal is not None:
+        return refusal
     body = await _within(_body(request, max_body))
     if body is None:
         return _refusal(413, "body", f"more than {max_body} bytes are not read", {"Connection": "close"})

@@ -74,7 +74,8 @@ def quantile(
 ) -> FloatArray:
     """The quantile of each row's finite ratios, shape (P, 1), within bounds; another number where there are few.
 
-    That of rank ceil((n + 1) level), which the next ratio exceeds with the probability 1 - level at most.
+    That of rank ceil((n + 1) level), which the next ratio exceeds with the probability 1 - level at most; the largest
+    where n is too small for that.
     """
     found = otherwise.copy()
     for p, row in enumerate(ratios):
