@@ -199,12 +199,35 @@ def tenth() -> str:
 
 def scaling() -> str:
     """NMAE by the number of parameters."""
-    methods = ("pmf", "factor_analysis", "robust_factorisation", "shared_bottom", "mmoe")
-    counts = table("scaling")["data.parameters"].unique().sort()
+    methods = (
+        "pmf",
+        "factor_analysis",
+        "robust_factorisation",
+        "boosted_factors",
+        "sharp_qos",
+        "shared_bottom",
+        "mmoe",
+    )
     return lines(
         [str(count), *(short(mean("scaling", f"data.parameters={count}", m, "nmae")) for m in methods)]
-        for count in counts
+        for count in counts_of_parameters()
     )
+
+
+def scaling_costs() -> str:
+    """CPU seconds of a training by the number of parameters, medians over splits."""
+    methods = ("factor_analysis", "robust_factorisation", "boosted_factors", "sharp_qos", "shared_bottom")
+
+    def spent(count: int, method: str) -> str:
+        median = float(np.median(values("scaling", f"data.parameters={count}", method, "cpu_s")))
+        return f"{median:.1f}" if median < 10 else f"{median:,.0f}"
+
+    return lines([str(count), *(spent(count, m) for m in methods)] for count in counts_of_parameters())
+
+
+def counts_of_parameters() -> list[int]:
+    """How many parameters tables of the study of more parameters have."""
+    return table("scaling")["data.parameters"].unique().sort().to_list()
 
 
 def beside_the_bar() -> str:
@@ -468,6 +491,7 @@ DENSITIES = "| method | 5 % | 10 % | 15 % | 20 % |"
 TABLES = [
     Table("index", "| method | splits | NMAE |", tenth),
     Table("index", "| parameters | pmf, each alone |", scaling),
+    Table("index", "| parameters, CPU s |", scaling_costs),
     Table("results", DENSITIES, partial(errors, "densities", RT_TP, (1,)), "How many measurements"),
     Table(
         "results", "| known | method | MAE | RMSE | with three", partial(over_rivals, "densities", TEN, MORE)

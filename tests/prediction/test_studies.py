@@ -1,8 +1,10 @@
 """Long studies of this domain in a small form: every variant runs, and every parameter that is varied takes effect."""
 
 import json
+import math
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -309,7 +311,7 @@ def test_the_page_has_the_figures_of_the_committed_table(name, title, metric, di
 
 def test_the_page_has_the_errors_of_more_parameters():
     table = pl.read_parquet(FOLDER / "results" / "scaling.parquet")
-    methods = ("pmf", "factor_analysis", "robust_factorisation")
+    methods = ("pmf", "factor_analysis", "robust_factorisation", "boosted_factors", "sharp_qos")
     for count in (2, 4, 8, 16):
         here = table.filter(pl.col("data.parameters") == count)
         means = [here.filter(pl.col("method") == method)["nmae"].mean() for method in methods]
@@ -588,6 +590,55 @@ def test_the_page_says_how_shared_layers_stand_beside_factors():
             means[method, count] = in_each_split(here, method, "nmae").mean()
     for method in ("shared_bottom", "mmoe"):
         assert 0.97 < min(means[method, count] for count in (4, 8, 16)) / means[method, 2] < 0.985
+
+
+def logs_of_ratios(table, one, other, metric="nmae"):
+    """Logarithms of the ratios of two lots of rows, over the splits that both have."""
+    both = one.join(other, on="replication", suffix="_other").sort("replication")
+    assert len(both) >= 3
+    return np.log((both[metric] / both[f"{metric}_other"]).to_numpy())
+
+
+def test_the_page_says_what_more_parameters_do_to_networks_and_trees():
+    """Ratios to two parameters with their intervals, to shared layers and to factors; and the growth of the cost."""
+    table = pl.read_parquet(FOLDER / "results" / "scaling.parquet")
+    text = page("index")
+
+    def rows(method, count):
+        return table.filter(pl.col("method") == method, pl.col("data.parameters") == count)
+
+    def less(method, count):
+        logs = logs_of_ratios(table, rows(method, count), rows(method, 2))
+        ends = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+        return [round(100 * (1 - math.exp(x))) for x in (logs.mean(), ends.high, ends.low)]
+
+    assert "errs 14 % less with 16 parameters than with two (10 to 17," in text
+    assert less("boosted_factors", 16) == [14, 10, 17]
+    assert "3 % less with four and eight (-3 to 9, and -1 to 7), 1 % with 16 (-3 to 5)" in text
+    assert [less("sharp_qos", count) for count in (4, 8, 16)] == [[3, -3, 9], [3, -1, 7], [1, -3, 5]]
+    beside = {}
+    for one, other in (
+        ("sharp_qos", "shared_bottom"),
+        ("sharp_qos", "mmoe"),
+        ("sharp_qos", "robust_factorisation"),
+        ("boosted_factors", "robust_factorisation"),
+    ):
+        found = [math.exp(logs_of_ratios(table, rows(one, n), rows(other, n)).mean()) for n in (2, 4, 8, 16)]
+        beside[one, other] = (min(found), max(found), found)
+    for layers in ("shared_bottom", "mmoe"):
+        least, most, _ = beside["sharp_qos", layers]
+        assert (round(100 * (1 - most)), round(100 * (1 - least))) in {(16, 18), (16, 17)}
+    least, most, found = beside["sharp_qos", "robust_factorisation"]
+    assert f"{least:.2f} to {most:.2f} times as much as" in text
+    assert found == sorted(found)
+    least, most, _ = beside["boosted_factors", "robust_factorisation"]
+    assert f"and {100 * least - 100:.0f} to {100 * most - 100:.0f} % more than `robust_factorisation`" in text
+    spent = [rows("sharp_qos", n)["cpu_s"].median() for n in (2, 4, 8, 16)]
+    assert "2.6 to 3 times as much with every doubling" in text
+    assert all(2.55 < after / before < 3.05 for before, after in pairwise(spent))
+    assert "costs {:.0f}, {:.0f}, {:.0f} and {:,.0f} CPU s".format(*spent) in page("sharp_qos")
+    means = [short(rows("sharp_qos", n)["nmae"].mean(), 3) for n in (2, 4, 8, 16)]
+    assert "({}, {}, {} and {}; with 4 and more three splits)".format(*means) in page("results")
 
 
 def test_the_page_says_beside_whom_amf_is_told_apart_without_the_strangest_values():
