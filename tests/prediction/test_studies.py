@@ -638,7 +638,15 @@ def test_the_page_says_what_more_parameters_do_to_networks_and_trees():
     assert all(2.55 < after / before < 3.05 for before, after in pairwise(spent))
     assert "costs {:.0f}, {:.0f}, {:.0f} and {:,.0f} CPU s".format(*spent) in page("sharp_qos")
     means = [short(rows("sharp_qos", n)["nmae"].mean(), 3) for n in (2, 4, 8, 16)]
-    assert "({}, {}, {} and {}; with 4 and more three splits)".format(*means) in page("results")
+    first = [
+        rows(m, 2).filter(pl.col("replication") < 3)["nmae"].mean() for m in ("boosted_factors", "sharp_qos")
+    ]
+    said = "({}, {}, {} and {}; with 4 and more three splits, on which it has {} with two)"
+    assert said.format(*means, short(first[1], 3)) in page("results")
+    assert "on which they have {} and {} with two".format(*(short(one, 3) for one in first)) in text
+    spent = [rows("boosted_factors", n)["cpu_s"].median() for n in (2, 4, 8, 16)]
+    assert "that of `boosted_factors` 3.2 to 3.4 times" in text
+    assert all(3.15 < after / before < 3.45 for before, after in pairwise(spent))
 
 
 def test_the_page_says_beside_whom_amf_is_told_apart_without_the_strangest_values():
