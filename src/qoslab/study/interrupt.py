@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Interrupt"]
+__all__ = ["Interrupt", "PressedTwice", "finished"]
+
+_T = TypeVar("_T")
+
+
+class PressedTwice(KeyboardInterrupt):
+    """Ctrl-C after one that was taken."""
 
 
 class Interrupt:
@@ -41,5 +48,24 @@ class Interrupt:
 
     def _pressed(self, _signal: int, _frame: FrameType | None) -> None:
         if self.stopping:
-            raise KeyboardInterrupt
+            raise PressedTwice
         self.stop("Ctrl-C: running trials are finished; press it again to stop at once")
+
+
+def finished(work: Callable[[], _T]) -> _T:
+    """What work gives, also where the first Ctrl-C comes amid.
+
+    Polars stops at Ctrl-C with a KeyboardInterrupt when it reads or writes files, even where a handler takes the signal
+    and wants to go on. The work is then done again, so it has to be such that this is no harm.
+
+    Raises:
+        KeyboardInterrupt: Nobody takes the signal, or it came a second time.
+    """
+    while True:
+        try:
+            return work()
+        except PressedTwice:
+            raise
+        except KeyboardInterrupt:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                raise

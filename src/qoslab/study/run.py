@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from qoslab.study.data import DataFiles
 from qoslab.study.events import Compiling, Ended, Event, Events, Noted, Planned
 from qoslab.study.executor import Executor
 from qoslab.study.inprocess import InProcess
-from qoslab.study.interrupt import Interrupt
+from qoslab.study.interrupt import Interrupt, finished
 from qoslab.study.journal import Journal, Record
 from qoslab.study.keep import keep_files
 from qoslab.study.local import Local
@@ -100,7 +101,7 @@ def run(
             journal = stack.enter_context(Journal(folder))
             keep_files(study, folder)
             # Whatever ends the rounds, the table is written from what the journal holds.
-            stack.callback(_save, store)
+            stack.callback(finished, partial(_save, store))
             domain = registry.domain(study.domain)
             start = _Starter(workers, ray, plugged, stack)
             run_id = ""
@@ -135,7 +136,7 @@ def run(
                     break
                 plan = make_plan(plan.study.with_seeds(more), store, dataset)
         # Still within: who presses Ctrl-C while the last rows are read again is told what there is.
-        results = Results.open(folder)
+        results = finished(partial(Results.open, folder))
         results.interrupted = interrupt.stopping
         tell(_ended(results, plan, begun, interrupt))
         return results

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from qoslab.core.outcome import Series
 from qoslab.study.files import write_whole
+from qoslab.study.interrupt import finished
 from qoslab.study.journal import Record
 
 if TYPE_CHECKING:
@@ -37,9 +39,8 @@ def write_series(folder: Path, fingerprint: str, series: Mapping[str, Series]) -
     import polars as pl
 
     for name, columns in series.items():
-        buffer = io.BytesIO()
-        pl.DataFrame(dict(columns)).write_parquet(buffer)
-        write_whole(_file(folder, name, fingerprint), buffer.getvalue())
+        frame = pl.DataFrame(dict(columns))
+        write_whole(_file(folder, name, fingerprint), finished(partial(_packed, frame)))
     return sorted(series)
 
 
@@ -71,6 +72,12 @@ def read_series(folder: Path, name: str, records: Iterable[tuple[Record, str, st
     if not frames:
         return pl.DataFrame(schema={"scenario": pl.String, "method": pl.String, "replication": pl.Int64})
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def _file(folder: Path, name: str, fingerprint: str) -> Path:
