@@ -8,13 +8,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["Interrupt", "PressedTwice", "finished"]
+__all__ = ["Interrupt", "finished"]
 
 _T = TypeVar("_T")
 
 
-class PressedTwice(KeyboardInterrupt):
-    """Ctrl-C after one that was taken."""
+_TWICE = "pressed twice"
+"""What a KeyboardInterrupt says that came after one that was taken."""
 
 
 class Interrupt:
@@ -48,7 +48,7 @@ class Interrupt:
 
     def _pressed(self, _signal: int, _frame: FrameType | None) -> None:
         if self.stopping:
-            raise PressedTwice
+            raise KeyboardInterrupt(_TWICE)
         self.stop("Ctrl-C: running trials are finished; press it again to stop at once")
 
 
@@ -64,8 +64,6 @@ def finished(work: Callable[[], _T]) -> _T:
     while True:
         try:
             return work()
-        except PressedTwice:
-            raise
-        except KeyboardInterrupt:
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        except KeyboardInterrupt as error:
+            if error.args == (_TWICE,) or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 raise
