@@ -120,6 +120,16 @@ def test_neighbours_are_those_who_are_alike():
     assert np.abs(means - scale.forward(np.exp(logs)[None])[0])[hidden].mean() < 0.15
 
 
+def test_a_service_counts_as_measured_by_who_measured_any_parameter_of_it():
+    rng = np.random.default_rng(6)
+    values = np.exp(rng.standard_normal((2, 8, 20)))
+    values[rng.random(values.shape) < 0.5] = np.nan
+    values[0, :, :5] = values[1, :, 5:8] = np.nan
+    measured = np.isfinite(values).any(axis=0).sum(axis=0)
+    found = features(values, scale_of(values), Recipe((1,), 2, 3), Context())
+    assert any((table == measured).all() for table in found)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_quantiles_of_what_is_known_are_those_of_numpy(axis):
     table = np.random.default_rng(4).standard_normal((9, 40))

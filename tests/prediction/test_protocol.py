@@ -110,6 +110,16 @@ def test_the_strangest_values_are_the_far_ones():
     assert not mask[0, 3, :10].any()
 
 
+def test_values_that_are_equally_strange_are_judged_alike():
+    """Next to the only one that is far off comes a third of all: none of these is stranger than the others."""
+    pytest.importorskip("sklearn", reason="needs the extra 'learn'")
+    values = np.random.default_rng(0).integers(1, 4, (1, 20, 50)).astype(float)
+    values[0, 7, 11] = 30.0
+    mask = ordinary(values, 0.1)
+    assert np.argwhere(~mask).tolist() == [[0, 7, 11]]
+    assert ordinary(np.ones((1, 4, 5)), 0.1).all()
+
+
 def test_a_timeout_is_no_measurement():
     plain = task(world(density=0.1))
     limit = float(np.quantile(plain.truth[0], 0.8))

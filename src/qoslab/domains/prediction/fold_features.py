@@ -248,7 +248,7 @@ def _margins(logs: FloatArray, values: FloatArray) -> list[FloatArray]:
             for axis in (0, 1):
                 out += known_quantiles(table, _QUANTILES, axis)
                 out.append(np.nanmean(raw, axis=axis, keepdims=True))
-    out.append(np.isfinite(logs[0]).sum(axis=0, keepdims=True).astype(np.float64))
+    out.append(np.isfinite(logs).any(axis=0).sum(axis=0, keepdims=True).astype(np.float64))
     out.append(np.arange(shape[0], dtype=np.float64)[:, None])
     return [np.broadcast_to(quantity, shape) for quantity in out]
 

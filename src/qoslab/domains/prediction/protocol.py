@@ -80,7 +80,8 @@ def ordinary(values: FloatArray, share: float) -> BoolArray:
 
     Args:
         values: All measurements, shape (P, users, services), NaN where nobody measured.
-        share: Share of each parameter's values that is strange.
+        share: Share of each parameter's values that is strange; less where values at the cut are as strange as others
+            beyond it, for these are kept.
     """
     out = np.ones(values.shape, bool)
     for table, target in zip(values, out, strict=True):
@@ -102,6 +103,6 @@ def _ordinary(values: bytes, share: float) -> bytes:
     forest = IsolationForest(max_samples=samples, random_state=0).fit(numbers[:, None])
     score = forest.score_samples(distinct[:, None])[place]
     strange = round(share * len(numbers))
-    chosen = np.ones(len(numbers), bool)
-    chosen[np.argsort(score, kind="stable")[:strange]] = False
+    # Values that score alike stay together, whatever their order: as strange as the cut is not strange yet.
+    chosen: BoolArray = score >= np.partition(score, strange)[strange]
     return chosen.tobytes()
