@@ -112,6 +112,39 @@ def test_few_hidden_cells_say_nothing_of_the_shares(stand_ins):
         assert np.median(off) == pytest.approx(1 - share, abs=1e-6)
 
 
+def test_whose_cells_were_all_hidden_is_a_stranger_to_the_network(stand_ins):
+    """Users with one known cell each, some of them hidden: these have the trees' prediction, the others the network's."""
+    truth, known = _world()
+    known.values[:, 10:] = np.nan
+    for user in range(10, 30):
+        known.values[:, user, user] = truth[:, user, user]
+    given = stand_ins(np.clip(truth, *_ends(known)), _shift(truth, 100.0, 100.0))
+    found = SharpBoosted(held_out=0.3).predict(known, SEED, Context()).values
+    hidden = ~np.isfinite(given["network"][0]).any(axis=(0, 2))
+    assert 0 < hidden.sum() < 20
+    np.testing.assert_allclose(found[:, hidden], (truth + 100)[:, hidden])
+    np.testing.assert_allclose(found[:, ~hidden], np.clip(truth, *_ends(known))[:, ~hidden])
+
+
+def test_a_hidden_cell_bounds_the_prediction_too(stand_ins):
+    """The largest known value may be hidden while the shares are found; what is predicted then may still reach it."""
+    truth, known = _world()
+    given = stand_ins(_shift(truth, 1000.0, 1000.0), _shift(truth, 2000.0, 2000.0))
+    for number in range(40):
+        for values in given.values():
+            values.clear()
+        found = SharpBoosted(held_out=0.3).predict(known, np.random.SeedSequence(number), Context()).values
+        if np.nanmax(given["network"][0][0]) < np.nanmax(known.values[0]):
+            break
+    else:
+        pytest.fail("the largest value was never hidden")
+    np.testing.assert_allclose(found[0], np.nanmax(known.values[0]))
+
+
+def _ends(known):
+    return tuple(bound(known.values, axis=(1, 2), keepdims=True) for bound in (np.nanmin, np.nanmax))
+
+
 def test_the_last_measurement_of_a_parameter_is_not_hidden(stand_ins):
     truth, known = _world()
     known.values[1] = np.nan

@@ -186,24 +186,29 @@ def test_the_log_has_a_row_per_check_and_weights_that_sum_to_the_tasks():
         assert ((series[name] >= 0) & (series[name] <= 1 + 1e-9)).all()
 
 
-def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept():
-    """Scaled by the known mean: they are the errors, in cells that no step saw, of what is predicted."""
+@pytest.mark.parametrize(("scaling", "factor"), [("mean", 1.0), ("none", 1000.0)])
+def test_the_log_has_the_errors_in_held_out_cells_of_the_weights_that_are_kept(scaling, factor):
+    """In the units of the losses, the least in units of the means: in cells that no step saw, of what is predicted."""
     import torch
 
     known = _world()
-    result = _fit(known, steps=40, patience=40, held_out=0.2)
+    known.values[1] *= factor
+    result = _fit(known, steps=60, patience=60, held_out=0.2, scaling=scaling)
     with deterministic(np.random.SeedSequence(3), "prediction/sharp_qos"):
         held = _held_out(torch, known, 0.2)
-    course = [result.series["training"][f"held_out[q{p}]"] for p in range(2)]
-    best = np.argmin(np.sum(course, axis=0))
+    course = np.array([result.series["training"][f"held_out[q{p}]"] for p in range(2)])
+    means = np.array([table[np.isfinite(table)].mean() for table in np.where(held, np.nan, known.values)])
+    units = means if scaling == "mean" else np.ones(2)
+    best = (course * (units / means)[:, None]).sum(axis=0).argmin()
     for p, table in enumerate(known.values):
         cells = held[p] & np.isfinite(table)
-        error = np.abs(result.values[p] - table)[cells].mean() / np.abs(table[np.isfinite(table)]).mean()
-        assert course[p][best] == pytest.approx(error, rel=1e-4)
+        error = np.abs(result.values[p] - table)[cells].mean()
+        assert course[p][best] * units[p] == pytest.approx(error, rel=1e-4)
 
 
-def test_no_feature_and_no_graph_knows_a_held_out_cell():
-    """Other values there change neither; nor would it change them if these cells had never been measured."""
+@pytest.mark.parametrize("scaling", ["mean", "none"])
+def test_no_feature_and_no_graph_knows_a_held_out_cell(scaling):
+    """Other values there change neither, nor the scales; nor would it if these cells had never been measured."""
     import torch
 
     known = _world()
@@ -211,10 +216,11 @@ def test_no_feature_and_no_graph_knows_a_held_out_cell():
         held = _held_out(torch, known, 0.3) & np.isfinite(known.values)
     other = replace(known, values=np.where(held, 50 - known.values, known.values))
     without = replace(known, values=np.where(held, np.nan, known.values))
-    how = {"scaling": "none", "patience": 10}
+    how = {"scaling": scaling, "patience": 10}
     base, changed = (_trained(one, held_out=0.3, **how) for one in (known, other))
     expected = _trained(without, contexts="none", **how)
     assert held.any()
+    assert base.scales == changed.scales == expected.scales
     for found in (base, changed):
         _assert_equal(found.structure.tasks, expected.structure.tasks)
     _assert_equal(changed.structure.contexts, base.structure.contexts)

@@ -148,6 +148,17 @@ def test_places_of_one_side_alone_are_used(side):
         assert told.sum() == told[here].sum()
 
 
+def test_transforms_of_routes_start_at_the_size_that_the_page_says():
+    """A tenth of what a single Glorot matrix has; the standard deviation of 12 * 64 * 64 draws is known to 1 %."""
+    torch.manual_seed(0)
+    d, routes = 64, 12
+    a = Architecture("hhgcn", True, True, 5, d, 4, context_blocks=4, task_blocks=4)
+    weights = initial_weights(torch, a, built(world(), contexts=True))
+    spread = float(weights["task0/transforms"].detach().std())
+    assert len(weights["task0/transforms"]) == routes
+    assert spread == pytest.approx((2 / (d * d + routes * d)) ** 0.5 / routes**0.5, rel=0.02)
+
+
 @pytest.mark.parametrize("encoder", ["hhgcn", "hygcn", "gcn"])
 @pytest.mark.parametrize(("snr", "cross_snr"), [(True, True), (True, False), (False, True), (False, False)])
 @pytest.mark.parametrize("size", [1.0, 30.0])

@@ -45,7 +45,8 @@ class SharpBoosted:
 
     Some of the known cells are hidden from both; the share of the network in each parameter is that of the least mean
     absolute error there. The trees then learn once more from all known cells; the network keeps what it has learned.
-    Users and services without a known cell are left to the trees, which learn them apart.
+    Users and services of whom the network saw no cell are left to the trees, which learn those without a known one
+    apart.
     What is not an attribute here is as `sharp_qos` and `boosted_factors` have it.
 
     Attributes:
@@ -78,19 +79,18 @@ class SharpBoosted:
         hidden = _hidden(known, self.held_out, np.random.default_rng(chosen_by))
         seen = replace(known, values=np.where(hidden, np.nan, known.values))
         learned = self._network().predict(seen, for_network, context)
-        network = _bounded(learned.values, seen)
         shares, series = np.full(len(known.values), _UNDECIDED), dict(learned.series)
         if hidden.any():
             first = self._trees().predict(seen, for_trees, context)
+            network = _bounded(learned.values, seen)
             errors = errors_by_share(network, first, np.where(hidden, known.values, np.nan))
             shares = _best(errors, np.isfinite(np.where(hidden, known.values, np.nan)).sum(axis=(1, 2)))
             series["shares"] = _series(known, errors)
         trees = self._trees().predict(known, for_trees, context)
-        new = np.any(list(newcomers(known.values).values()), axis=0)
-        share = np.where(
-            new, 0.0, shares[:, None, None]
-        )  # of newcomers the hidden cells, all of others, say nothing
-        return Prediction(share * network + (1 - share) * trees, series=series)
+        # The network knows nothing of those whose cells were all hidden, and of newcomers the hidden cells say nothing.
+        strangers = np.any(list(newcomers(seen.values).values()), axis=0)
+        share = np.where(strangers, 0.0, shares[:, None, None])
+        return Prediction(share * _bounded(learned.values, known) + (1 - share) * trees, series=series)
 
     def _network(self) -> SharpQos:
         return SharpQos(

@@ -88,6 +88,9 @@ class Routed:
 def initial_weights(torch: Any, a: Architecture, structure: Structure) -> Any:
     """A `ParameterDict` of all weights (Glorot matrices, zero biases, gates open at first).
 
+    Transforms of routes are drawn as one Glorot stack, whose fans count all routes, and divided by the root of their
+    number: they start at a tenth of a single matrix's size, so that at first hardly anything is received.
+
     Args:
         torch: The torch module of a deterministic session.
         a: The architecture.

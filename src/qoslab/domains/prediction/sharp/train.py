@@ -45,11 +45,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Cells of one parameter: users, services, and values in scaled units."""
+    """Cells of one parameter: users, services, values in scaled units, and in these the mean that is learned from."""
 
     users: Any
     services: Any
     values: Any
+    mean: float
 
     def loss(self, table: Any) -> Any:
         """Mean absolute error of a completed table at these cells; zero where there are none."""
@@ -149,9 +150,10 @@ def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, 
         device=device,
         context=context,
     )
-    scales = _scales(known, recipe.scaling)
-    learned = _cells(torch, kept, scales, device)
-    validation = _cells(torch, known, scales, device, held)
+    means = _means(kept)
+    scales = means if recipe.scaling == "mean" else [1.0 for _ in means]
+    learned = _cells(torch, kept, scales, means, device)
+    validation = _cells(torch, known, scales, means, device, held)
     weights = initial_weights(torch, architecture, structure)
     asked_of = np.array([len(cells.values) > 0 for cells in learned])
     balancer = Balancer(recipe.balance, len(scales), recipe.beta, learned=asked_of)
@@ -161,7 +163,7 @@ def train(torch: Any, known: Known, architecture: Architecture, recipe: Recipe, 
     balancer.log_variance = weights["log_variance"] if recipe.balance == "huw" else None
     asked = validation if held.any() else learned
     log = _train(torch, weights, architecture, structure, learned, asked, balancer, recipe, context)
-    lowest = [np.nanmin(table, initial=np.inf) for table in known.values]
+    lowest = [np.nanmin(table, initial=np.inf) for table in kept.values]
     floor = [0.0 if least >= 0 else -np.inf for least in lowest]
     return Trained(
         weights,
@@ -199,7 +201,8 @@ def _train(
         log.gates.append(_open(routed))
         losses = [float(cells.loss(t)) for cells, t in zip(asked, routed.predictions, strict=True)]
         log.checked.append(np.array(losses))
-        return sum(losses)
+        # Whatever the losses are counted in, no parameter has more say in which weights are kept than another.
+        return sum(loss / cells.mean for loss, cells in zip(losses, asked, strict=True))
 
     checks = max(1, recipe.steps // STEPS_PER_CHECK)
     patience = max(1, recipe.patience // STEPS_PER_CHECK)
@@ -247,25 +250,28 @@ def _device(torch: Any, name: str) -> Any:
     return torch.device(name)
 
 
-def _scales(known: Known, scaling: str) -> list[float]:
-    """What each parameter is divided by; one where nothing is known, or only zeros are."""
-    if scaling == "none":
-        return [1.0 for _ in known.values]
+def _means(known: Known) -> list[float]:
+    """Mean size of each parameter's values; one where nothing is known, or only zeros are."""
     cells = [known.cells(p)[2] for p in range(len(known.values))]
     return [float(np.abs(values).mean()) or 1.0 if len(values) else 1.0 for values in cells]
 
 
 def _cells(
-    torch: Any, known: Known, scales: Sequence[float], device: Any, only: NDArray[np.bool_] | None = None
+    torch: Any,
+    known: Known,
+    scales: Sequence[float],
+    means: Sequence[float],
+    device: Any,
+    only: NDArray[np.bool_] | None = None,
 ) -> list[_Cells]:
     found = []
-    for p, scale in enumerate(scales):
+    for p, (scale, mean) in enumerate(zip(scales, means, strict=True)):
         users, services, values = known.cells(p)
         if only is not None:
             inside = only[p, users, services]
             users, services, values = users[inside], services[inside], values[inside]
         rows, columns = (torch.from_numpy(x).to(device) for x in (users, services))
-        found.append(_Cells(rows, columns, torch.from_numpy(values / scale).float().to(device)))
+        found.append(_Cells(rows, columns, torch.from_numpy(values / scale).float().to(device), mean / scale))
     return found
 
 
