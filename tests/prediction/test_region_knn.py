@@ -10,6 +10,7 @@ from qoslab.domains.prediction.methods.user_mean import UserMean
 
 NAN = float("nan")
 SEED = np.random.SeedSequence(0)
+ALIKE = np.ones((4, 4))
 
 
 def test_centres_by_hand():
@@ -28,10 +29,21 @@ def test_a_value_is_outlying_above_three_robust_deviations():
 def test_mutually_nearest_regions_merge():
     similarity = np.array([[0, 0.9, 0.8, 0], [0.9, 0, 0.85, 0], [0.8, 0.85, 0, 0.2], [0, 0, 0.2, 0]])
     free = np.zeros(4, bool)
-    assert merged(np.array([0, 1, 2, 3]), similarity, free, 0.5).tolist() == [0, 0, 1, 2]
-    assert merged(np.array([0, 1, 2, 3]), similarity, free, 0.95).tolist() == [0, 1, 2, 3]
+    assert merged(np.array([0, 1, 2, 3]), similarity, ALIKE, free, 0.5).tolist() == [0, 0, 1, 2]
+    assert merged(np.array([0, 1, 2, 3]), similarity, ALIKE, free, 0.95).tolist() == [0, 1, 2, 3]
     blocked = np.array([True, False, False, False])
-    assert merged(np.array([0, 1, 2, 3]), similarity, blocked, 0.5).tolist() == [0, 1, 1, 2]
+    assert merged(np.array([0, 1, 2, 3]), similarity, ALIKE, blocked, 0.5).tolist() == [0, 1, 1, 2]
+
+
+def test_of_equally_correlated_regions_the_one_with_more_in_common_is_nearest():
+    """All correlate by one; 0 shares most services with 3, which shares most with 0. So it is in any order."""
+    common = np.array([[9, 2, 2, 5], [2, 9, 4, 2], [2, 4, 9, 2], [5, 2, 2, 9]], float)
+    free, rng = np.zeros(4, bool), np.random.default_rng(0)
+    for _ in range(5):
+        order = rng.permutation(4)
+        found = merged(np.arange(4), ALIKE, common[np.ix_(order, order)], free, 0.5)
+        pairs = {frozenset(order[found == region].tolist()) for region in range(2)}
+        assert pairs == {frozenset({0, 3}), frozenset({1, 2})}
 
 
 def two_regions(seed=0):

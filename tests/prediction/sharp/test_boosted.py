@@ -113,7 +113,7 @@ def test_few_hidden_cells_say_nothing_of_the_shares(stand_ins):
 
 
 def test_whose_cells_were_all_hidden_is_a_stranger_to_the_network(stand_ins):
-    """Users with one known cell each, some of them hidden: these have the trees' prediction, the others the network's."""
+    """Users with one known cell each, some of them hidden: these have the trees' word, the others the network's."""
     truth, known = _world()
     known.values[:, 10:] = np.nan
     for user in range(10, 30):

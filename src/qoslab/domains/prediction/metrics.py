@@ -50,8 +50,9 @@ def ranking(
 
     A service's gain for a user is the share of the other asked services that it beats (half of those it equals): among
     values of heavy tails the single best service would be all that counts. Discounts are 1 / log2(1 + place).
-    Precision is the share of the chosen k that are no worse than the truly k-th best. Equal predictions keep the
-    order of the table.
+    Precision is the share of the chosen k that are no worse than the truly k-th best. Services of equal predictions
+    are taken in any order: both are means over all of these (McSherry and Najork, ECIR 2008), for where predictions
+    are kept between the known values many of them are equal, and the order of a table would decide.
 
     Args:
         parameters: Names, length P.
@@ -84,13 +85,20 @@ def _tops(predicted: FloatArray, real: FloatArray) -> dict[str, float]:
     worse = len(real) - np.searchsorted(ordered, real, side="right")
     equal = len(real) - worse - np.searchsorted(ordered, real, side="left") - 1
     gain = (worse + 0.5 * equal) / (len(real) - 1)
-    chosen, best = np.argsort(predicted, kind="stable"), np.sort(gain)[::-1]
+    best = np.sort(gain)[::-1]
+    rank = np.unique(predicted, return_inverse=True)[1]
     found = {}
     for k in (k for k in TOPS if k < len(real)):
         discount = 1 / np.log2(np.arange(2, k + 2))
-        found[f"ndcg_{k}"] = float(gain[chosen[:k]] @ discount / (best[:k] @ discount))
-        found[f"precision_{k}"] = float((real[chosen[:k]] <= ordered[k - 1]).mean())
+        found[f"ndcg_{k}"] = float(_expected(gain, rank, k) @ discount / (best[:k] @ discount))
+        found[f"precision_{k}"] = float(_expected((real <= ordered[k - 1]).astype(float), rank, k).mean())
     return found
+
+
+def _expected(worth: FloatArray, rank: NDArray[np.int64], k: int) -> FloatArray:
+    """What the first k places are worth in the mean over all orders of services of equal rank, shape (k,)."""
+    count = np.bincount(rank)
+    return np.repeat(np.bincount(rank, worth) / count, count)[:k]
 
 
 def calibration(

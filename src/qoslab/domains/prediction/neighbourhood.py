@@ -29,6 +29,9 @@ _SUMS = 6
 _DUST = 1e-15
 """Squared deviations, for each value and relative to the squares they are a difference of, that are rounding alone."""
 
+_DIGIT = 1e-10
+"""Correlations are counted in these: their last digits are rounding."""
+
 _BLOCK = 256
 """Rows between two looks at the clock."""
 
@@ -144,9 +147,8 @@ def correlate(cells: Cells, row: int, sums: FloatArray, out: FloatArray) -> None
         if spread_x <= _DUST * n * sums[other, 3] or spread_y <= _DUST * n * sums[other, 4]:
             continue
         found = (sums[other, 5] - x * y / n) / math.sqrt(spread_x * spread_y)
-        if n == 2.0:
-            # Rounding would break ties between neighbours that are all equally correlated.
-            found = math.copysign(1.0, found)
+        # Rounding would break ties between neighbours that are all equally correlated, by the order of columns.
+        found = math.copysign(1.0, found) if n == 2.0 else math.floor(found / _DIGIT + 0.5) * _DIGIT
         out[other] = min(1.0, max(-1.0, found))
 
 

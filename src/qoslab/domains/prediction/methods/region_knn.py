@@ -79,7 +79,8 @@ class RegionKNN:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a region without data has no share
                 alone = np.nanmean(free, axis=1) > self.sensitive
-            found = merged(region, pearson(centre), alone, self.similarity)
+            common = np.isfinite(centre).astype(float)
+            found = merged(region, pearson(centre), common @ common.T, alone, self.similarity)
             if found.max() == region.max():
                 break
             region = found
@@ -124,18 +125,25 @@ def centres(table: FloatArray, region: Codes, kind: str = "median") -> FloatArra
     return out
 
 
-def merged(region: Codes, similarity: FloatArray, alone: NDArray[np.bool_], least: float) -> Codes:
+def merged(
+    region: Codes, similarity: FloatArray, common: FloatArray, alone: NDArray[np.bool_], least: float
+) -> Codes:
     """Regions after one round: pairs that are each other's nearest, more similar than `least` and free, become one.
+
+    Of several that are equally near, as all are that share two services, the one with the most services in common is
+    nearest.
 
     Args:
         region: Region of each user, numbered from zero.
         similarity: Between regions.
+        common: How many services two regions both have values of.
         alone: Regions that do not merge.
         least: Similarity that a pair must exceed.
     """
     open_to = np.where(alone[:, None] | alone[None], -1.0, similarity)
     np.fill_diagonal(open_to, -1.0)
-    nearest = open_to.argmax(axis=1)
+    near = open_to == open_to.max(axis=1, keepdims=True)
+    nearest = np.where(near, common, -1.0).argmax(axis=1)
     numbers = np.arange(len(similarity))
     pairs = (nearest[nearest] == numbers) & (open_to[numbers, nearest] > least)
     joined = np.where(pairs, np.minimum(numbers, nearest), numbers)
