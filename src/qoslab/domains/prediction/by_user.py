@@ -68,7 +68,8 @@ def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.Dat
 
     Errors of a parameter are taken in units of the best method's mean error, then averaged over parameters and splits,
     so that one number is left per user; the interval is Student's t over users, for the splits at hand. The best method
-    is the one of least mean error, each parameter in units of the median method's.
+    is the one of least mean error, each parameter in units of the median method's, where all methods were judged; where
+    no user was in any split judged by all of them, it is looked for among the methods that have the most.
 
     Args:
         errors: The series `user_errors`: columns `scenario`, `method`, `replication`, `parameter`, `user`, `mae`.
@@ -102,12 +103,30 @@ def _best(errors: pl.DataFrame) -> str:
     """The method of least mean error, every parameter in units of the median method's (of all, where that is zero)."""
     import polars as pl
 
-    means = errors.group_by("method", "parameter", maintain_order=True).agg(pl.col("mae").mean())
+    met = _met_by_all(errors)
+    means = met.group_by("method", "parameter", maintain_order=True).agg(pl.col("mae").mean())
     scaled = means.with_columns(
         pl.col("mae") / _unit(pl.col("mae").median(), pl.col("mae").mean()).over("parameter")
     )
     total = scaled.group_by("method", maintain_order=True).agg(pl.col("mae").mean())
     return str(total.sort("mae", maintain_order=True)["method"][0])
+
+
+def _met_by_all(errors: pl.DataFrame) -> pl.DataFrame:
+    """The rows that can be compared: those of the splits, parameters and users that all methods have.
+
+    A method that failed in a hard split would otherwise seem good for having missed it. Where there are no such rows,
+    methods with fewer rows than others are left out; methods of equally many that share none are compared as they are.
+    """
+    import polars as pl
+
+    methods = errors["method"].n_unique()
+    common = errors.filter(pl.col("method").n_unique().over(_KEY) == methods)
+    if not common.is_empty():
+        return common
+    count = pl.len().over("method")
+    most = errors.filter(count == count.max())
+    return errors if len(most) == len(errors) else _met_by_all(most)
 
 
 def _unit(error: pl.Expr, otherwise: pl.Expr) -> pl.Expr:
