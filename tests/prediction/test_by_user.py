@@ -52,6 +52,16 @@ def test_methods_are_paired_where_both_were_run():
     assert row["difference"] == pytest.approx(0.5)
 
 
+def test_parameters_count_alike_where_a_user_lacks_one_in_a_split():
+    """The rival errs twice as much in q0 and as much in q1; the first user was not asked for q1 in the second split."""
+    best = np.ones((2, 2, 3))
+    table = errors(best=best, rival=best * np.array([[[2.0], [1.0]]]))
+    lacks = (pl.col("user") == 0) & (pl.col("replication") == 1) & (pl.col("parameter") == "q1")
+    (row,) = user_differences(table.filter(~lacks)).to_dicts()
+    assert row["difference"] == pytest.approx(0.5)
+    assert row["high"] - row["low"] == pytest.approx(0.0, abs=1e-12)
+
+
 def test_who_missed_the_hard_split_is_not_the_best_for_that():
     """Error 1 in the first split and 9 in the second, of which `lucky` has the first alone; there `best` is better."""
     hard = np.array([[[1.0] * 4], [[9.0] * 4]])

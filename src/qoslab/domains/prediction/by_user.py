@@ -66,10 +66,11 @@ def _read(path: Path) -> pl.DataFrame:
 def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.DataFrame:
     """Every method's error less that of the best one, or of a named one, paired by user, split and parameter.
 
-    Errors of a parameter are taken in units of the best method's mean error, then averaged over parameters and splits,
-    so that one number is left per user; the interval is Student's t over users, for the splits at hand. The best method
-    is the one of least mean error, each parameter in units of the median method's, where all methods were judged; where
-    no user was in any split judged by all of them, it is looked for among the methods that have the most.
+    Errors of a parameter are taken in units of the best method's mean error, then averaged over splits and after that
+    over parameters, so that one number is left per user, in which all parameters that it was asked for count alike; the
+    interval is Student's t over users, for the splits at hand. The best method is the one of least mean error where all
+    methods were judged, each parameter in units of the median method's. Where there is no split, parameter and user
+    that all have, the methods with fewer of them than others cannot be the best.
 
     Args:
         errors: The series `user_errors`: columns `scenario`, `method`, `replication`, `parameter`, `user`, `mae`.
@@ -143,11 +144,9 @@ def _against(errors: pl.DataFrame, best: str, rival: str) -> dict[str, object]:
     one, other = (errors.filter(pl.col("method") == name).select(*_KEY, "mae") for name in (best, rival))
     both = one.join(other, on=_KEY, suffix="_rival")
     unit = _unit(pl.col("mae").mean(), pl.col("mae_rival").mean()).over("parameter")
-    by_user = (
-        both.with_columns(((pl.col("mae_rival") - pl.col("mae")) / unit).alias("difference"))
-        .group_by("user")
-        .agg(pl.col("difference").mean())
-    )
+    each = both.with_columns(((pl.col("mae_rival") - pl.col("mae")) / unit).alias("difference"))
+    by_parameter = each.group_by("user", "parameter", maintain_order=True).agg(pl.col("difference").mean())
+    by_user = by_parameter.group_by("user", maintain_order=True).agg(pl.col("difference").mean())
     values = by_user["difference"].to_numpy()
     users, splits = len(values), both["replication"].n_unique()
     mean = float(values.mean()) if users else float("nan")
