@@ -62,6 +62,12 @@ def test_parameters_count_alike_where_a_user_lacks_one_in_a_split():
     assert row["high"] - row["low"] == pytest.approx(0.0, abs=1e-12)
 
 
+def test_files_of_single_precision_are_averaged_in_double():
+    rng = np.random.default_rng(0)
+    short = errors(best=rng.random((3, 2, 40)), rival=rng.random((3, 2, 40)) + 1).cast({"mae": pl.Float32})
+    assert user_differences(short).equals(user_differences(short.cast({"mae": pl.Float64})))
+
+
 def test_who_missed_the_hard_split_is_not_the_best_for_that():
     """Error 1 in the first split and 9 in the second, of which `lucky` has the first alone; there `best` is better."""
     hard = np.array([[[1.0] * 4], [[9.0] * 4]])

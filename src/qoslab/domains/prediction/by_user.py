@@ -82,6 +82,7 @@ def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.Dat
     """
     import polars as pl
 
+    errors = errors.with_columns(pl.col("mae").cast(pl.Float64))  # committed files have single precision
     found: list[dict[str, object]] = []
     for scenario in errors["scenario"].unique(maintain_order=True):
         here = errors.filter(pl.col("scenario") == scenario)
