@@ -87,6 +87,14 @@ def test_the_folds_of_a_round_have_the_same_newcomers():
     assert new[0] != new[4]
 
 
+def test_folds_ask_every_cell_of_newcomers_once_per_deal():
+    tasks = [task(world(folds=4, cold={"users": 0.2}), number) for number in range(4)]
+    asked = np.sum([one.test for one in tasks], axis=0)
+    new = tasks[0].known.cold[0]
+    assert (asked[:, new] == 1).all()
+    assert not asked[:, ~new].any()
+
+
 def test_without_folds_every_replication_has_a_world_and_newcomers_of_its_own():
     first, second = (task(world(density=0.3, cold={"users": 0.2}), number) for number in (0, 1))
     assert not np.array_equal(first.truth, second.truth)

@@ -129,7 +129,8 @@ def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
     if scenario.cold is not None:
         users, services = new_ones(measured.shape[1:], scenario.cold, seed_of_round(scenario, seed))
         train &= ~(users[:, None] | services)
-        test = measured & _asked_of_new(users, services, scenario.cold)
+        # Folds ask each cell once a round; by a density cells of newcomers are asked whether they were dealt or not.
+        test = (test if scenario.folds else measured) & _asked_of_new(users, services, scenario.cold)
     if scenario.joint:
         test &= measured.all(axis=0)
     if scenario.outliers:
