@@ -52,6 +52,48 @@ def test_methods_are_paired_where_both_were_run():
     assert row["difference"] == pytest.approx(0.5)
 
 
+def test_parameters_count_alike_where_a_user_lacks_one_in_a_split():
+    """The rival errs twice as much in q0 and as much in q1; the first user was not asked for q1 in the second split."""
+    best = np.ones((2, 2, 3))
+    table = errors(best=best, rival=best * np.array([[[2.0], [1.0]]]))
+    lacks = (pl.col("user") == 0) & (pl.col("replication") == 1) & (pl.col("parameter") == "q1")
+    (row,) = user_differences(table.filter(~lacks)).to_dicts()
+    assert row["difference"] == pytest.approx(0.5)
+    assert row["high"] - row["low"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_files_of_single_precision_are_averaged_in_double():
+    rng = np.random.default_rng(0)
+    short = errors(best=rng.random((3, 2, 40)), rival=rng.random((3, 2, 40)) + 1).cast({"mae": pl.Float32})
+    assert user_differences(short).equals(user_differences(short.cast({"mae": pl.Float64})))
+
+
+def test_who_missed_the_hard_split_is_not_the_best_for_that():
+    """Error 1 in the first split and 9 in the second, of which `lucky` has the first alone; there `best` is better."""
+    hard = np.array([[[1.0] * 4], [[9.0] * 4]])
+    table = errors(best=hard, lucky=hard[:1] + 0.5, third=hard * 1.1)
+    found = {row["method"]: row for row in user_differences(table).to_dicts()}
+    assert {row["best"] for row in found.values()} == {"best"}
+    assert (found["lucky"]["difference"], found["lucky"]["splits"]) == (pytest.approx(0.5), 1)
+    assert (found["third"]["difference"], found["third"]["splits"]) == (pytest.approx(0.1), 2)
+
+
+def test_where_no_split_is_common_those_with_the_most_are_compared():
+    """One method has the easy split, another the hard one, two have both: the best is one of these two."""
+    hard = np.array([[[1.0] * 4], [[9.0] * 4]])
+    table = errors(easy=hard[:1] * 0.9, worse=hard * 1.1, best=hard, late=hard * 0.9)
+    table = table.filter((pl.col("method") != "late") | (pl.col("replication") == 1))
+    assert set(user_differences(table)["best"]) == {"best"}
+
+
+def test_methods_that_never_met_are_compared_by_their_means():
+    table = errors(a=np.full((2, 1, 4), 2.0), b=np.ones((2, 1, 4)))
+    table = table.filter((pl.col("method") == "a") == (pl.col("replication") == 0))
+    (row,) = user_differences(table).to_dicts()
+    assert (row["best"], row["users"], row["splits"]) == ("b", 0, 0)
+    assert np.isnan(row["difference"])
+
+
 def test_a_parameter_that_half_of_the_methods_predict_exactly_decides_nothing_alone():
     """In units of the mean there, where the median is zero; of the rival, where the best errs nowhere."""
     table = errors(

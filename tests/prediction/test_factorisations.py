@@ -75,6 +75,16 @@ def penalised(table, prediction, *parts, ridge):
     return np.nansum((table - prediction) ** 2) + ridge * sum((part**2).sum() for part in parts)
 
 
+@pytest.mark.parametrize("method", [PMF(rank=2), NIMF(rank=2)])
+def test_the_smallest_known_value_is_predicted_where_nothing_was_measured(method):
+    """Of a user and a service without a measurement: their most probable factors are zero."""
+    _, table = low_rank()
+    table[3], table[:, 5] = NAN, NAN
+    found = method.predict(Known(("q",), table[None]), SEED, Context())[0]
+    assert found[3].tolist() == [np.nanmin(table)] * 80
+    assert found[:, 5].tolist() == [np.nanmin(table)] * 40
+
+
 def test_pmf_lowers_its_objective_to_a_stationary_point():
     _, table = low_rank(share=0.3)
 

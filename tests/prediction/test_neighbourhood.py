@@ -98,6 +98,15 @@ def test_a_mixture_with_all_the_share_is_one_side():
     np.testing.assert_allclose(both, 0.25 * users + 0.75 * services)
 
 
+def test_a_side_without_neighbours_has_its_full_share_of_the_mixture():
+    """No two users share a service and no two services two users: both sides have their means."""
+    table = np.array([[[1.0, 2.0, NAN, NAN], [NAN, NAN, 3.0, 5.0]]])
+    known = Known(("q",), table)
+    found = UIPCC(share=0.25).predict(known, np.random.SeedSequence(0), Context())[0]
+    assert found[0, 2] == pytest.approx(0.25 * 1.5 + 0.75 * 3.0)
+    assert found[1, 0] == pytest.approx(0.25 * 4.0 + 0.75 * 1.0)
+
+
 def test_users_that_differ_by_a_constant_predict_each_other_exactly():
     rng = np.random.default_rng(4)
     truth = 20 + rng.standard_normal(40) + np.arange(5.0)[:, None]

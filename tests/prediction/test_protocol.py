@@ -71,6 +71,36 @@ def test_folds_ask_every_cell_once_per_deal():
     assert (learned(task(scenario)) == ~asked[0]).all()
 
 
+def test_the_folds_of_a_round_are_of_one_planted_world():
+    scenario = world(folds=4)
+    truth = [task(scenario, replication).truth for replication in range(8)]
+    for one in (truth[:4], truth[4:]):
+        assert all(np.array_equal(table, one[0]) for table in one)
+    assert not np.array_equal(truth[0], truth[4])
+
+
+def test_the_folds_of_a_round_have_the_same_newcomers():
+    scenario = world(folds=4, cold={"users": 0.2, "services": 0.1})
+    new = [[side.tolist() for side in task(scenario, number).known.cold] for number in range(8)]
+    for one in (new[:4], new[4:]):
+        assert all(sides == one[0] for sides in one)
+    assert new[0] != new[4]
+
+
+def test_folds_ask_every_cell_of_newcomers_once_per_deal():
+    tasks = [task(world(folds=4, cold={"users": 0.2}), number) for number in range(4)]
+    asked = np.sum([one.test for one in tasks], axis=0)
+    new = tasks[0].known.cold[0]
+    assert (asked[:, new] == 1).all()
+    assert not asked[:, ~new].any()
+
+
+def test_without_folds_every_replication_has_a_world_and_newcomers_of_its_own():
+    first, second = (task(world(density=0.3, cold={"users": 0.2}), number) for number in (0, 1))
+    assert not np.array_equal(first.truth, second.truth)
+    assert not np.array_equal(first.known.cold[0], second.known.cold[0])
+
+
 def test_parameters_apart_know_different_cells():
     found = task(world(joint=False, density=0.25))
     cells = learned(found)

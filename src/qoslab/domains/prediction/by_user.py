@@ -66,9 +66,11 @@ def _read(path: Path) -> pl.DataFrame:
 def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.DataFrame:
     """Every method's error less that of the best one, or of a named one, paired by user, split and parameter.
 
-    Errors of a parameter are taken in units of the best method's mean error, then averaged over parameters and splits,
-    so that one number is left per user; the interval is Student's t over users, for the splits at hand. The best method
-    is the one of least mean error, each parameter in units of the median method's.
+    Errors of a parameter are taken in units of the best method's mean error, then averaged over splits and after that
+    over parameters, so that one number is left per user, in which all parameters that it was asked for count alike; the
+    interval is Student's t over users, for the splits at hand. The best method is the one of least mean error where all
+    methods were judged, each parameter in units of the median method's. Where there is no split, parameter and user
+    that all have, the methods with fewer of them than others cannot be the best.
 
     Args:
         errors: The series `user_errors`: columns `scenario`, `method`, `replication`, `parameter`, `user`, `mae`.
@@ -80,6 +82,7 @@ def user_differences(errors: pl.DataFrame, against: str | None = None) -> pl.Dat
     """
     import polars as pl
 
+    errors = errors.with_columns(pl.col("mae").cast(pl.Float64))  # committed files have single precision
     found: list[dict[str, object]] = []
     for scenario in errors["scenario"].unique(maintain_order=True):
         here = errors.filter(pl.col("scenario") == scenario)
@@ -102,12 +105,30 @@ def _best(errors: pl.DataFrame) -> str:
     """The method of least mean error, every parameter in units of the median method's (of all, where that is zero)."""
     import polars as pl
 
-    means = errors.group_by("method", "parameter", maintain_order=True).agg(pl.col("mae").mean())
+    met = _met_by_all(errors)
+    means = met.group_by("method", "parameter", maintain_order=True).agg(pl.col("mae").mean())
     scaled = means.with_columns(
         pl.col("mae") / _unit(pl.col("mae").median(), pl.col("mae").mean()).over("parameter")
     )
     total = scaled.group_by("method", maintain_order=True).agg(pl.col("mae").mean())
     return str(total.sort("mae", maintain_order=True)["method"][0])
+
+
+def _met_by_all(errors: pl.DataFrame) -> pl.DataFrame:
+    """The rows that can be compared: those of the splits, parameters and users that all methods have.
+
+    A method that failed in a hard split would otherwise seem good for having missed it. Where there are no such rows,
+    methods with fewer rows than others are left out; methods of equally many that share none are compared as they are.
+    """
+    import polars as pl
+
+    methods = errors["method"].n_unique()
+    common = errors.filter(pl.col("method").n_unique().over(_KEY) == methods)
+    if not common.is_empty():
+        return common
+    count = pl.len().over("method")
+    most = errors.filter(count == count.max())
+    return errors if len(most) == len(errors) else _met_by_all(most)
 
 
 def _unit(error: pl.Expr, otherwise: pl.Expr) -> pl.Expr:
@@ -124,11 +145,9 @@ def _against(errors: pl.DataFrame, best: str, rival: str) -> dict[str, object]:
     one, other = (errors.filter(pl.col("method") == name).select(*_KEY, "mae") for name in (best, rival))
     both = one.join(other, on=_KEY, suffix="_rival")
     unit = _unit(pl.col("mae").mean(), pl.col("mae_rival").mean()).over("parameter")
-    by_user = (
-        both.with_columns(((pl.col("mae_rival") - pl.col("mae")) / unit).alias("difference"))
-        .group_by("user")
-        .agg(pl.col("difference").mean())
-    )
+    each = both.with_columns(((pl.col("mae_rival") - pl.col("mae")) / unit).alias("difference"))
+    by_parameter = each.group_by("user", "parameter", maintain_order=True).agg(pl.col("difference").mean())
+    by_user = by_parameter.group_by("user", maintain_order=True).agg(pl.col("difference").mean())
     values = by_user["difference"].to_numpy()
     users, splits = len(values), both["replication"].n_unique()
     mean = float(values.mean()) if users else float("nan")

@@ -101,7 +101,7 @@ def _named(replications: list[int]) -> str:
 
 
 def _world(scenario: PredictionScenario) -> Known:
-    """All measurements; ones stand for what is planted, since every replication draws its own."""
+    """All measurements; ones stand for what is planted, since every replication, or round of folds, draws its own."""
     data = scenario.data
     if isinstance(data, Planted):
         shape = (data.parameters, data.users, data.services)

@@ -107,9 +107,11 @@ def make_task(scenario: PredictionScenario, seed: Seed, context: Context) -> Tas
         BadInput: The data cannot be read, or a parameter is left without cells to learn from or to ask.
         MissingData: The dataset is not on this machine.
     """
+    from qoslab.domains.prediction.protocol import seed_of_round
     from qoslab.domains.prediction.readers import read
 
-    return divided(without_timeouts(read(scenario.data, seed, context), scenario.timeouts), scenario, seed)
+    world = read(scenario.data, seed_of_round(scenario, seed), context)
+    return divided(without_timeouts(world, scenario.timeouts), scenario, seed)
 
 
 def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
@@ -118,16 +120,17 @@ def divided(world: Known, scenario: PredictionScenario, seed: Seed) -> Task:
     Raises:
         BadInput: A parameter is left without cells to learn from or to ask.
     """
-    from qoslab.domains.prediction.protocol import deal, new_ones, ordinary
+    from qoslab.domains.prediction.protocol import deal, new_ones, ordinary, seed_of_round
 
     truth = world.values
     measured = np.isfinite(truth)
     train = deal(measured, scenario, seed)
     test = measured & ~train
     if scenario.cold is not None:
-        users, services = new_ones(measured.shape[1:], scenario.cold, seed)
+        users, services = new_ones(measured.shape[1:], scenario.cold, seed_of_round(scenario, seed))
         train &= ~(users[:, None] | services)
-        test = measured & _asked_of_new(users, services, scenario.cold)
+        # Folds ask each cell once a round; by a density cells of newcomers are asked whether they were dealt or not.
+        test = (test if scenario.folds else measured) & _asked_of_new(users, services, scenario.cold)
     if scenario.joint:
         test &= measured.all(axis=0)
     if scenario.outliers:

@@ -12,10 +12,18 @@ from qoslab.core.seeds import Seed
 from qoslab.domains.prediction.data import BoolArray, FloatArray
 from qoslab.domains.prediction.scenario import Cold, PredictionScenario
 
-__all__ = ["deal", "new_ones", "ordinary"]
+__all__ = ["deal", "new_ones", "ordinary", "seed_of_round"]
 
 _FOREST_SAMPLES = 20_000
 """Values that each tree of the isolation forest sees at most."""
+
+
+def seed_of_round(scenario: PredictionScenario, seed: Seed) -> Seed:
+    """The seed of what the replications of one round of folds share: a planted world, who is new, and the deal.
+
+    Without folds every replication is a round of its own.
+    """
+    return replace(seed, replication=seed.replication // scenario.folds) if scenario.folds else seed
 
 
 def deal(measured: BoolArray, scenario: PredictionScenario, seed: Seed) -> BoolArray:
@@ -44,9 +52,8 @@ def _deal_one(measured: BoolArray, scenario: PredictionScenario, seed: Seed, *na
         if len(cells) < scenario.folds:
             message = f"{scenario.folds} folds need as many measured cells, but there are {len(cells)}"
             raise BadInput(Problem(message=message, field="scenario.folds"))
-        deal_number, fold = divmod(seed.replication, scenario.folds)
-        order = replace(seed, replication=deal_number).generator("folds", *names).permutation(len(cells))
-        chosen[cells[order % scenario.folds != fold]] = True
+        order = seed_of_round(scenario, seed).generator("folds", *names).permutation(len(cells))
+        chosen[cells[order % scenario.folds != seed.replication % scenario.folds]] = True
         return chosen.reshape(measured.shape)
     count = round(scenario.density * measured.size)
     if not count:

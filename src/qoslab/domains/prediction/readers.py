@@ -25,6 +25,11 @@ __all__ = ["read", "read_matrices"]
 def read(data: Source, seed: Seed, context: Context) -> Known:
     """All measurements of a scenario's data.
 
+    Args:
+        data: Where they come from.
+        seed: Draws what is planted; with folds the one of the round, whose replications share a world.
+        context: Finds datasets.
+
     Raises:
         BadInput: A file does not hold what it should, and the message names the place; or a parameter is 0 wherever it
             was measured.
