@@ -116,6 +116,20 @@ def test_intervals_of_strangers_cover_on_average():
     assert 0.82 < np.mean(services) < 0.955
 
 
+def test_strangers_are_calibrated_on_services_of_all_numbers(monkeypatch):
+    """Of some 108 known cells of each user every second one, to the end of the table, and not its first 60 services."""
+    seen, as_strangers = [], Live._as_strangers
+    monkeypatch.setattr(
+        Live,
+        "_as_strangers",
+        lambda live, user, *given: seen.append(given[0]) or as_strangers(live, user, *given),
+    )
+    Live(model_of(planted(share=0.9)[1], rounds=1))
+    assert seen
+    assert min(places.max() for places in seen) > 100
+    assert all(30 <= len(places) <= 60 for places in seen)
+
+
 def test_no_stranger_is_better_known_than_others(world):
     """Whatever the factor says, an interval is at least as wide as where user and service are known."""
     live = Live(world[2])
