@@ -185,6 +185,20 @@ def test_values_between_zero_and_the_smallest_are_served(tmp_path):
     assert said[asked].mean() == pytest.approx(0.9, abs=0.05)
 
 
+def test_limits_that_all_or_none_meet_are_certain_or_impossible():
+    """Of availabilities of 0 and 1, whose logarithms have an offset; alone and beside another limit."""
+    live = Live(model_of(available()[1]))
+    assert live.intervals.offset[1] > 0
+    rt, all_, none = Limit(0, 1.0, at_most=True), Limit(1, 0.0, at_most=False), Limit(1, -1e-6, at_most=True)
+    assert (live.chances("9", [all_]) == 1).all()
+    assert (live.chances("9", [none]) == 0).all()
+    assert (live.chances("9", [rt, none]) == 0).all()
+    assert live.best("9", [rt, none], 5) == []
+    np.testing.assert_array_equal(live.chances("9", [rt, all_]), live.chances("9", [rt]))
+    assert live.best("9", [all_, rt], 5) == live.best("9", [rt], 5)
+    assert live.joint([rt, all_]).basis == live.joint([rt]).basis
+
+
 def test_one_whole_row_does_not_decide(world):
     """A limit on one parameter is judged by all hidden cells of it, though few were measured in both parameters."""
     model = world[2]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qoslab.domains.prediction.data import Codes, FloatArray
 
-__all__ = ["Joint", "Limit", "best", "joint_scores", "probabilities", "thresholds"]
+__all__ = ["Joint", "Limit", "best", "binding", "joint_scores", "probabilities", "thresholds"]
 
 _CHUNK = 64
 
@@ -61,6 +61,15 @@ class Joint:
     def basis(self) -> str:
         """What a probability rests on, in words."""
         return f"a copula of {self.together} cells" if self.drawn else f"{self.together} cells"
+
+
+def binding(limits: Sequence[Limit]) -> list[Limit]:
+    """The limits that not everything meets, or the first one where there are none; no measurement is negative."""
+    return [limit for limit in limits if not _all_meet(limit)] or list(limits[:1])
+
+
+def _all_meet(limit: Limit) -> bool:
+    return not limit.at_most and limit.value <= 0
 
 
 def joint_scores(scores: FloatArray, parameters: Sequence[int]) -> Joint:
@@ -114,16 +123,21 @@ def thresholds(
     Args:
         logs: Logarithms of predictions plus the offset, shape (P, services).
         spread: The size of a miss that is to be expected, same shape.
-        limits: The bounds; one that is not positive with the offset is met by all or by none.
+        limits: The bounds. What is measured is not negative: all meet an `at_least` up to 0, none an `at_most` below.
         offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
     """
     found = np.empty((len(limits), logs.shape[1]))
     for row, limit in zip(found, limits, strict=True):
-        value = limit.value + (0.0 if offset is None else offset[limit.parameter])
-        bound = np.log(value) if value > 0 else -np.inf
+        bound = _bound(limit, 0.0 if offset is None else float(offset[limit.parameter]))
         eased = bound + (_ROUNDING if limit.at_most else -_ROUNDING)
         row[:] = (eased - logs[limit.parameter]) / spread[limit.parameter]
     return found
+
+
+def _bound(limit: Limit, offset: float) -> float:
+    """The logarithm that meets a limit just so; below all others where all or none meet it, whatever the offset."""
+    value = limit.value + offset
+    return float(np.log(value)) if value > 0 and limit.value >= 0 and not _all_meet(limit) else -np.inf
 
 
 def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -> FloatArray:

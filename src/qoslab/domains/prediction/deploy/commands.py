@@ -26,7 +26,7 @@ from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
-from qoslab.domains.prediction.selection import Limit
+from qoslab.domains.prediction.selection import Limit, binding
 from qoslab.domains.prediction.study_file import method_of, methods_of, scenario_of
 from qoslab.domains.prediction.targets import check_target, unwritable
 
@@ -333,6 +333,7 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     """How often limits are met, by the probability that was said, and for those chosen first; and what was counted."""
+    limits = binding(limits)
     counted = np.stack([live.shares(user, limits) for user in live.users])
     said = live.correction(limits).of(counted)
     asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))

@@ -20,7 +20,15 @@ from qoslab.domains.prediction.deploy.sides import Began, Side, extended
 from qoslab.domains.prediction.deploy.strangers import SIDES, STRANGERS, factors, shares_of_ends, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
 from qoslab.domains.prediction.promises import Correction, correction, thinned
-from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
+from qoslab.domains.prediction.selection import (
+    Joint,
+    Limit,
+    best,
+    binding,
+    joint_scores,
+    probabilities,
+    thresholds,
+)
 
 __all__ = ["Answer", "Live", "Measurement", "Parts", "Unknown"]
 
@@ -185,7 +193,7 @@ class Live:
         Raises:
             Unknown: The user is, and has no context here.
         """
-        names = list(self.services)
+        names, limits = list(self.services), binding(limits)
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
         scores, offset = self.joint(limits).scores, self.intervals.offset
@@ -212,12 +220,16 @@ class Live:
             Unknown: The user is.
         """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
+        limits = binding(limits)
         at = thresholds(logs, spread, limits, self.intervals.offset)
         return probabilities(at, self.joint(limits).scores, limits)
 
     def joint(self, limits: Sequence[Limit]) -> Joint:
-        """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
-        limited = tuple(sorted({limit.parameter for limit in limits}))
+        """What probabilities for these limits are counted among, remembered for the parameters asked for last.
+
+        Limits that everything meets count for nothing, here as in all answers.
+        """
+        limited = tuple(sorted({limit.parameter for limit in binding(limits)}))
         return self._joint.of(limited, lambda: joint_scores(self.intervals.scores, limited))
 
     def correction(self, limits: Sequence[Limit]) -> Correction:
@@ -226,9 +238,8 @@ class Live:
         It rests on the hidden cells of the training alone, so that it may be asked for while measurements are absorbed;
         of new limits it takes some 20 ms, which `best` then need not.
         """
-        return self._corrections.of(
-            tuple(limits), lambda: correction(self.intervals, self.joint(limits), limits)
-        )
+        asked = tuple(binding(limits))
+        return self._corrections.of(asked, lambda: correction(self.intervals, self.joint(asked), asked))
 
     @property
     def known(self) -> tuple[BoolArray, BoolArray]:
