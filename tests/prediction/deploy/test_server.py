@@ -23,7 +23,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.journal import Journal, read
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.deploy.commands import select, serve
-from qoslab.domains.prediction.deploy.desk import Desk
+from qoslab.domains.prediction.deploy.desk import Desk, Refused
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Measurement
 from qoslab.domains.prediction.deploy.questions import Measurements, Question, Wanted
@@ -348,6 +348,22 @@ def test_too_many_newcomers_are_refused_before_anything_is_kept(client, tmp_path
     assert not list(read(tmp_path / "kept"))
 
 
+def test_newcomers_that_two_servers_had_room_for_are_taken_in_at_a_start(world, tmp_path, monkeypatch):
+    """60 x 120 x 2 values may become four times as many; each server took 150 users, so that the folder has 360."""
+    monkeypatch.setattr("qoslab.domains.prediction.deploy.live._MOST_VALUES", 1)
+    one = {"service": "3", "values": {"rt": 1.0}}
+    many = [[one | {"user": f"{server}{i}"} for i in range(150)] for server in "ab"]
+    desks = [Desk(world[2], tmp_path / "kept") for _ in many]
+    for desk, delivery in zip(desks, many, strict=True):
+        assert desk.take(Measurements.model_validate({"measurements": delivery}))["taken"] == 150
+        desk.close()
+    with closing(Desk(world[2], tmp_path / "kept")) as again:
+        assert len(again.live.users) == 360
+        assert again.take(Measurements.model_validate({"measurements": many[0]}))["taken"] == 150
+        with pytest.raises(Refused, match="361 users"):
+            again.take(Measurements.model_validate({"measurements": [one | {"user": "new"}]}))
+
+
 def test_large_bodies_are_not_read(client):
     answer = client.post("/predict", content=b" " * 20_001)
     assert answer.status_code == 413
@@ -635,8 +651,9 @@ def test_a_journal_of_something_else_is_named(world, tmp_path):
     save_model(tmp_path / "model", world[2])
     with Journal(tmp_path / "model" / "measurements") as journal:
         journal.append([{"measurements": "none"}])
-    with pytest.raises(BadInput, match="a kept measurement cannot be read"):
+    with pytest.raises(BadInput, match=r"journal\.\d+.*: a kept measurement cannot be read"):
         serve(tmp_path / "model", port=0)
+    assert not (tmp_path / "model" / "measurements" / "of.json").exists()  # it may be another model's
 
 
 def deliver_one(folder, model, value=5.0):

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qoslab.core.errors import BadInput
-from qoslab.core.journal import Journal, read
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.journal import Journal, journals, parse
 from qoslab.core.plain_words import said
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.live import Answer, Live, Measurement, Unknown
@@ -61,7 +61,11 @@ class Desk:
 
     Args:
         model: What was kept.
-        folder: Where measurements are kept; those that lie there are taken in again.
+        folder: Where measurements are kept; those that lie there are taken in again, also where two servers
+            acknowledged more newcomers than one has room for.
+
+    Raises:
+        BadInput: A record there is no delivery.
     """
 
     def __init__(self, model: KeptModel, folder: Path) -> None:
@@ -76,10 +80,8 @@ class Desk:
         self.requests: Counter[tuple[str, int]] = Counter()
         self._times = [0] * (len(_EDGES_S) + 1)
         self._time_s = 0.0
-        for record in read(folder):
-            question = Measurements.model_validate(record)
-            if question.id is None or question.id not in self._seen:  # another server may have taken it, too
-                self._take(question, self._measured(question, self._kept))
+        for path in journals(folder):
+            self._replay(path)
 
     def predict(self, question: Question) -> dict[str, Any]:
         """One prediction with its intervals."""
@@ -284,6 +286,16 @@ class Desk:
         hint = f"send {error.side}_context for an answer from its context, or {{}} for that of the population"
         return Refused.one(404, f"{at}{error.side}", f"{error}; {hint}")
 
+    def _replay(self, path: Path) -> None:
+        for record in parse(path.read_bytes())[0]:
+            try:
+                question = Measurements.model_validate(record)
+            except ValidationError as error:
+                message = f"a kept measurement cannot be read: {str(error).splitlines()[0]}"
+                raise BadInput(Problem(message=message, path=path, field="journal")) from None
+            if question.id is None or question.id not in self._seen:  # another server may have taken it, too
+                self._take(question, self._measured(question, self._kept))
+
     def _measured(self, question: Measurements, codes: _InCodes) -> list[Measurement]:
         return [
             Measurement(
@@ -299,7 +311,7 @@ class Desk:
     def _take(self, question: Measurements, measured: Sequence[Measurement]) -> None:
         if question.id is not None:
             self._seen.add(question.id)
-        self.live.make_room(measured)
+        self.live.make_room(measured, acknowledged=True)
         for start in range(0, len(measured), _AT_A_TIME):
             with self._lock:
                 self.live.absorb(measured[start : start + _AT_A_TIME])

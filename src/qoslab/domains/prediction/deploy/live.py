@@ -271,8 +271,12 @@ class Live:
         """
         return self._parts(self._user(user, None), self._services(services, None))
 
-    def make_room(self, measurements: Sequence[Measurement]) -> None:
+    def make_room(self, measurements: Sequence[Measurement], *, acknowledged: bool = False) -> None:
         """Grow once for all new users and services of a delivery; what is believed of others does not change.
+
+        Args:
+            measurements: The delivery.
+            acknowledged: Whether it counts already, however many new ones there are.
 
         Raises:
             BadInput: There would be too many; nothing has changed.
@@ -281,14 +285,14 @@ class Live:
         need = [
             len(known.keys() | new) for known, new in zip((self.users, self.services), names, strict=True)
         ]
-        most = self._most_values()
-        if len(self._mean) * need[0] * need[1] > most:
-            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
-            hint = f"train it again with them; it grows to {most:,} values at most"
-            raise BadInput(Problem(message=message, field="measurements", hint=hint))
         room = self._state.rows.shape[1], len(self._state.points)
         if need[0] <= room[0] and need[1] <= room[1]:
             return
+        most = self._most_values()
+        if len(self._mean) * need[0] * need[1] > most and not acknowledged:
+            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
+            hint = f"train it again with them; it grows to {most:,} values at most"
+            raise BadInput(Problem(message=message, field="measurements", hint=hint))
         # A quarter more than there was: few copies however many deliveries there are.
         wide = [has if n <= has else max(n, has + has // 4) for n, has in zip(need, room, strict=True)]
         if len(self._mean) * wide[0] * wide[1] > most:
