@@ -263,6 +263,23 @@ def test_a_wrong_field_is_named(client, path, body, field):
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (("user_context", "service_context"), "contexts are country"),
+        (("user_context",), "services have no contexts; those of users are country"),
+        ((), "the model has no contexts"),
+    ],
+)
+def test_an_unknown_kind_of_context_is_told_what_there_is(world, tmp_path, sides, message):
+    none = {side: {} for side in ("user_context", "service_context") if side not in sides}
+    model = KeptModel(world[2].about.model_copy(update=none), world[2].arrays)
+    asked = {"user": "9", "service": "x", "service_context": {"planet": "Mars"}}
+    with closing(Desk(model, tmp_path / "kept")) as desk:
+        answer = Client(make_app(desk, 1000.0, 20_000)).post("/predict", json=asked)
+    assert answer.json()["errors"] == [{"field": "service_context.planet", "message": message}]
+
+
 def test_refusals_are_sentences_of_ours(client):
     """Pydantic puts `Value error, ` before the words of a validator."""
     told = {"user": "9", "service": "3", "values": {"rt": -1}}

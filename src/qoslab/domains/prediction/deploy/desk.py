@@ -239,14 +239,22 @@ class Desk:
         for kind, place in context.items():
             field = f"{at}{side}_context.{kind}"
             if kind not in known:
-                words = f"contexts are {', '.join(known)}" if known else "the model has no contexts"
-                raise Refused.one(422, field, words)
+                raise Refused.one(422, field, self._kinds(side))
             if isinstance(place, str) and kind not in self._number:
                 raise Refused.one(
                     422, field, "the model knows it by codes, which are whole numbers, not by words"
                 )
             codes[kind] = self._code(kind, place)
         return codes
+
+    def _kinds(self, side: str) -> str:
+        """What contexts a side has, in words."""
+        other = "service" if side == "user" else "user"
+        if known := self._contexts(side):
+            return f"contexts are {', '.join(known)}"
+        if known := self._contexts(other):
+            return f"{side}s have no contexts; those of {other}s are {', '.join(known)}"
+        return "the model has no contexts"
 
     def _contexts(self, side: str) -> Mapping[str, Sequence[int]]:
         about = self.live.about
