@@ -175,6 +175,25 @@ def test_limits_that_everything_meets_are_no_limits_beside_others():
     assert binding([free, Limit(1, -3.0, at_most=False)]) == [free]
 
 
+def test_limits_below_the_zeros_of_a_scale_are_met_as_by_a_zero():
+    """Values up to .1 are zeros: at most 0 is at most .1, and at least any less is what is above .1, the rest of it."""
+    scores, logs, zero = np.linspace(-1, 1, 101)[:, None], np.log([[0.1, 0.2]]), np.array([0.1])
+
+    def share(value, at_most):
+        limits = [Limit(0, value, at_most)]
+        shares = probabilities(thresholds(logs, np.ones((1, 2)), limits, zero=zero), scores, limits)
+        assert best(logs, np.ones((1, 2)), scores, limits, 2, zero=zero)[1].tolist() == sorted(shares)[::-1]
+        return shares
+
+    for value in (0.0, 1e-9, 0.09):
+        np.testing.assert_array_equal(share(value, at_most=True), share(0.1, at_most=True))
+        if value > 0:
+            np.testing.assert_allclose(share(value, at_most=False), 1 - share(0.1, at_most=True))
+    assert share(0.0, at_most=True)[0] == 51 / 101
+    assert share(0.0, at_most=False).tolist() == [1.0, 1.0]
+    assert share(-1e-9, at_most=True).tolist() == [0.0, 0.0]
+
+
 def test_a_limit_is_met_by_its_own_value_in_float32():
     """Every prediction and miss is that of 0.9, kept as float32, which is less than 0.9."""
     logs = np.log(np.full((1, 3), np.float32(0.9), float))

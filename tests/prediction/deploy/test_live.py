@@ -199,6 +199,19 @@ def test_limits_that_all_or_none_meet_are_certain_or_impossible():
     assert live.joint([rt, all_]).basis == live.joint([rt]).basis
 
 
+def test_zeros_that_came_after_the_training_are_promised(world):
+    """A service that is 0 every time: to be at most 0 was impossible, and to be above it certain, ever after."""
+    live, none, some = Live(world[2]), Limit(0, 0.0, at_most=True), Limit(0, 1e-9, at_most=False)
+    assert (live.shares("9", [none]) == 0).all()
+    live.absorb([Measurement("9", "7", [0.0, np.nan])] * 150)
+    shares = live.shares("9", [none])
+    assert shares[7] > 0.2
+    assert shares[8] < 0.01
+    np.testing.assert_array_equal(shares, live.shares("9", [Limit(0, live.intervals.floor[0], at_most=True)]))
+    np.testing.assert_allclose(live.shares("9", [some]), 1 - shares)
+    assert live.best("9", [none], 1)[0][0] == "7"
+
+
 def test_one_whole_row_does_not_decide(world):
     """A limit on one parameter is judged by all hidden cells of it, though few were measured in both parameters."""
     model = world[2]

@@ -116,7 +116,11 @@ def _ranks(table: FloatArray) -> Codes:
 
 
 def thresholds(
-    logs: FloatArray, spread: FloatArray, limits: Sequence[Limit], offset: FloatArray | None = None
+    logs: FloatArray,
+    spread: FloatArray,
+    limits: Sequence[Limit],
+    offset: FloatArray | None = None,
+    zero: FloatArray | None = None,
 ) -> FloatArray:
     """The score at which each service meets each limit just so, shape (limits, services).
 
@@ -125,19 +129,23 @@ def thresholds(
         spread: The size of a miss that is to be expected, same shape.
         limits: The bounds. What is measured is not negative: all meet an `at_least` up to 0, none an `at_most` below.
         offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
+        zero: Up to what an expected value is a zero, shape (P,): limits below are met as by a zero; 0 by default.
     """
     found = np.empty((len(limits), logs.shape[1]))
     for row, limit in zip(found, limits, strict=True):
-        bound = _bound(limit, 0.0 if offset is None else float(offset[limit.parameter]))
-        eased = bound + (_ROUNDING if limit.at_most else -_ROUNDING)
-        row[:] = (eased - logs[limit.parameter]) / spread[limit.parameter]
+        bound = _bound(limit, *(0.0 if a is None else float(a[limit.parameter]) for a in (offset, zero)))
+        row[:] = (bound - logs[limit.parameter]) / spread[limit.parameter]
     return found
 
 
-def _bound(limit: Limit, offset: float) -> float:
-    """The logarithm that meets a limit just so; below all others where all or none meet it, whatever the offset."""
-    value = limit.value + offset
-    return float(np.log(value)) if value > 0 and limit.value >= 0 and not _all_meet(limit) else -np.inf
+def _bound(limit: Limit, offset: float, zero: float) -> float:
+    """The logarithm that meets a limit just so, with room for rounding; -inf where all or none meet it."""
+    if limit.value < 0 or _all_meet(limit) or not (limit.value + offset > 0 or zero > 0):
+        return -np.inf
+    # Zeros meet any at_most, and no at_least that is left.
+    low = limit.value < zero
+    bound = float(np.log(zero if low else limit.value + offset))
+    return bound + (_ROUNDING if limit.at_most or low else -_ROUNDING)
 
 
 def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -> FloatArray:
@@ -164,6 +172,7 @@ def best(
     limits: Sequence[Limit],
     count: int,
     offset: FloatArray | None = None,
+    zero: FloatArray | None = None,
 ) -> tuple[Codes, FloatArray]:
     """The services that most probably meet all limits.
 
@@ -177,11 +186,12 @@ def best(
         limits: At least one.
         count: Number of services wanted.
         offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
+        zero: Up to what an expected value is a zero, shape (P,); 0 by default.
 
     Returns:
         Places of the services, the most probable first and equal ones in their order, and their probabilities.
     """
-    at = thresholds(logs, spread, limits, offset)
+    at = thresholds(logs, spread, limits, offset, zero)
     bound = np.ones(logs.shape[1])
     for row, limit in zip(at, limits, strict=True):
         column = np.sort(scores[:, limit.parameter])

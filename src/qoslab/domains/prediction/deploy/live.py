@@ -196,8 +196,8 @@ class Live:
         names, limits = list(self.services), binding(limits)
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
-        scores, offset = self.joint(limits).scores, self.intervals.offset
-        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        scores, offset, zero = self.joint(limits).scores, self.intervals.offset, self.intervals.zero
+        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset, zero)
         found = self.correction(limits).of(shares)
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True) if p > 0]
 
@@ -221,7 +221,7 @@ class Live:
         """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
         limits = binding(limits)
-        at = thresholds(logs, spread, limits, self.intervals.offset)
+        at = thresholds(logs, spread, limits, self.intervals.offset, self.intervals.zero)
         return probabilities(at, self.joint(limits).scores, limits)
 
     def joint(self, limits: Sequence[Limit]) -> Joint:
