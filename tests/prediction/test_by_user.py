@@ -154,6 +154,18 @@ def test_what_the_file_lacks_is_named(tmp_path, changes, message):
         paired(file, **changes)
 
 
+def test_nothing_to_compare_is_said(tmp_path):
+    """One method; then two that no scenario has both of, and one of these against the others."""
+    file, ones = tmp_path / "errors.parquet", np.ones((1, 1, 3))
+    errors(alone=ones).write_parquet(file)
+    with pytest.raises(BadInput, match=r"(?s)no scenario has two methods.*there is alone"):
+        paired(file)
+    parts = [errors(**{name: ones}).with_columns(scenario=pl.lit(name)) for name in ("a", "b")]
+    pl.concat(parts).write_parquet(file)
+    with pytest.raises(BadInput, match=r"(?s)no scenario has 'a' and another method.*there is a, b"):
+        paired(file, against="a")
+
+
 def test_what_is_no_series_is_refused(tmp_path):
     file = tmp_path / "x.parquet"
     with pytest.raises(BadInput, match="cannot be read"):

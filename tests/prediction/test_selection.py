@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoslab.domains.prediction.selection import Limit, best, joint_scores, probabilities, thresholds
+from qoslab.domains.prediction.selection import Limit, best, binding, joint_scores, probabilities, thresholds
 
 
 def test_a_probability_by_hand():
@@ -149,6 +149,49 @@ def test_limits_of_parameters_with_an_offset():
         np.log([[1.0, 2.0]]), np.ones((1, 2)), [Limit(0, 0.0, at_most=True)], offset=np.array([1.0])
     )
     assert at[0] == pytest.approx([0.0, -np.log(2)], abs=2e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, -1e-9, -0.004, -0.01, -5.0])
+def test_what_no_measurement_is_is_impossible_and_what_all_are_is_certain(value):
+    """With an offset of .01 for the zeros, scores far below reach the logarithms of negative values, which none is."""
+    scores = np.linspace(-9, 9, 50)[:, None]
+    logs, spread, offset = np.log([[0.01, 0.02]]), np.ones((1, 2)), np.array([0.01])
+    for at_most, share in ((False, 1.0), (True, 0.0)):
+        if at_most and value == 0:
+            continue
+        limits = [Limit(0, value, at_most)]
+        at = thresholds(logs, spread, limits, offset)
+        assert probabilities(at, scores, limits).tolist() == [share, share]
+        assert best(logs, spread, scores, limits, 2, offset)[1].tolist() == [share, share]
+
+
+def test_limits_that_everything_meets_are_no_limits_beside_others():
+    free, tight, none = (
+        Limit(0, 0.0, at_most=False),
+        Limit(1, 2.0, at_most=True),
+        Limit(1, -1.0, at_most=True),
+    )
+    assert binding([free, tight, none]) == [tight, none]
+    assert binding([free, Limit(1, -3.0, at_most=False)]) == [free]
+
+
+def test_limits_below_the_zeros_of_a_scale_are_met_as_by_a_zero():
+    """Values up to .1 are zeros: at most 0 is at most .1, and at least any less is what is above .1, the rest of it."""
+    scores, logs, zero = np.linspace(-1, 1, 101)[:, None], np.log([[0.1, 0.2]]), np.array([0.1])
+
+    def share(value, at_most):
+        limits = [Limit(0, value, at_most)]
+        shares = probabilities(thresholds(logs, np.ones((1, 2)), limits, zero=zero), scores, limits)
+        assert best(logs, np.ones((1, 2)), scores, limits, 2, zero=zero)[1].tolist() == sorted(shares)[::-1]
+        return shares
+
+    for value in (0.0, 1e-9, 0.09):
+        np.testing.assert_array_equal(share(value, at_most=True), share(0.1, at_most=True))
+        if value > 0:
+            np.testing.assert_allclose(share(value, at_most=False), 1 - share(0.1, at_most=True))
+    assert share(0.0, at_most=True)[0] == 51 / 101
+    assert share(0.0, at_most=False).tolist() == [1.0, 1.0]
+    assert share(-1e-9, at_most=True).tolist() == [0.0, 0.0]
 
 
 def test_a_limit_is_met_by_its_own_value_in_float32():

@@ -16,7 +16,7 @@ from qoslab.domains.prediction.deploy.commands import _binomial, evaluate, expor
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live
-from qoslab.domains.prediction.deploy.making import enough_rounds
+from qoslab.domains.prediction.deploy.making import Making, enough_rounds, make_model
 from qoslab.domains.prediction.deploy.origin import task_of
 from qoslab.domains.prediction.deploy.questions import Question
 from qoslab.domains.prediction.methods.factor_analysis import FactorAnalysis
@@ -211,6 +211,8 @@ def test_a_grid_is_no_world(world, tmp_path):
         ({"at_most": ["q0=nan"]}, "is no limit"),
         ({"at_most": []}, "there is no limit"),
         ({"k": 0}, "at least 1"),
+        ({"journal": Path("nowhere")}, "journal: there is no folder 'nowhere'"),
+        ({"journal": Path(__file__)}, "journal: there is no folder"),
         ({"user": "99"}, "user '99' is unknown"),
         ({"at_most": ["q0=1"], "at_least": ["q0=2"]}, "at_least: no 'q0' is at least 2 and at most 1"),
         ({"at_most": ["q0=-5"]}, "no service meets these limits for user '3': each of 80 has probability 0"),
@@ -220,6 +222,24 @@ def test_wrong_questions_are_named(model, changes, message):
     asked = {"user": "3", "at_most": ["q0=1"]} | changes
     with pytest.raises(BadInput, match=message):
         select(model, asked.pop("user"), **asked)
+
+
+def test_promises_about_what_was_never_measured_together_cannot_be_judged(tmp_path):
+    """Response times in even cells and throughputs in odd ones: each limit can be judged, both cannot."""
+    rng = np.random.default_rng(2)
+    cells = [(u, s, 0.1 + rng.random()) for u in range(12) for s in range(20)]
+    lines = [f"{u},{s},{v:.3f}," if (u + s) % 2 else f"{u},{s},,{v:.3f}" for u, s, v in cells]
+    (tmp_path / "mine.csv").write_text("\n".join(["user,service,rt,a=b", *lines]) + "\n")
+    world = tmp_path / "mine.toml"
+    world.write_text(
+        "[scenario]\ndensity = 0.25\njoint = false\n"
+        'data = { kind = "table", file = "mine.csv", parameters = ["rt", "a=b"] }\n'
+    )
+    train(world, to=tmp_path / "model", method="item_median", folds=4, rounds=4, level=0.8)
+    for alone in ({"at_most": ["rt=0.6"]}, {"at_least": ["a=b=0.6"]}):
+        assert evaluate(tmp_path / "model", **alone)
+    with pytest.raises(BadInput, match=r"at_most: no cell that is asked was measured in 'rt' and 'a=b'"):
+        evaluate(tmp_path / "model", at_most=["rt=0.6", "a=b=9"])
 
 
 def test_services_that_cannot_meet_the_limits_are_left_out_and_counted(model):
@@ -393,6 +413,16 @@ def test_timeouts_are_not_learned(tmp_path, everything):
     assert kept["highest"][0] < 2
     measured = sum(value < 20 for _, _, value in rows)
     assert found[0]["measurements"] == (measured if everything else round(0.6 * 240))
+
+
+def test_more_parameters_than_a_model_keeps_are_named_before_the_training():
+    class Untrained(FactorAnalysis):
+        def predict(self, *_):
+            pytest.fail("it was trained")
+
+    known = Known(tuple(map(str, range(65))), np.ones((65, 6, 20)))
+    with pytest.raises(BadInput, match="parameters: there are 65; a model keeps 64 at most"):
+        make_model(known, "factor_analysis", Untrained(), Making(), Context())
 
 
 def test_training_repeats(world, tmp_path):

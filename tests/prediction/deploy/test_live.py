@@ -116,6 +116,20 @@ def test_intervals_of_strangers_cover_on_average():
     assert 0.82 < np.mean(services) < 0.955
 
 
+def test_strangers_are_calibrated_on_services_of_all_numbers(monkeypatch):
+    """Of some 108 known cells of each user every second one, to the end of the table, and not its first 60 services."""
+    seen, as_strangers = [], Live._as_strangers
+    monkeypatch.setattr(
+        Live,
+        "_as_strangers",
+        lambda live, user, *given: seen.append(given[0]) or as_strangers(live, user, *given),
+    )
+    Live(model_of(planted(share=0.9)[1], rounds=1))
+    assert seen
+    assert min(places.max() for places in seen) > 100
+    assert all(30 <= len(places) <= 60 for places in seen)
+
+
 def test_no_stranger_is_better_known_than_others(world):
     """Whatever the factor says, an interval is at least as wide as where user and service are known."""
     live = Live(world[2])
@@ -169,6 +183,33 @@ def test_values_between_zero_and_the_smallest_are_served(tmp_path):
     assert ((lower <= truth[1]) & (truth[1] <= upper))[asked].mean() > 0.88
     said = np.stack([live.chances(str(user), [Limit(1, 0.5, at_most=False)]) for user in range(60)])
     assert said[asked].mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_limits_that_all_or_none_meet_are_certain_or_impossible():
+    """Of availabilities of 0 and 1, whose logarithms have an offset; alone and beside another limit."""
+    live = Live(model_of(available()[1]))
+    assert live.intervals.offset[1] > 0
+    rt, all_, none = Limit(0, 1.0, at_most=True), Limit(1, 0.0, at_most=False), Limit(1, -1e-6, at_most=True)
+    assert (live.chances("9", [all_]) == 1).all()
+    assert (live.chances("9", [none]) == 0).all()
+    assert (live.chances("9", [rt, none]) == 0).all()
+    assert live.best("9", [rt, none], 5) == []
+    np.testing.assert_array_equal(live.chances("9", [rt, all_]), live.chances("9", [rt]))
+    assert live.best("9", [all_, rt], 5) == live.best("9", [rt], 5)
+    assert live.joint([rt, all_]).basis == live.joint([rt]).basis
+
+
+def test_zeros_that_came_after_the_training_are_promised(world):
+    """A service that is 0 every time: to be at most 0 was impossible, and to be above it certain, ever after."""
+    live, none, some = Live(world[2]), Limit(0, 0.0, at_most=True), Limit(0, 1e-9, at_most=False)
+    assert (live.shares("9", [none]) == 0).all()
+    live.absorb([Measurement("9", "7", [0.0, np.nan])] * 150)
+    shares = live.shares("9", [none])
+    assert shares[7] > 0.2
+    assert shares[8] < 0.01
+    np.testing.assert_array_equal(shares, live.shares("9", [Limit(0, live.intervals.floor[0], at_most=True)]))
+    np.testing.assert_allclose(live.shares("9", [some]), 1 - shares)
+    assert live.best("9", [none], 1)[0][0] == "7"
 
 
 def test_one_whole_row_does_not_decide(world):

@@ -23,7 +23,7 @@ from qoslab.core.errors import BadInput
 from qoslab.core.journal import Journal, read
 from qoslab.domains.prediction import online
 from qoslab.domains.prediction.deploy.commands import select, serve
-from qoslab.domains.prediction.deploy.desk import Desk
+from qoslab.domains.prediction.deploy.desk import Desk, Refused
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Measurement
 from qoslab.domains.prediction.deploy.questions import Measurements, Question, Wanted
@@ -112,7 +112,7 @@ def test_strangers_are_answered_from_context_or_not_at_all(client):
     assert refused.json()["errors"][0]["field"] == "user"
     assert "send user_context" in refused.json()["errors"][0]["message"]
     known = client.post("/predict", json={"user": "9", "service": "3"}).json()
-    answer = client.post("/predict", json=asked | {"user_context": {"country": 1}}).json()
+    answer = client.post("/predict", json=asked | {"user_context": {"country": "Fiji"}}).json()
     assert answer["basis"] == "context"
 
     def width(one):
@@ -122,22 +122,73 @@ def test_strangers_are_answered_from_context_or_not_at_all(client):
     assert width(answer) > width(known)
 
 
-def test_context_is_given_in_words_or_in_codes(client):
-    """Fiji is code 1; a word that training never met is nobody's place, so that the population answers."""
+def test_context_is_given_in_words(client):
+    """A word that training never met is nobody's place, so that the population answers; so is a number."""
     asked = {"user": "x", "service": "3"}
     answers = {}
-    for place in (1, "Fiji", "Oman", "Iceland"):
+    for place in ("Fiji", "Oman", "Iceland", 1):
         found = client.post("/predict", json=asked | {"user_context": {"country": place}}).json()
         answers[place] = found["basis"], found["parameters"]
-    assert answers["Fiji"] == answers[1]
-    assert answers["Oman"] != answers[1]
-    assert [answers[place][0] for place in ("Oman", "Iceland")] == ["context", "population"]
+    assert answers["Fiji"] != answers["Oman"]
+    assert answers["Iceland"] == answers[1]
+    bases = [answers[place][0] for place in ("Fiji", "Oman", "Iceland")]
+    assert bases == ["context", "context", "population"]
     best = {"user": "x", "limits": {"rt": {"at_most": 1.0}}, "k": 3}
-    words, codes = (
-        client.post("/best", json=best | {"user_context": {"country": place}}).json() for place in ("Fiji", 1)
+    none, number = (
+        client.post("/best", json=best | {"user_context": {"country": place}}).json()
+        for place in ("Iceland", 1)
     )
-    assert words == codes
+    assert none == number
     assert client.get("/model").json()["words"]["country"] == ["Chile", "Fiji", "Mali", "Oman"]
+
+
+def numbered(world, words=("7", "3", "1", "0")):
+    """The model, its countries called by numbers, none of which is its own code."""
+    return KeptModel(world[2].about.model_copy(update={"words": {"country": words}}), world[2].arrays)
+
+
+def test_words_that_are_numbers_may_be_sent_as_numbers(world, tmp_path):
+    """The network 3 is the word "3", whose code is 1, and not the code 3; of no network 2 was anything measured."""
+    model = numbered(world)
+    with closing(Desk(model, tmp_path / "kept")) as desk:
+        client = Client(make_app(desk, 1000.0, 20_000))
+        for word, code in (("7", 0), ("3", 1), ("1", 2), ("0", 3), ("2", 99)):
+            expected = Live(model).answer("x", ["9"], user_context={"country": code})
+            for place in (word, int(word)):
+                asked = {"user": "x", "service": "9", "user_context": {"country": place}}
+                found = client.post("/predict", json=asked).json()
+                assert found["basis"] == expected.basis[0]
+                assert found["parameters"]["rt"]["value"] == expected.values[0, 0]
+
+
+def test_numbers_are_kept_as_the_words_that_they_are(world, tmp_path):
+    """Who begins as network 3 does so at the next start, too; so does who began as code 3 in an earlier version."""
+    model = numbered(world)
+    new = {"user": "new", "service": "3", "values": {"rt": 1.0}, "user_context": {"country": 3}}
+    with closing(Desk(model, tmp_path / "kept")) as desk:
+        desk.take(Measurements.model_validate({"measurements": [new]}))
+    (record,) = read(tmp_path / "kept")
+    assert record["measurements"][0]["user_context"] == {"country": "3"}
+    with closing(Journal(tmp_path / "older")) as journal:
+        journal.append([{"measurements": [new]}])
+    for folder, code in (("kept", 1), ("older", 3)):
+        twin = Live(model)
+        twin.absorb([Measurement("new", "3", [1.0, float("nan")], {"country": code})])
+        with closing(Desk(model, tmp_path / folder)) as again:
+            assert again.live.answer("new", ["9"]).values[0, 0] == twin.answer("new", ["9"]).values[0, 0]
+
+
+def test_contexts_that_a_model_does_not_know_are_passed_over_at_a_start(world, tmp_path):
+    """The measurements of another model count, its networks, and words where codes are known, do not."""
+    context = {"country": "Fiji", "network": "a"}
+    new = {"user": "new", "service": "3", "values": {"rt": 1.0}, "user_context": context}
+    with closing(Journal(tmp_path / "kept")) as journal:
+        journal.append([{"measurements": [new]}])
+    for update in ({}, {"words": {}}, {"words": {}, "user_context": {}}):
+        model = KeptModel(world[2].about.model_copy(update=update), world[2].arrays)
+        with closing(Desk(model, tmp_path / "kept")) as desk:
+            assert desk.live.absorbed == 1
+            assert desk.live.answer("new", ["3"]).basis == ["model"]
 
 
 def test_a_new_user_begins_as_the_words_of_a_delivery_say(world, client, tmp_path):
@@ -210,6 +261,23 @@ def test_a_wrong_field_is_named(client, path, body, field):
     answer = client.post(path, json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (("user_context", "service_context"), "contexts are country"),
+        (("user_context",), "services have no contexts; those of users are country"),
+        ((), "the model has no contexts"),
+    ],
+)
+def test_an_unknown_kind_of_context_is_told_what_there_is(world, tmp_path, sides, message):
+    none = {side: {} for side in ("user_context", "service_context") if side not in sides}
+    model = KeptModel(world[2].about.model_copy(update=none), world[2].arrays)
+    asked = {"user": "9", "service": "x", "service_context": {"planet": "Mars"}}
+    with closing(Desk(model, tmp_path / "kept")) as desk:
+        answer = Client(make_app(desk, 1000.0, 20_000)).post("/predict", json=asked)
+    assert answer.json()["errors"] == [{"field": "service_context.planet", "message": message}]
 
 
 def test_refusals_are_sentences_of_ours(client):
@@ -295,6 +363,22 @@ def test_too_many_newcomers_are_refused_before_anything_is_kept(client, tmp_path
     assert "more than the model has room for" in refused.json()["errors"][0]["message"]
     assert client.get("/model").json()["users"] == USERS
     assert not list(read(tmp_path / "kept"))
+
+
+def test_newcomers_that_two_servers_had_room_for_are_taken_in_at_a_start(world, tmp_path, monkeypatch):
+    """60 x 120 x 2 values may become four times as many; each server took 150 users, so that the folder has 360."""
+    monkeypatch.setattr("qoslab.domains.prediction.deploy.live._MOST_VALUES", 1)
+    one = {"service": "3", "values": {"rt": 1.0}}
+    many = [[one | {"user": f"{server}{i}"} for i in range(150)] for server in "ab"]
+    desks = [Desk(world[2], tmp_path / "kept") for _ in many]
+    for desk, delivery in zip(desks, many, strict=True):
+        assert desk.take(Measurements.model_validate({"measurements": delivery}))["taken"] == 150
+        desk.close()
+    with closing(Desk(world[2], tmp_path / "kept")) as again:
+        assert len(again.live.users) == 360
+        assert again.take(Measurements.model_validate({"measurements": many[0]}))["taken"] == 150
+        with pytest.raises(Refused, match="361 users"):
+            again.take(Measurements.model_validate({"measurements": [one | {"user": "new"}]}))
 
 
 def test_large_bodies_are_not_read(client):
@@ -584,8 +668,9 @@ def test_a_journal_of_something_else_is_named(world, tmp_path):
     save_model(tmp_path / "model", world[2])
     with Journal(tmp_path / "model" / "measurements") as journal:
         journal.append([{"measurements": "none"}])
-    with pytest.raises(BadInput, match="a kept measurement cannot be read"):
+    with pytest.raises(BadInput, match=r"journal\.\d+.*: a kept measurement cannot be read"):
         serve(tmp_path / "model", port=0)
+    assert not (tmp_path / "model" / "measurements" / "of.json").exists()  # it may be another model's
 
 
 def deliver_one(folder, model, value=5.0):

@@ -41,6 +41,11 @@ def paired(
         if wanted is not None and field != "method":
             table = table.filter(table[field] == wanted)
     found = user_differences(table, against)
+    if found.is_empty():
+        who = f"{against!r} and another method" if against else "two methods"
+        methods = ", ".join(map(str, table["method"].unique(maintain_order=True)))
+        message = f"no scenario has {who}, so that there is nothing to compare"
+        raise BadInput(Problem(message=message, path=errors, hint=f"there is {methods}"))
     return [
         {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         for row in found.to_dicts()

@@ -197,6 +197,11 @@ class Intervals:
         ends = np.fmin(self.lowest, values), np.fmax(self.highest, values)
         return replace(self, floor=np.where(first, floor / 2, floor), lowest=ends[0], highest=ends[1])
 
+    @property
+    def zero(self) -> FloatArray:
+        """Up to what an expected value is a zero, shape (P,): the floor where zeros came after the training, else 0."""
+        return np.where((self.lowest == 0) & (self.offset == 0), self.floor, 0.0)
+
     def logs(self, values: FloatArray) -> FloatArray:
         """Raw units, shape (P, ...), to logarithms; what is less than the floor counts as the floor."""
         shape = (-1,) + (1,) * (values.ndim - 1)

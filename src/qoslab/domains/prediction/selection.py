@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qoslab.domains.prediction.data import Codes, FloatArray
 
-__all__ = ["Joint", "Limit", "best", "joint_scores", "probabilities", "thresholds"]
+__all__ = ["Joint", "Limit", "best", "binding", "joint_scores", "probabilities", "thresholds"]
 
 _CHUNK = 64
 
@@ -63,6 +63,15 @@ class Joint:
         return f"a copula of {self.together} cells" if self.drawn else f"{self.together} cells"
 
 
+def binding(limits: Sequence[Limit]) -> list[Limit]:
+    """The limits that not everything meets, or the first one where there are none; no measurement is negative."""
+    return [limit for limit in limits if not _all_meet(limit)] or list(limits[:1])
+
+
+def _all_meet(limit: Limit) -> bool:
+    return not limit.at_most and limit.value <= 0
+
+
 def joint_scores(scores: FloatArray, parameters: Sequence[int]) -> Joint:
     """The scores of cells where all limited parameters were measured: what was missed there was missed together.
 
@@ -107,23 +116,36 @@ def _ranks(table: FloatArray) -> Codes:
 
 
 def thresholds(
-    logs: FloatArray, spread: FloatArray, limits: Sequence[Limit], offset: FloatArray | None = None
+    logs: FloatArray,
+    spread: FloatArray,
+    limits: Sequence[Limit],
+    offset: FloatArray | None = None,
+    zero: FloatArray | None = None,
 ) -> FloatArray:
     """The score at which each service meets each limit just so, shape (limits, services).
 
     Args:
         logs: Logarithms of predictions plus the offset, shape (P, services).
         spread: The size of a miss that is to be expected, same shape.
-        limits: The bounds; one that is not positive with the offset is met by all or by none.
+        limits: The bounds. What is measured is not negative: all meet an `at_least` up to 0, none an `at_most` below.
         offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
+        zero: Up to what an expected value is a zero, shape (P,): limits below are met as by a zero; 0 by default.
     """
     found = np.empty((len(limits), logs.shape[1]))
     for row, limit in zip(found, limits, strict=True):
-        value = limit.value + (0.0 if offset is None else offset[limit.parameter])
-        bound = np.log(value) if value > 0 else -np.inf
-        eased = bound + (_ROUNDING if limit.at_most else -_ROUNDING)
-        row[:] = (eased - logs[limit.parameter]) / spread[limit.parameter]
+        bound = _bound(limit, *(0.0 if a is None else float(a[limit.parameter]) for a in (offset, zero)))
+        row[:] = (bound - logs[limit.parameter]) / spread[limit.parameter]
     return found
+
+
+def _bound(limit: Limit, offset: float, zero: float) -> float:
+    """The logarithm that meets a limit just so, with room for rounding; -inf where all or none meet it."""
+    if limit.value < 0 or _all_meet(limit) or not (limit.value + offset > 0 or zero > 0):
+        return -np.inf
+    # Zeros meet any at_most, and no at_least that is left.
+    low = limit.value < zero
+    bound = float(np.log(zero if low else limit.value + offset))
+    return bound + (_ROUNDING if limit.at_most or low else -_ROUNDING)
 
 
 def probabilities(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -> FloatArray:
@@ -150,6 +172,7 @@ def best(
     limits: Sequence[Limit],
     count: int,
     offset: FloatArray | None = None,
+    zero: FloatArray | None = None,
 ) -> tuple[Codes, FloatArray]:
     """The services that most probably meet all limits.
 
@@ -163,11 +186,12 @@ def best(
         limits: At least one.
         count: Number of services wanted.
         offset: What is added to values before their logarithm is taken, shape (P,); nothing by default.
+        zero: Up to what an expected value is a zero, shape (P,); 0 by default.
 
     Returns:
         Places of the services, the most probable first and equal ones in their order, and their probabilities.
     """
-    at = thresholds(logs, spread, limits, offset)
+    at = thresholds(logs, spread, limits, offset, zero)
     bound = np.ones(logs.shape[1])
     for row, limit in zip(at, limits, strict=True):
         column = np.sort(scores[:, limit.parameter])

@@ -16,7 +16,7 @@ from qoslab.core.errors import BadInput, MissingData, Problem, did_you_mean
 from qoslab.core.located import read_toml
 from qoslab.core.seeds import Seed
 from qoslab.datasets.locate import resolver
-from qoslab.domains.prediction.data import Known, Task, make_task, without_timeouts
+from qoslab.domains.prediction.data import BoolArray, Known, Task, make_task, without_timeouts
 from qoslab.domains.prediction.deploy import edge
 from qoslab.domains.prediction.deploy.kept import KeptModel, load_model, save_model
 from qoslab.domains.prediction.deploy.live import Live, Unknown
@@ -26,7 +26,7 @@ from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
-from qoslab.domains.prediction.selection import Limit
+from qoslab.domains.prediction.selection import Limit, binding
 from qoslab.domains.prediction.study_file import method_of, methods_of, scenario_of
 from qoslab.domains.prediction.targets import check_target, unwritable
 
@@ -163,6 +163,8 @@ def select(
         k: How many services.
         journal: Folder of measurements that `serve` took in; MODEL/measurements by default.
     """
+    if journal is not None and not journal.is_dir():
+        raise BadInput(Problem(message=f"there is no folder {str(journal)!r}", field="journal"))
     live = open_desk(load_model(model), journal or model / "measurements").live
     names = live.about.parameters
     limits = _bounds(at_most, at_least, names)
@@ -333,9 +335,10 @@ def _tables(kept: KeptModel) -> tuple[Any, Any, Any]:
 
 def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
     """How often limits are met, by the probability that was said, and for those chosen first; and what was counted."""
+    limits = binding(limits)
+    asked = _asked(live.about.parameters, limits, task)
     counted = np.stack([live.shares(user, limits) for user in live.users])
     said = live.correction(limits).of(counted)
-    asked = np.asarray(task.test[[limit.parameter for limit in limits]].all(axis=0))
     met = np.ones(asked.shape, bool)
     for limit in limits:
         values = task.truth[limit.parameter]
@@ -356,6 +359,25 @@ def _promises(live: Live, limits: Sequence[Limit], task: Task) -> Rows:
             shares = {label: round(float(table[here].mean()), 4) for label, table in tables.items()}
             rows.append({"services": name} | shares | {"cells": int(here.sum())})
     return rows
+
+
+def _asked(names: Sequence[str], limits: Sequence[Limit], task: Task) -> BoolArray:
+    """The asked cells of which it is known whether they meet all limits, shape (users, services).
+
+    Raises:
+        BadInput: There are none.
+    """
+    limited = sorted({limit.parameter for limit in limits})
+    asked = np.asarray(task.test[limited].all(axis=0))
+    if not asked.any():
+        together = " and ".join(repr(names[p]) for p in limited)
+        message = (
+            f"no cell that is asked was measured in {together} together: nothing says whether limits are met"
+        )
+        hint = "give a limit on one of them alone"
+        field = "at_most" if limits[0].at_most else "at_least"
+        raise BadInput(Problem(message=message, field=field, hint=hint))
+    return asked
 
 
 def _graph_tables(session: Any, users: int, services: int) -> tuple[Any, Any, Any]:
@@ -412,7 +434,7 @@ def _limits(words: Sequence[str], names: Sequence[str], *, at_most: bool) -> lis
     field = "at_most" if at_most else "at_least"
     found = []
     for word in words:
-        name, _, value = word.partition("=")
+        name, _, value = word.rpartition("=") if "=" in word else (word, "", "")  # names may have one, too
         if name not in names:
             hint = did_you_mean(name, names) or f"parameters are {', '.join(names)}"
             raise BadInput(Problem(message=f"there is no parameter {name!r}", field=field, hint=hint))

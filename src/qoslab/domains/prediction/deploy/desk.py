@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from pydantic import ValidationError
 
-from qoslab.core.errors import BadInput
-from qoslab.core.journal import Journal, read
+from qoslab.core.errors import BadInput, Problem
+from qoslab.core.journal import Journal, journals, parse
 from qoslab.core.plain_words import said
 from qoslab.domains.prediction.deploy.kept import KeptModel
 from qoslab.domains.prediction.deploy.live import Answer, Live, Measurement, Unknown
@@ -31,6 +31,11 @@ _AT_A_TIME = 32
 
 _NOWHERE = -1
 """Code of a word that training did not meet: no group has it."""
+
+_CONTEXTS = "user_context", "service_context"
+
+_InCodes = Callable[[Mapping[str, int | str] | None, str], dict[str, int] | None]
+"""The context of a side, `user` or `service`, in codes."""
 
 
 class Refused(Exception):
@@ -56,7 +61,11 @@ class Desk:
 
     Args:
         model: What was kept.
-        folder: Where measurements are kept; those that lie there are taken in again.
+        folder: Where measurements are kept; those that lie there are taken in again, also where two servers
+            acknowledged more newcomers than one has room for.
+
+    Raises:
+        BadInput: A record there is no delivery.
     """
 
     def __init__(self, model: KeptModel, folder: Path) -> None:
@@ -71,10 +80,8 @@ class Desk:
         self.requests: Counter[tuple[str, int]] = Counter()
         self._times = [0] * (len(_EDGES_S) + 1)
         self._time_s = 0.0
-        for record in read(folder):
-            question = Measurements.model_validate(record)
-            if question.id is None or question.id not in self._seen:  # another server may have taken it, too
-                self._take(question, self._measured(question))
+        for path in journals(folder):
+            self._replay(path)
 
     def predict(self, question: Question) -> dict[str, Any]:
         """One prediction with its intervals."""
@@ -122,12 +129,12 @@ class Desk:
         with self._writing:  # answers go on while the disk is waited for
             if question.id is not None and question.id in self._seen:
                 return {"taken": 0, "duplicate": True}
-            measured = self._measured(question)
+            measured = self._measured(question, self._codes)
             try:
                 self.live.make_room(measured)  # without the lock: it leaves what is there as it is
             except BadInput as error:
                 raise Refused.one(507, "measurements", str(error).removeprefix("measurements: ")) from None
-            self._journal.append([question.model_dump(exclude_none=True)])
+            self._journal.append([self._record(question)])
             self._take(question, measured)
         return {"taken": len(question.measurements), "duplicate": False}
 
@@ -218,7 +225,9 @@ class Desk:
             if bounds.at_least is not None:
                 yield Limit(place, bounds.at_least, at_most=False)
 
-    def _codes(self, context: Mapping[str, int | str] | None, side: str, at: str) -> dict[str, int] | None:
+    def _codes(
+        self, context: Mapping[str, int | str] | None, side: str, at: str = ""
+    ) -> dict[str, int] | None:
         """A context in codes; a word that nobody had in training is a place of its own.
 
         Raises:
@@ -226,33 +235,83 @@ class Desk:
         """
         if context is None:
             return None
-        about = self.live.about
-        known = about.user_context if side == "user" else about.service_context
-        codes = {}
+        known, codes = self._contexts(side), {}
         for kind, place in context.items():
             field = f"{at}{side}_context.{kind}"
             if kind not in known:
-                words = f"contexts are {', '.join(known)}" if known else "the model has no contexts"
-                raise Refused.one(422, field, words)
+                raise Refused.one(422, field, self._kinds(side))
             if isinstance(place, str) and kind not in self._number:
                 raise Refused.one(
                     422, field, "the model knows it by codes, which are whole numbers, not by words"
                 )
-            codes[kind] = self._number[kind].get(place, _NOWHERE) if isinstance(place, str) else place
+            codes[kind] = self._code(kind, place)
         return codes
+
+    def _kinds(self, side: str) -> str:
+        """What contexts a side has, in words."""
+        other = "service" if side == "user" else "user"
+        if known := self._contexts(side):
+            return f"contexts are {', '.join(known)}"
+        if known := self._contexts(other):
+            return f"{side}s have no contexts; those of {other}s are {', '.join(known)}"
+        return "the model has no contexts"
+
+    def _contexts(self, side: str) -> Mapping[str, Sequence[int]]:
+        about = self.live.about
+        return about.user_context if side == "user" else about.service_context
+
+    def _code(self, kind: str, place: int | str) -> int:
+        """The code of a place; where a kind has words, a number is one of them, such as that of a network."""
+        words = self._number.get(kind)
+        return int(place) if words is None else words.get(str(place), _NOWHERE)
+
+    def _record(self, question: Measurements) -> dict[str, Any]:
+        """What is kept of a delivery: contexts as words wherever there are words."""
+        record = question.model_dump(exclude_none=True)
+        for one in record["measurements"]:
+            for side in _CONTEXTS:
+                if side in one:
+                    places = one[side].items()
+                    one[side] = {k: str(place) if k in self._number else place for k, place in places}
+        return record
+
+    def _kept(self, context: Mapping[str, int | str] | None, side: str) -> dict[str, int] | None:
+        """The context of a kept record in codes, of what the model knows; another may have taken the record in.
+
+        A number for a kind with words is of a version that took it as a code, and answered accordingly: it stays one,
+        so that a newcomer begins at every start as he began when he was acknowledged. Since then words are kept.
+        """
+        if context is None:
+            return None
+        known = self._contexts(side)
+        return {
+            kind: place if isinstance(place, int) else self._number.get(kind, {}).get(place, _NOWHERE)
+            for kind, place in context.items()
+            if kind in known
+        }
 
     def _unknown(self, error: Unknown, at: str) -> Refused:
         hint = f"send {error.side}_context for an answer from its context, or {{}} for that of the population"
         return Refused.one(404, f"{at}{error.side}", f"{error}; {hint}")
 
-    def _measured(self, question: Measurements) -> list[Measurement]:
+    def _replay(self, path: Path) -> None:
+        for record in parse(path.read_bytes())[0]:
+            try:
+                question = Measurements.model_validate(record)
+            except ValidationError as error:
+                message = f"a kept measurement cannot be read: {str(error).splitlines()[0]}"
+                raise BadInput(Problem(message=message, path=path, field="journal")) from None
+            if question.id is None or question.id not in self._seen:  # another server may have taken it, too
+                self._take(question, self._measured(question, self._kept))
+
+    def _measured(self, question: Measurements, codes: _InCodes) -> list[Measurement]:
         return [
             Measurement(
                 one.user,
                 one.service,
                 [one.values.get(name, math.nan) for name in self._names],
-                self._codes(one.user_context, "user", ""),
-                self._codes(one.service_context, "service", ""),
+                codes(one.user_context, "user"),
+                codes(one.service_context, "service"),
             )
             for one in question.measurements
         ]
@@ -260,7 +319,7 @@ class Desk:
     def _take(self, question: Measurements, measured: Sequence[Measurement]) -> None:
         if question.id is not None:
             self._seen.add(question.id)
-        self.live.make_room(measured)
+        self.live.make_room(measured, acknowledged=True)
         for start in range(0, len(measured), _AT_A_TIME):
             with self._lock:
                 self.live.absorb(measured[start : start + _AT_A_TIME])

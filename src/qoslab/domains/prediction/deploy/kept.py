@@ -21,13 +21,16 @@ from qoslab.core.plain_words import said
 from qoslab.domains.prediction.deploy.strangers import SIDES
 from qoslab.learning.checkpoint import dump_weights, load_weights
 
-__all__ = ["ARRAYS", "MOST_CHARACTERS", "About", "KeptModel", "load_model", "save_model"]
+__all__ = ["ARRAYS", "MOST_CHARACTERS", "MOST_PARAMETERS", "About", "KeptModel", "load_model", "save_model"]
 
 MAX_ABOUT_BYTES = 64 << 20
 """Largest `model.json` that is read; it names all users and services."""
 
 MOST_CHARACTERS = 1000
 """Longest id or word of a context that is kept, and that may be asked for."""
+
+MOST_PARAMETERS = 64
+"""Most parameters of a model, and of a measurement."""
 
 Word = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 
@@ -81,7 +84,7 @@ class About(BaseModel):
     version: Literal[4] = _VERSION
     method: str = Field(max_length=200)
     method_parameters: dict[str, Any]
-    parameters: tuple[str, ...] = Field(min_length=1, max_length=64)
+    parameters: tuple[str, ...] = Field(min_length=1, max_length=MOST_PARAMETERS)
     larger_is_better: tuple[str, ...]
     users: tuple[Word, ...] = Field(max_length=1_000_000)
     services: tuple[Word, ...] = Field(max_length=1_000_000)

@@ -19,8 +19,16 @@ from qoslab.domains.prediction.deploy.remembered import Remembered
 from qoslab.domains.prediction.deploy.sides import Began, Side, extended
 from qoslab.domains.prediction.deploy.strangers import SIDES, STRANGERS, factors, shares_of_ends, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
-from qoslab.domains.prediction.promises import Correction, correction
-from qoslab.domains.prediction.selection import Joint, Limit, best, joint_scores, probabilities, thresholds
+from qoslab.domains.prediction.promises import Correction, correction, thinned
+from qoslab.domains.prediction.selection import (
+    Joint,
+    Limit,
+    best,
+    binding,
+    joint_scores,
+    probabilities,
+    thresholds,
+)
 
 __all__ = ["Answer", "Live", "Measurement", "Parts", "Unknown"]
 
@@ -30,7 +38,8 @@ _MOST_TIMES = 4
 or column of it, at 24 bytes a value."""
 
 _CELLS_PER_USER = 60
-"""Known cells of each user that strangers' intervals are calibrated on, at most."""
+"""Known cells of each user that strangers' intervals are calibrated on, at most: every so many of them, for services
+that stand together in a table may be alike."""
 
 _MOST_REMEMBERED = 64
 """Levels whose quantiles are remembered, and limits whose corrections are."""
@@ -184,11 +193,11 @@ class Live:
         Raises:
             Unknown: The user is, and has no context here.
         """
-        names = list(self.services)
+        names, limits = list(self.services), binding(limits)
         who = self._user(user, user_context)
         logs, spread = self._logs(who, self._services(names, None))
-        scores, offset = self.joint(limits).scores, self.intervals.offset
-        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset)
+        scores, offset, zero = self.joint(limits).scores, self.intervals.offset, self.intervals.zero
+        places, shares = best(logs, spread, scores, limits, min(count, len(names)), offset, zero)
         found = self.correction(limits).of(shares)
         return [(names[place], float(p)) for place, p in zip(places, found, strict=True) if p > 0]
 
@@ -211,12 +220,16 @@ class Live:
             Unknown: The user is.
         """
         logs, spread = self._logs(self._user(user, None), self._services(list(self.services), None))
-        at = thresholds(logs, spread, limits, self.intervals.offset)
+        limits = binding(limits)
+        at = thresholds(logs, spread, limits, self.intervals.offset, self.intervals.zero)
         return probabilities(at, self.joint(limits).scores, limits)
 
     def joint(self, limits: Sequence[Limit]) -> Joint:
-        """What probabilities for these limits are counted among, remembered for the parameters asked for last."""
-        limited = tuple(sorted({limit.parameter for limit in limits}))
+        """What probabilities for these limits are counted among, remembered for the parameters asked for last.
+
+        Limits that everything meets count for nothing, here as in all answers.
+        """
+        limited = tuple(sorted({limit.parameter for limit in binding(limits)}))
         return self._joint.of(limited, lambda: joint_scores(self.intervals.scores, limited))
 
     def correction(self, limits: Sequence[Limit]) -> Correction:
@@ -225,9 +238,8 @@ class Live:
         It rests on the hidden cells of the training alone, so that it may be asked for while measurements are absorbed;
         of new limits it takes some 20 ms, which `best` then need not.
         """
-        return self._corrections.of(
-            tuple(limits), lambda: correction(self.intervals, self.joint(limits), limits)
-        )
+        asked = tuple(binding(limits))
+        return self._corrections.of(asked, lambda: correction(self.intervals, self.joint(asked), asked))
 
     @property
     def known(self) -> tuple[BoolArray, BoolArray]:
@@ -259,8 +271,12 @@ class Live:
         """
         return self._parts(self._user(user, None), self._services(services, None))
 
-    def make_room(self, measurements: Sequence[Measurement]) -> None:
+    def make_room(self, measurements: Sequence[Measurement], *, acknowledged: bool = False) -> None:
         """Grow once for all new users and services of a delivery; what is believed of others does not change.
+
+        Args:
+            measurements: The delivery.
+            acknowledged: Whether it counts already, however many new ones there are.
 
         Raises:
             BadInput: There would be too many; nothing has changed.
@@ -269,14 +285,14 @@ class Live:
         need = [
             len(known.keys() | new) for known, new in zip((self.users, self.services), names, strict=True)
         ]
-        most = self._most_values()
-        if len(self._mean) * need[0] * need[1] > most:
-            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
-            hint = f"train it again with them; it grows to {most:,} values at most"
-            raise BadInput(Problem(message=message, field="measurements", hint=hint))
         room = self._state.rows.shape[1], len(self._state.points)
         if need[0] <= room[0] and need[1] <= room[1]:
             return
+        most = self._most_values()
+        if len(self._mean) * need[0] * need[1] > most and not acknowledged:
+            message = f"{need[0]:,} users and {need[1]:,} services are more than the model has room for"
+            hint = f"train it again with them; it grows to {most:,} values at most"
+            raise BadInput(Problem(message=message, field="measurements", hint=hint))
         # A quarter more than there was: few copies however many deliveries there are.
         wide = [has if n <= has else max(n, has + has // 4) for n, has in zip(need, room, strict=True)]
         if len(self._mean) * wide[0] * wide[1] > most:
@@ -359,7 +375,7 @@ class Live:
         ratios: dict[tuple[str, Basis], list[FloatArray]] = {}
         names = np.array(list(self.services))
         for user in np.flatnonzero(self._priors["user"].present):
-            cells = np.flatnonzero(arrays["known/users"] == user)[:_CELLS_PER_USER]
+            cells = thinned(np.flatnonzero(arrays["known/users"] == user), _CELLS_PER_USER)
             places = arrays["known/services"][cells]
             real = self.intervals.logs(arrays["known/values"][cells].T)
             for basis in STRANGERS:

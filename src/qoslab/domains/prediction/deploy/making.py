@@ -14,7 +14,7 @@ from qoslab.core.context import Context
 from qoslab.core.errors import BadInput, Problem
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.deploy.analysis import analyse
-from qoslab.domains.prediction.deploy.kept import About, KeptModel
+from qoslab.domains.prediction.deploy.kept import MOST_PARAMETERS, About, KeptModel
 from qoslab.domains.prediction.deploy.rehearsal import rehearse
 from qoslab.domains.prediction.intervals import Complete, calibrate, child, out_of_fold
 from qoslab.domains.prediction.methods.conformal import completing
@@ -78,8 +78,11 @@ def make_model(
         begun: Told each step as it begins: trainings, and rehearsals of newcomers.
 
     Raises:
-        BadInput: There are too few measurements.
+        BadInput: There are too few measurements, or too many parameters to be kept.
     """
+    if len(known.parameters) > MOST_PARAMETERS:
+        message = f"there are {len(known.parameters)}; a model keeps {MOST_PARAMETERS} at most"
+        raise BadInput(Problem(message=message, field="parameters"))
     for parameter, table in zip(known.parameters, known.values, strict=True):
         if not np.isfinite(table).any():
             raise BadInput(Problem(message=f"{parameter!r} has no measurement", field="parameters"))

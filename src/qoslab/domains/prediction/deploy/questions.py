@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS
+from qoslab.domains.prediction.deploy.kept import MOST_CHARACTERS, MOST_PARAMETERS
 from qoslab.domains.prediction.sizes import LARGEST, MEASUREMENT, SMALLEST
 
 __all__ = ["Batch", "Bounds", "Measured", "Measurements", "Pair", "Question", "Wanted"]
@@ -59,7 +59,8 @@ class Pair(_Part):
     user: Id = Field(description="id of the user")
     service: Id = Field(description="id of the service")
     user_context: Codes | None = Field(
-        None, description="words or codes of a user who may be unknown; {} accepts the population's answer"
+        None,
+        description="words (codes where there are none) of a user who may be unknown; {} asks for the population's",
     )
     service_context: Codes | None = Field(None, description="the same for the service")
 
@@ -98,15 +99,21 @@ class Wanted(_Part):
     """Which services a user had best take."""
 
     user: Id = Field(description="id of the user")
-    user_context: Codes | None = Field(None, description="words or codes of a user who may be unknown")
-    limits: dict[str, Bounds] = Field(min_length=1, max_length=64, description="limits by parameter")
+    user_context: Codes | None = Field(
+        None, description="words (codes where there are none) of a user who may be unknown"
+    )
+    limits: dict[str, Bounds] = Field(
+        min_length=1, max_length=MOST_PARAMETERS, description="limits by parameter"
+    )
     k: int = Field(10, ge=1, le=MOST_SERVICES, description="how many services")
 
 
 class Measured(Pair):
     """One measurement."""
 
-    values: dict[str, Value] = Field(min_length=1, max_length=64, description="values by parameter")
+    values: dict[str, Value] = Field(
+        min_length=1, max_length=MOST_PARAMETERS, description="values by parameter"
+    )
 
 
 class Measurements(_Part):

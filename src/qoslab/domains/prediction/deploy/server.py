@@ -29,7 +29,7 @@ from qoslab.domains.prediction.deploy.openapi import describe
 from qoslab.domains.prediction.deploy.patience import impatient
 from qoslab.domains.prediction.deploy.questions import Batch, Measurements, Question, Wanted
 from qoslab.domains.prediction.deploy.rate import Rates
-from qoslab.domains.prediction.deploy.taken import claim, damaged, open_desk
+from qoslab.domains.prediction.deploy.taken import check_folder, claim, damaged, open_desk
 
 __all__ = ["make_app", "run_server"]
 
@@ -89,8 +89,9 @@ def run_server(model: KeptModel, folder: Path, host: str, port: int, rate_per_s:
         BadInput: The address cannot be had, measurements kept earlier cannot be read or are of another model, or none
             can be kept in the folder.
     """
-    claim(folder, model.about)  # before any is acknowledged, or somebody waits for the replay
+    check_folder(folder, model.about)  # before somebody waits for the replay
     with closing(open_desk(model, folder)) as desk, closing(_listen(host, port)) as listener:
+        claim(folder, model.about)  # a start that fails leaves the folder to the model that can read it
         desk.live.warm()  # else the first delivery waits for the compiler, and everybody else for it
         app = make_app(desk, rate_per_s, max_body)
         config = uvicorn.Config(

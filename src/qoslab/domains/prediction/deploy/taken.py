@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from qoslab.core.errors import BadInput, Problem
 from qoslab.core.files import room_for, write_whole
@@ -14,7 +14,7 @@ from qoslab.core.journal import encode, journals, parse
 from qoslab.domains.prediction.deploy.desk import Desk
 from qoslab.domains.prediction.deploy.kept import About, KeptModel
 
-__all__ = ["claim", "damaged", "open_desk"]
+__all__ = ["check_folder", "claim", "damaged", "open_desk"]
 
 _OWNER = "of.json"
 """File that says of which model the measurements of a folder are."""
@@ -22,8 +22,26 @@ _OWNER = "of.json"
 _MARK = encode({})[:1]
 
 
+def check_folder(folder: Path, about: About) -> None:
+    """Make sure that a folder is no other model's and takes what will be delivered; it is made where it is missing.
+
+    Args:
+        folder: Where measurements are kept.
+        about: The model's description.
+
+    Raises:
+        BadInput: It is the folder of another model, or cannot be written.
+        DiskFull: There is no room.
+    """
+    _check_owner(folder, about)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def claim(folder: Path, about: About) -> None:
-    """Make the folder that of a model, and make sure that it takes what will be delivered.
+    """Make the folder that of a model: once what it holds was taken in, and before anything is acknowledged.
 
     Args:
         folder: Where measurements are kept; made where it is missing.
@@ -33,14 +51,17 @@ def claim(folder: Path, about: About) -> None:
         BadInput: It is the folder of another model, or cannot be written.
         DiskFull: There is no room.
     """
-    _check_owner(folder, about)
+    check_folder(folder, about)
+    with _writing(folder):
+        if not (folder / _OWNER).exists():
+            write_whole(folder / _OWNER, json.dumps(_owner(about)).encode())
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
         with room_for(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-            if not (folder / _OWNER).exists():
-                write_whole(folder / _OWNER, json.dumps(_owner(about)).encode())
+            yield
     except OSError as error:
         message = f"measurements cannot be kept in {str(folder)!r}: {error.strerror or error}"
         raise BadInput(Problem(message=message, field="journal", hint="name another folder")) from None
@@ -53,11 +74,7 @@ def open_desk(model: KeptModel, folder: Path) -> Desk:
         BadInput: The folder is that of another model, or what it holds is no measurement.
     """
     _check_owner(folder, model.about)
-    try:
-        return Desk(model, folder)
-    except (ValidationError, KeyError) as error:
-        message = f"a kept measurement cannot be read: {str(error).splitlines()[0]}"
-        raise BadInput(Problem(message=message, path=folder, field="journal")) from None
+    return Desk(model, folder)
 
 
 def damaged(folder: Path) -> int:
