@@ -24,6 +24,7 @@ from qoslab.domains.prediction.deploy.making import Making, make_model
 from qoslab.domains.prediction.deploy.origin import check_words, ids_of, task_of
 from qoslab.domains.prediction.deploy.taken import open_desk
 from qoslab.domains.prediction.metrics import calibration, errors
+from qoslab.domains.prediction.protocol import seed_of_round
 from qoslab.domains.prediction.readers import read
 from qoslab.domains.prediction.scenario import PredictionScenario, larger_of
 from qoslab.domains.prediction.selection import Limit, binding
@@ -317,7 +318,8 @@ def _cold(known: Known) -> str:
 
 
 def _everything(scenario: PredictionScenario, split: int) -> Known:
-    whole = read(scenario.data, Seed(replication=split), Context(dataset=resolver()))
+    seed = seed_of_round(scenario, Seed(replication=split))
+    whole = read(scenario.data, seed, Context(dataset=resolver()))
     return without_timeouts(whole, scenario.timeouts)
 
 
