@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from qoslab.domains.prediction.data import Known
 from qoslab.domains.prediction.intervals import Intervals, Residuals, Spread, calibrate
-from qoslab.domains.prediction.promises import Correction, correction, fit_map
+from qoslab.domains.prediction.promises import Correction, correction, drawn, fit_map
 from qoslab.domains.prediction.selection import Joint, Limit, joint_scores, probabilities, thresholds
 
 AT_MOST = Limit(0, 1.0, at_most=True)
@@ -168,6 +168,18 @@ def test_limits_of_drawn_scores_are_held_against_the_cells_there_are():
     assert joint.drawn
     said = correction(hidden(scores), joint, limits).of(np.array([0.3]))[0]
     assert said > 0.4
+
+
+def test_cells_are_drawn_from_all_kinds_that_a_table_repeats():
+    """Every second row is of one kind: of 1,000 drawn of 4,000 half are, four standard errors either way."""
+    rows = np.arange(4000)
+    found = drawn(rows, 1000)
+    assert len(np.unique(found)) == 1000
+    assert (np.diff(found) > 0).all()
+    assert abs((found % 2).mean() - 0.5) < 4 * 0.5 / 1000**0.5
+    np.testing.assert_array_equal(found, drawn(rows, 1000))
+    assert not np.array_equal(found, drawn(rows, 1000, 1))
+    np.testing.assert_array_equal(drawn(rows, 4000), rows)
 
 
 def test_without_a_cell_in_all_parameters_nothing_is_changed():

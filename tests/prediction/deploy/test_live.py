@@ -117,17 +117,18 @@ def test_intervals_of_strangers_cover_on_average():
 
 
 def test_strangers_are_calibrated_on_services_of_all_numbers(monkeypatch):
-    """Of some 108 known cells of each user every second one, to the end of the table, and not its first 60 services."""
+    """Of some 108 known cells 60 of each user, not its first ones nor every second one: all services have a say."""
     seen, as_strangers = [], Live._as_strangers
     monkeypatch.setattr(
         Live,
         "_as_strangers",
         lambda live, user, *given: seen.append(given[0]) or as_strangers(live, user, *given),
     )
-    Live(model_of(planted(share=0.9)[1], rounds=1))
-    assert seen
-    assert min(places.max() for places in seen) > 100
-    assert all(30 <= len(places) <= 60 for places in seen)
+    known = planted(share=0.9)[1]
+    Live(model_of(known, rounds=1))
+    assert {len(places) for places in seen} == {60}
+    asked = np.bincount(np.concatenate(seen), minlength=known.services)
+    assert asked.min() > 0.3 * asked.mean()
 
 
 def test_no_stranger_is_better_known_than_others(world):

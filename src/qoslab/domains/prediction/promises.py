@@ -19,7 +19,7 @@ from qoslab.domains.prediction.data import BoolArray, Codes, FloatArray
 from qoslab.domains.prediction.intervals import Intervals
 from qoslab.domains.prediction.selection import Joint, Limit, probabilities, thresholds
 
-__all__ = ["Correction", "correction", "fit_map", "thinned"]
+__all__ = ["Correction", "correction", "drawn", "fit_map"]
 
 _Rows = TypeVar("_Rows", Codes, FloatArray)
 
@@ -88,23 +88,29 @@ def correction(intervals: Intervals, joint: Joint, limits: Sequence[Limit]) -> C
     rows = np.flatnonzero(np.isfinite(intervals.scores[:, limited]).all(axis=1))
     if not len(rows):
         return Correction()
-    rows = thinned(rows, _MOST_CELLS)
+    rows = drawn(rows, _MOST_CELLS)
     at = thresholds(intervals.levels[rows].T, intervals.sizes[rows].T, limits, intervals.offset)
     met = _met(at, intervals.scores[rows], limits)
-    among = thinned(joint.scores if joint.drawn else intervals.scores[rows], _MOST_SCORES)
+    among = drawn(joint.scores if joint.drawn else intervals.scores[rows], _MOST_SCORES)
     shares = probabilities(at, among, limits)
     if not joint.drawn:
         # A cell's own score lies on the right side of its thresholds just where it meets the limits.
-        own = np.isin(np.arange(len(rows)), thinned(np.arange(len(rows)), _MOST_SCORES))
+        own = np.isin(np.arange(len(rows)), drawn(np.arange(len(rows)), _MOST_SCORES))
         shares = (shares * len(among) - (own & met)) / np.maximum(len(among) - own, 1)
     least = 0.5 / (len(among) + 1)
     fitted, evidence = fit_map(shares, met, least)
     return Correction(float(_chance(np.array(evidence))), *fitted, least, certain=bool(met.all()))
 
 
-def thinned(rows: _Rows, most: int) -> _Rows:
-    """Every so many of the rows, at most so many; there is at least one."""
-    return rows[:: -(-len(rows) // most)]
+def drawn(rows: _Rows, most: int, number: int = 0) -> _Rows:
+    """Some of the rows, at most so many, in their order; the same places for as many rows and the same number.
+
+    They are drawn, for every so many of a table's rows may all be of one kind.
+    """
+    if len(rows) <= most:
+        return rows
+    places = np.random.default_rng(number).choice(len(rows), most, replace=False)
+    return rows[np.sort(places)]
 
 
 def _met(at: FloatArray, scores: FloatArray, limits: Sequence[Limit]) -> BoolArray:

@@ -19,7 +19,7 @@ from qoslab.domains.prediction.deploy.remembered import Remembered
 from qoslab.domains.prediction.deploy.sides import Began, Side, extended
 from qoslab.domains.prediction.deploy.strangers import SIDES, STRANGERS, factors, shares_of_ends, weaker
 from qoslab.domains.prediction.intervals import Intervals, Spread
-from qoslab.domains.prediction.promises import Correction, correction, thinned
+from qoslab.domains.prediction.promises import Correction, correction, drawn
 from qoslab.domains.prediction.selection import (
     Joint,
     Limit,
@@ -38,8 +38,7 @@ _MOST_TIMES = 4
 or column of it, at 24 bytes a value."""
 
 _CELLS_PER_USER = 60
-"""Known cells of each user that strangers' intervals are calibrated on, at most: every so many of them, for services
-that stand together in a table may be alike."""
+"""Known cells of each user that strangers' intervals are calibrated on, at most."""
 
 _MOST_REMEMBERED = 64
 """Levels whose quantiles are remembered, and limits whose corrections are."""
@@ -375,7 +374,8 @@ class Live:
         ratios: dict[tuple[str, Basis], list[FloatArray]] = {}
         names = np.array(list(self.services))
         for user in np.flatnonzero(self._priors["user"].present):
-            cells = thinned(np.flatnonzero(arrays["known/users"] == user), _CELLS_PER_USER)
+            # Of another user other places, so that each service is asked of somebody.
+            cells = drawn(np.flatnonzero(arrays["known/users"] == user), _CELLS_PER_USER, int(user))
             places = arrays["known/services"][cells]
             real = self.intervals.logs(arrays["known/values"][cells].T)
             for basis in STRANGERS:
