@@ -83,7 +83,10 @@ def shares(method):
         yield mae / PUBLISHED_MEAN, rows["mae"].mean() / (rows["mae"] / rows["nmae"]).mean()
 
 
-@pytest.mark.parametrize("method", ["upcc", "uipcc", "pmf", "amf", "amf, 50 passes"])
+@pytest.mark.parametrize(
+    "method",
+    ["upcc", "uipcc", "uipcc, as published", "pmf", "pmf, as published", "amf", "amf, 50 passes"],
+)
 def test_the_page_has_the_errors_in_slots_of_wsdream_2(method):
     both = list(shares(method))
     more = [here / there - 1 for there, here in both]
