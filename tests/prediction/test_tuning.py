@@ -285,3 +285,18 @@ def test_a_method_that_is_not_there_is_named(tmp_path):
     (tmp_path / "world.toml").write_text(WORLD)
     with pytest.raises(BadInput, match="pmff"):
         tune(tmp_path / "world.toml", method=["pmff"])
+
+
+def test_two_methods_of_one_id_are_refused_and_others_beside_them_tuned(tmp_path):
+    """Neither is dropped unsaid: the second is named with its line, under any of its names."""
+    (tmp_path / "world.toml").write_text(
+        WORLD + '[[method]]\nid = "prediction/pmf"\nlabel = "large"\nrank = 9\n'
+    )
+    to = tmp_path / "found.toml"
+    with pytest.raises(BadInput, match=r"world\.toml:17:\d+: .*2 methods of the file have the id 'pmf'"):
+        tune(tmp_path / "world.toml", trials=1, to=to)
+    with pytest.raises(BadInput, match="have the id 'pmf'"):
+        tune(tmp_path / "world.toml", method=["prediction/pmf"], trials=1, to=to)
+    assert not to.exists()
+    (row,) = tune(tmp_path / "world.toml", method=["item_mean"], trials=1)
+    assert row["method"] == "item_mean"

@@ -106,7 +106,8 @@ def tune(
     asked the cells that the scenario keeps back, which no trial has seen.
 
     Args:
-        world: Study file; its [scenario] names the measurements, its [[method]] the methods and where they begin.
+        world: Study file; its [scenario] names the measurements, its [[method]] the methods and where they begin, one
+            for each id.
         method: Ids of the methods; those of the file by default.
         trials: Trials for each method.
         cpu_min: CPU minutes for each method, after which no further trial is begun; one that takes half of them is
