@@ -182,6 +182,9 @@ class Bounded:
     above: Annotated[int, Field(gt=1)] = 2
     below: Annotated[float, Field(lt=3.0)] = 2.9
     share: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    some: Annotated[int, Field(ge=1)] | None = 1
+    few: Annotated[int, Field(le=3)] | None = 3
+    none: Annotated[int, Field(ge=1)] | None = None
 
 
 def test_open_bounds_are_not_reached():
@@ -189,6 +192,9 @@ def test_open_bounds_are_not_reached():
     drawn = [draw(Bounded(), 4.0, rng) for _ in range(200)]
     assert min(one.above for one in drawn) == 2
     assert max(one.below for one in drawn) < 3.0
+    assert min(one.some for one in drawn) == 1  # a quarter of it is none
+    assert max(one.few for one in drawn) == 3
+    assert {one.none for one in drawn} == {None}
     assert 0.99 < min(one.share for one in drawn) < max(one.share for one in drawn) < 1
 
 
