@@ -211,6 +211,14 @@ def test_a_planted_study_with_timeouts_runs_where_it_can_and_is_refused_where_no
     assert not (tmp_path / "other").exists()
 
 
+def test_of_many_counts_of_planted_timeouts_the_first_are_told():
+    """Every replication is left another number of cells."""
+    raw = {"data": {"kind": "planted"}, "density": 0.9, "timeouts": {"q0": 1.0}}
+    found = list(check(PredictionScenario.model_validate(raw), [Seed(replication=n) for n in range(30)]))
+    assert len(found) == 6
+    assert found[-1].message.endswith(" more problems in other replications")
+
+
 def test_large_tables_are_not_planted_to_be_looked_at(monkeypatch):
     monkeypatch.setattr(checking, "read", lambda *_: pytest.fail("something was planted"))
     data = {"kind": "planted", "users": 4000, "services": 3000, "parameters": 1}

@@ -37,7 +37,7 @@ _PLANTED = 10_000_000
 """Cells that may be planted for a scenario, which takes a second, too."""
 
 _NAMED = 5
-"""Replications that a message names at most."""
+"""Replications that a message names at most, and problems of replications that are told of."""
 
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
@@ -75,11 +75,17 @@ def _must_divide(world: Known, scenario: PredictionScenario, seeds: Iterable[See
             for problem in error.problems:
                 failed.setdefault(problem, []).append(seed.replication)
     if failed:
-        raise BadInput(
-            problem
-            if len(there) == looked
-            else replace(problem, message=f"in {_named(there)} {problem.message}")
-            for problem, there in failed.items()
+        raise BadInput(_said(failed, looked))
+
+
+def _said(failed: dict[Problem, list[int]], looked: int) -> Iterator[Problem]:
+    """What failed and in which replications; of many things, as planted timeouts make them, the first."""
+    for problem, there in islice(failed.items(), _NAMED):
+        words = problem.message if len(there) == looked else f"in {_named(there)} {problem.message}"
+        yield replace(problem, message=words)
+    if len(failed) > _NAMED:
+        yield Problem(
+            message=f"and {len(failed) - _NAMED} more problems in other replications", field="scenario"
         )
 
 
