@@ -177,6 +177,57 @@ def test_of_very_many_replications_the_first_are_looked_at(monkeypatch):
     assert len(count) == 2_000
 
 
+def planted(**other):
+    data = {"kind": "planted", "users": 6, "services": 8, "parameters": 1}
+    return PredictionScenario.model_validate({"data": data} | other)
+
+
+@pytest.mark.parametrize(
+    "split", [{"density": 0.4}, {"folds": 3}, {"density": 0.1, "cold": {"users": 0.5}}, {"folds": 20}]
+)
+@pytest.mark.parametrize("limit", [0.3, 0.8, 1.0, 1.2])
+def test_planted_timeouts_are_checked_as_they_run(split, limit):
+    """The values of every replication decide which of its cells are left, on both sides of one."""
+    scenario = planted(timeouts={"q0": limit}, **split)
+    fails = []
+    for number in range(40):
+        try:
+            make_task(scenario, Seed(replication=number), Context())
+        except BadInput:
+            fails.append(number)
+    for number in range(40):
+        assert bool(list(check(scenario, [Seed(replication=number)]))) == (number in fails)
+
+
+def test_a_planted_study_with_timeouts_runs_where_it_can_and_is_refused_where_not(tmp_path):
+    """About half of the planted values are below one: a tenth can be known, and six tenths cannot."""
+    data = 'data = { kind = "planted", users = 30, services = 40, parameters = 1 }\ntimeouts = { q0 = 1.0 }'
+    path = study(tmp_path, change=(STUDY[STUDY.index("density") : STUDY.index("[[method]]")], f"{data}\n"))
+    found = Study.from_file(path).run(tmp_path / "out", workers=0, quiet=True)
+    assert found.table["status"].to_list() == ["done"]
+    path.write_text(path.read_text().replace("1.0 }", "1.0001 }\ndensity = 0.6"))
+    with pytest.raises(BadInput, match=r"scenario\.density: 720 of 1200 cells should be known"):
+        Study.from_file(path).run(tmp_path / "other", workers=0, quiet=True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_of_many_counts_of_planted_timeouts_the_first_are_told():
+    """Every replication is left another number of cells."""
+    raw = {"data": {"kind": "planted"}, "density": 0.9, "timeouts": {"q0": 1.0}}
+    found = list(check(PredictionScenario.model_validate(raw), [Seed(replication=n) for n in range(30)]))
+    assert len(found) == 6
+    assert found[-1].message.endswith(" more problems in other replications")
+
+
+def test_large_tables_are_not_planted_to_be_looked_at(monkeypatch):
+    monkeypatch.setattr(checking, "read", lambda *_: pytest.fail("something was planted"))
+    data = {"kind": "planted", "users": 4000, "services": 3000, "parameters": 1}
+    raw = {"data": data, "timeouts": {"q0": 1.0}}
+    assert list(check(PredictionScenario.model_validate(raw))) == []
+    (found,) = check(PredictionScenario.model_validate(raw | {"timeouts": {"rt": 1.0}}))
+    assert found.message == "the data has no parameter 'rt'; it has q0"
+
+
 def test_a_fold_of_zeros_alone_is_named(tmp_path):
     """Of two measured cells that are not 0 one must be in each of two folds."""
     rows = "".join(f"u{n},s{n},{int(n < 2)},1\n" for n in range(4))

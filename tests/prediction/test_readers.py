@@ -380,6 +380,33 @@ def test_numbers_of_other_types_are_numbers(tmp_path):
     np.testing.assert_array_equal(read(source(raw), Seed(), Context()).values, [[[0.5, NAN], [NAN, 2.0]]])
 
 
+@pytest.mark.parametrize(
+    "kind", [pl.String, pl.Categorical, pl.Enum(["a", "a ", "b", " x", "x", "y", "DE", "DE ", " ", ""])]
+)
+def test_categories_are_read_as_text(tmp_path, kind):
+    """Blanks around them count for nothing, and an empty one is no place."""
+    words = {"user": ["a", "a ", "b"], "service": ["x", "y", " x"]}
+    words |= {"user_as": ["DE", "DE ", ""], "service_as": ["DE", " ", "DE "]}
+    frame = pl.DataFrame(words, schema=dict.fromkeys(words, kind))
+    frame.with_columns(rt=pl.Series([1.0, 2.0, 3.0])).write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"], "context": ["as"]}
+    found = read(source(raw), Seed(), Context())
+    np.testing.assert_array_equal(found.values, [[[1.0, 2.0], [3.0, NAN]]])
+    assert found.words == {"as": ("DE",)}
+    assert found.user_context["as"].tolist() == [0, -1]
+    assert found.service_context["as"].tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical])
+def test_an_empty_word_is_no_user(tmp_path, kind):
+    words = {"user": ["a", " "], "service": ["x", "y"]}
+    frame = pl.DataFrame(words, schema=dict.fromkeys(words, kind))
+    frame.with_columns(rt=pl.Series([1.0, 2.0])).write_parquet(tmp_path / "t.parquet")
+    raw = {"kind": "table", "file": str(tmp_path / "t.parquet"), "parameters": ["rt"]}
+    with pytest.raises(BadInput, match=r"t\.parquet: row 2: 'user' is empty"):
+        read(source(raw), Seed(), Context())
+
+
 def test_all_faults_are_named_at_once(tmp_path):
     with pytest.raises(BadInput) as caught:
         table(tmp_path, "user,service,rt,tp\n1,1,-2,3\n1,2,2,inf\n")

@@ -178,6 +178,15 @@ def test_wrong_settings_are_named(field, value):
         compare(**{field: value})
 
 
+@pytest.mark.parametrize("name", list(CONTENDERS))
+@pytest.mark.parametrize(("density", "use"), [(1e-9, "told"), (1 - 1e-9, "asked")])
+def test_a_slot_without_cells_to_tell_or_to_ask_is_named(monkeypatch, name, density, use):
+    monkeypatch.setattr(streaming, "open_slots", lambda path: drifting())
+    monkeypatch.setattr(streaming, "resolver", lambda: str)
+    with pytest.raises(BadInput, match=f"density: no cell of slot 0 is {use}"):
+        compare(density=density, slots=3, contender=[name])
+
+
 def test_means_over_seeds_and_paired_differences_by_hand():
     """Seeds differ by far more than methods; paired, 1.1 against 1 and 2.3 against 2 is .2 of 1.5 on average."""
     one, other = (

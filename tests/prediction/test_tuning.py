@@ -182,6 +182,9 @@ class Bounded:
     above: Annotated[int, Field(gt=1)] = 2
     below: Annotated[float, Field(lt=3.0)] = 2.9
     share: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    some: Annotated[int, Field(ge=1)] | None = 1
+    few: Annotated[int, Field(le=3)] | None = 3
+    none: Annotated[int, Field(ge=1)] | None = None
 
 
 def test_open_bounds_are_not_reached():
@@ -189,6 +192,9 @@ def test_open_bounds_are_not_reached():
     drawn = [draw(Bounded(), 4.0, rng) for _ in range(200)]
     assert min(one.above for one in drawn) == 2
     assert max(one.below for one in drawn) < 3.0
+    assert min(one.some for one in drawn) == 1  # a quarter of it is none
+    assert max(one.few for one in drawn) == 3
+    assert {one.none for one in drawn} == {None}
     assert 0.99 < min(one.share for one in drawn) < max(one.share for one in drawn) < 1
 
 
@@ -285,3 +291,18 @@ def test_a_method_that_is_not_there_is_named(tmp_path):
     (tmp_path / "world.toml").write_text(WORLD)
     with pytest.raises(BadInput, match="pmff"):
         tune(tmp_path / "world.toml", method=["pmff"])
+
+
+def test_two_methods_of_one_id_are_refused_and_others_beside_them_tuned(tmp_path):
+    """Neither is dropped unsaid: the second is named with its line, under any of its names."""
+    (tmp_path / "world.toml").write_text(
+        WORLD + '[[method]]\nid = "prediction/pmf"\nlabel = "large"\nrank = 9\n'
+    )
+    to = tmp_path / "found.toml"
+    with pytest.raises(BadInput, match=r"world\.toml:17:\d+: .*2 methods of the file have the id 'pmf'"):
+        tune(tmp_path / "world.toml", trials=1, to=to)
+    with pytest.raises(BadInput, match="have the id 'pmf'"):
+        tune(tmp_path / "world.toml", method=["prediction/pmf"], trials=1, to=to)
+    assert not to.exists()
+    (row,) = tune(tmp_path / "world.toml", method=["item_mean"], trials=1)
+    assert row["method"] == "item_mean"

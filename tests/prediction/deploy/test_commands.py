@@ -264,6 +264,17 @@ def test_the_only_method_of_a_file_is_trained_and_several_are_asked_about(world,
     assert train(world, to=tmp_path / "b", **quick)[0]["method"] == "item_mean"
 
 
+@pytest.mark.parametrize("method", [None, "factor_analysis"])
+def test_of_two_methods_of_one_id_none_is_trained(world, tmp_path, method):
+    world.write_text(WORLD + '[[method]]\nid = "factor_analysis"\nlabel = "large"\nrank = 9\n')
+    line = world.read_text().splitlines().index('label = "large"')
+    with pytest.raises(
+        BadInput, match=rf":{line}:\d+: .*2 methods of the file have the id 'factor_analysis'"
+    ):
+        train(world, to=tmp_path / "model", method=method)
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_model_without_a_scenario_cannot_be_evaluated(model, tmp_path):
     kept = load_model(model)
     about = kept.about.model_copy(update={"scenario": None})

@@ -30,8 +30,8 @@ class Sheet:
 
     Attributes:
         path: The file.
-        frame: Its rows; text without the blanks around it, null where nothing is left. All columns of a CSV file are
-            text: only who asks knows whether 007 is a number or an id.
+        frame: Its rows; text without the blanks around it, null where nothing is left. Categories of a Parquet file are
+            text, and all columns of a CSV file: only who asks knows whether 007 is a number or an id.
         lines: Line of each row; None where the file has no lines.
     """
 
@@ -166,6 +166,11 @@ def _apart(header: Sequence[str], path: Path, line: int) -> None:
 
 
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text without the blanks around it, null where nothing is left; categories, which are text, become it first."""
     import polars as pl
 
+    categories = [
+        name for name, kind in frame.schema.items() if kind.base_type() in {pl.Categorical, pl.Enum}
+    ]
+    frame = frame.with_columns(pl.col(categories).cast(pl.String))
     return frame.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))

@@ -264,6 +264,9 @@ def follow(slots: Slots, contender: str | Maker, setting: Setting) -> Iterator[d
 
     Rows have `forecast` (MAE in the slot's asked cells before it is told of), `mae` (after), `newcomers` (the same
     for cells of users or services new since half time; NaN before) and `cpu_s` of taking the slot in.
+
+    Raises:
+        BadInput: A slot is left without cells to tell, or without any to ask.
     """
     seed = Seed(setting.seed, setting.draws)
     maker = CONTENDERS[contender] if isinstance(contender, str) else contender
@@ -277,6 +280,7 @@ def follow(slots: Slots, contender: str | Maker, setting: Setting) -> Iterator[d
         early = number < setting.slots // 2
         if early:
             told, asked = np.where(new, np.nan, told), np.where(new, np.nan, asked)
+        _must_have_cells(number, told, asked)
         forecast = _mae(follower.table(), asked) if number else np.nan
         begun = time.process_time()
         follower.take(told)
@@ -291,6 +295,14 @@ def follow(slots: Slots, contender: str | Maker, setting: Setting) -> Iterator[d
                 "newcomers": late,
                 "cpu_s": cpu_s,
             }
+
+
+def _must_have_cells(number: int, told: FloatArray, asked: FloatArray) -> None:
+    for cells, use in ((told, "told"), (asked, "asked")):
+        if not np.isfinite(cells).any():
+            message = f"no cell of slot {number} is {use}"
+            hint = "a larger share" if use == "told" else "a smaller share"
+            raise BadInput(Problem(message=message, field="density", hint=f"{hint}, or fewer newcomers"))
 
 
 def tuned(slots: Slots, name: str, trials: int, setting: Setting) -> Any:

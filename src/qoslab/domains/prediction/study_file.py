@@ -37,16 +37,16 @@ def method_of(document: Located, name: str) -> Any:
     A user's own file, where the table names one, is executed, as `qoslab run` does.
 
     Raises:
-        BadInput: There is no such method, its file fails, or a parameter is wrong.
+        BadInput: There is no such method, several tables have its id, its file fails, or a parameter is wrong.
     """
     name = _plain(name)
-    for place, table in enumerate(_tables(document)):
-        if _plain(table.get("id")) == name:
-            file = files_of(document).get(name)
-            cls = registry.method(_DOMAIN, name).cls if file is None else _of_file(file, name)
-            values = {key: value for key, value in table.items() if key not in RESERVED}
-            return validate_dataclass(cls, values, document, ("method", place))
-    return registry.method(_DOMAIN, name).cls()
+    place = _place_of(document, name)
+    if place is None:
+        return registry.method(_DOMAIN, name).cls()
+    file = files_of(document).get(name)
+    cls = registry.method(_DOMAIN, name).cls if file is None else _of_file(file, name)
+    values = {key: value for key, value in _tables(document)[place].items() if key not in RESERVED}
+    return validate_dataclass(cls, values, document, ("method", place))
 
 
 def methods_of(document: Located) -> list[str]:
@@ -62,6 +62,20 @@ def files_of(document: Located) -> dict[str, Path]:
         for table in _tables(document)
         if "file" in table
     }
+
+
+def _place_of(document: Located, name: str) -> int | None:
+    """Which [[method]] has that id, if any.
+
+    Raises:
+        BadInput: Several have it; the second is named.
+    """
+    places = [place for place, table in enumerate(_tables(document)) if _plain(table.get("id")) == name]
+    if len(places) > 1:
+        message = f"{len(places)} methods of the file have the id {name!r}: only one can be meant here"
+        hint = "leave one of them in a copy of the file"
+        raise BadInput(document.problem(("method", places[1], "id"), message, hint=hint))
+    return places[0] if places else None
 
 
 def _of_file(file: Path, name: str) -> type:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -106,7 +107,8 @@ def tune(
     asked the cells that the scenario keeps back, which no trial has seen.
 
     Args:
-        world: Study file; its [scenario] names the measurements, its [[method]] the methods and where they begin.
+        world: Study file; its [scenario] names the measurements, its [[method]] the methods and where they begin, one
+            for each id.
         method: Ids of the methods; those of the file by default.
         trials: Trials for each method.
         cpu_min: CPU minutes for each method, after which no further trial is begun; one that takes half of them is
@@ -222,10 +224,14 @@ def _moved(value: float, factor: float, bounds: tuple[float, float]) -> float:
 
 
 def _bounds(hint: Any) -> tuple[float, float]:
-    """Least and largest value that an annotation allows, as far as it says."""
+    """Least and largest value that an annotation, or any number of a union of them, allows, as far as it says."""
+    if get_origin(hint) in {Union, UnionType}:
+        numbers = [_bounds(kind) for kind in get_args(hint) if kind is not NoneType]
+        return min(low for low, _ in numbers), max(high for _, high in numbers)
     low, high = -math.inf, math.inf
     for part in getattr(hint, "__metadata__", ()):
         for limit in getattr(part, "metadata", (part,)):
+            # With two limits the least is passed by the last bit, and whole numbers keep off it: draws of kept tables.
             low = max(low, getattr(limit, "ge", low), math.nextafter(getattr(limit, "gt", low), math.inf))
             high = min(
                 high, getattr(limit, "le", high), math.nextafter(getattr(limit, "lt", high), -math.inf)
