@@ -158,11 +158,11 @@ def test_nothing_to_compare_is_said(tmp_path):
     """One method; then two that no scenario has both of, and one of these against the others."""
     file, ones = tmp_path / "errors.parquet", np.ones((1, 1, 3))
     errors(alone=ones).write_parquet(file)
-    with pytest.raises(BadInput, match=r"(?s)no scenario has two methods.*there is alone"):
+    with pytest.raises(BadInput, match=r"(?s)no scenario has two methods.*rows of alone"):
         paired(file)
     parts = [errors(**{name: ones}).with_columns(scenario=pl.lit(name)) for name in ("a", "b")]
     pl.concat(parts).write_parquet(file)
-    with pytest.raises(BadInput, match=r"(?s)no scenario has 'a' and another method.*there is a, b"):
+    with pytest.raises(BadInput, match=r"(?s)no scenario has 'a' and another method.*rows of a, b"):
         paired(file, against="a")
 
 

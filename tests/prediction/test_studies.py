@@ -369,9 +369,14 @@ def test_the_page_has_the_sweeps_of_the_committed_table():
     """NMAE of each variant, its change with Student's interval over three splits, and the change by user."""
     table = pl.read_parquet(FOLDER / "results" / "sharp-three-sweeps.parquet").sort("replication")
     errors = pl.read_parquet(FOLDER / "results" / "by-user" / "sharp-three-sweeps.parquet")
-    by_user = {row["method"]: row for row in user_differences(errors, "whole").to_dicts()}
-    whole = table.filter(pl.col("method") == "whole")["nmae"]
-    for method in set(table["method"]) - {"whole"}:
+    free = "price(l0=0.0)"
+    paired = {
+        name: {row["method"]: row for row in user_differences(errors, name).to_dicts()}
+        for name in ("whole", free)
+    }
+    for method in set(table["method"]) - {"whole", free}:
+        name = free if method.startswith("price") else "whole"
+        by_user, whole = paired[name], table.filter(pl.col("method") == name)["nmae"]
         nmae = table.filter(pl.col("method") == method)["nmae"]
         change = ((nmae - whole) / whole.mean()).to_numpy() * 100
         half = stats.t.ppf(0.975, len(change) - 1) * change.std(ddof=1) / len(change) ** 0.5

@@ -45,7 +45,9 @@ def paired(
         who = f"{against!r} and another method" if against else "two methods"
         methods = ", ".join(map(str, table["method"].unique(maintain_order=True)))
         message = f"no scenario has {who}, so that there is nothing to compare"
-        raise BadInput(Problem(message=message, path=errors, hint=f"there is {methods}"))
+        raise BadInput(
+            Problem(message=message, path=errors, hint=f"with these options there are rows of {methods}")
+        )
     return [
         {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         for row in found.to_dicts()

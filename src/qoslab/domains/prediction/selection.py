@@ -142,7 +142,7 @@ def _bound(limit: Limit, offset: float, zero: float) -> float:
     """The logarithm that meets a limit just so, with room for rounding; -inf where all or none meet it."""
     if limit.value < 0 or _all_meet(limit) or not (limit.value + offset > 0 or zero > 0):
         return -np.inf
-    # Zeros meet any at_most, and no at_least that is left.
+    # A zero meets every `at_most` that is not negative, and no positive `at_least`.
     low = limit.value < zero
     bound = float(np.log(zero if low else limit.value + offset))
     return bound + (_ROUNDING if limit.at_most or low else -_ROUNDING)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -226,17 +226,25 @@ def _moved(value: float, factor: float, bounds: tuple[float, float]) -> float:
 def _bounds(hint: Any) -> tuple[float, float]:
     """Least and largest value that an annotation, or any number of a union of them, allows, as far as it says."""
     if get_origin(hint) in {Union, UnionType}:
-        numbers = [_bounds(kind) for kind in get_args(hint) if kind is not NoneType]
-        return min(low for low, _ in numbers), max(high for _, high in numbers)
+        numbers = [_bounds(kind) for kind in get_args(hint) if _number(kind)]
+        return min((low for low, _ in numbers), default=-math.inf), max(
+            (high for _, high in numbers), default=math.inf
+        )
     low, high = -math.inf, math.inf
     for part in getattr(hint, "__metadata__", ()):
         for limit in getattr(part, "metadata", (part,)):
-            # With two limits the least is passed by the last bit, and whole numbers keep off it: draws of kept tables.
+            # A second limit moves `low` up by its last bit, so that a whole number is never drawn at its least: a fault
+            # that is kept for as long as the committed searches are to be repeated.
             low = max(low, getattr(limit, "ge", low), math.nextafter(getattr(limit, "gt", low), math.inf))
             high = min(
                 high, getattr(limit, "le", high), math.nextafter(getattr(limit, "lt", high), -math.inf)
             )
     return low, high
+
+
+def _number(hint: Any) -> bool:
+    """Whether an annotation is that of a number, plain or with limits."""
+    return (get_args(hint)[0] if hasattr(hint, "__metadata__") else hint) in {int, float}
 
 
 def _nmae(
