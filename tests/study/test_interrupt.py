@@ -40,7 +40,8 @@ def test_without_anybody_who_takes_the_signal_it_is_as_ever():
     def work() -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # of shells' background jobs it is ignored
+    # In what a shell runs in the background Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             finished(work)
