@@ -16,6 +16,7 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.data import Codes, FloatArray, Known
 from qoslab.domains.prediction.factor_analysis import scale_of
 from qoslab.domains.prediction.fold_features import Recipe, features, out_of_fold, readable, two_solutions
+from qoslab.domains.prediction.forest import everywhere
 from qoslab.domains.prediction.methods.robust_factorisation import RobustFactorisation
 from qoslab.domains.prediction.newcomer_trees import (
     Side,
@@ -40,9 +41,6 @@ _FINEST, _COARSEST = 5, 40
 
 _LEAST_HALVED = 4
 """Factors that are halved where they are too many, at least."""
-
-_CHUNK = 200_000
-"""Cells that are predicted at a time."""
 
 _Map = Callable[[FloatArray], FloatArray]
 
@@ -161,7 +159,7 @@ class BoostedFactors:
         total = np.zeros(asked.shape[1:])
         for loss, forward, backward in _BOOSTERS:
             model = self._fit(loss, x, forward(y), int(rng.integers(2**31)), context)
-            total += np.clip(backward(_everywhere(model, asked, context)), y.min(), y.max())
+            total += np.clip(backward(everywhere(model, asked, context)), y.min(), y.max())
         return total / len(_BOOSTERS)
 
     def _fit(self, loss: str, x: NDArray[np.float32], y: FloatArray, seed: int, context: Context) -> Any:
@@ -203,17 +201,6 @@ def _answer_newcomers(
 def least_leaf(cells: int) -> int:
     """Cells in a leaf at least where so many of a parameter are known."""
     return min(max(cells // _LEAVES_OF_ALL, _FINEST), _COARSEST)
-
-
-def _everywhere(model: Any, asked: NDArray[np.float32], context: Context) -> FloatArray:
-    """The model's prediction for every cell, shape (users, services)."""
-    cells = asked.reshape(len(asked), -1)
-    out = np.empty(cells.shape[1])
-    for start in range(0, len(out), _CHUNK):
-        context.check_time()
-        part = slice(start, start + _CHUNK)
-        out[part] = model.predict(np.ascontiguousarray(cells[:, part].T))
-    return out.reshape(asked.shape[1:])
 
 
 def _require_sklearn() -> None:

@@ -17,11 +17,9 @@ from qoslab.core.method import method
 from qoslab.domains.prediction.averages import median_along
 from qoslab.domains.prediction.data import FloatArray, Known
 from qoslab.domains.prediction.fold_features import out_of_fold, readable
+from qoslab.domains.prediction.forest import everywhere
 
 __all__ = ["GradientBoosting", "margins", "statistics"]
-
-_CHUNK = 50
-"""Users whose cells are predicted at a time."""
 
 _LEAST_LEAVES = 4
 """Known cells, in smallest leaves, below which a tree cannot split in earnest."""
@@ -90,13 +88,7 @@ class GradientBoosting:
             early_stopping=False,
             random_state=int(rng.integers(2**31)),
         ).fit(readable(x), y)
-        asked = statistics(known)
-        parts = []
-        for start in range(0, known.users, _CHUNK):
-            context.check_time()
-            part = np.ascontiguousarray(asked[:, start : start + _CHUNK].reshape(len(asked), -1).T)
-            parts.append(model.predict(part).reshape(-1, known.services))
-        return np.asarray(np.clip(np.concatenate(parts), y.min(), y.max()))
+        return np.asarray(np.clip(everywhere(model, statistics(known), context), y.min(), y.max()))
 
     def _out_of_fold(
         self,

@@ -1,0 +1,88 @@
+"""Trees answer every cell of a table as the library that grew them does, to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qoslab.core.context import Context
+from qoslab.domains.prediction.forest import answer, everywhere, forest_of
+
+ensemble = pytest.importorskip("sklearn.ensemble")
+
+FEATURES = 6
+
+
+def cells(rng: np.random.Generator, *shape: int, missing: float = 0.1) -> np.ndarray:
+    x = rng.normal(size=shape).astype(np.float32)
+    x[rng.random(shape) < missing] = np.nan
+    return x
+
+
+def fitted(rng: np.random.Generator, loss: str = "squared_error", *, missing: float = 0.1, count: int = 900):
+    x = cells(rng, count, FEATURES, missing=missing)
+    x[:, 1] = rng.integers(3, size=count)  # equal values at thresholds
+    x[:, 2] *= 1e-38  # below the normal numbers of 32 bits
+    y = np.nan_to_num(x[:, 0] * x[:, 3]) + x[:, 1] + rng.normal(size=count)
+    return ensemble.HistGradientBoostingRegressor(
+        loss=loss, max_iter=25, max_leaf_nodes=20, min_samples_leaf=5, early_stopping=False, random_state=0
+    ).fit(x, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
+def test_every_cell_is_answered_to_the_bit(loss, missing):
+    rng = np.random.default_rng(3)
+    model = fitted(rng, loss, missing=missing)
+    asked = cells(rng, FEATURES, 37, 61)
+    asked[1] = rng.integers(3, size=asked[1].shape)
+    asked[2] *= 1e-38
+    asked[0, :2] = np.inf
+    asked[0, 2:4] = -np.inf
+    theirs = model.predict(asked.reshape(FEATURES, -1).T).reshape(37, 61)
+    np.testing.assert_array_equal(everywhere(model, asked, Context()), theirs)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 40])
+def test_blocks_and_what_is_left_over_give_the_same(count):
+    rng = np.random.default_rng(4)
+    model = fitted(rng, count=200)
+    asked = cells(rng, FEATURES, count)
+    out = np.full(count, float(model._baseline_prediction[0, 0]))
+    answer(forest_of([tree.nodes for (tree,) in model._predictors]), asked, out, 8)  # plain Python
+    theirs = model.predict(asked.T) if count else np.empty(0)
+    np.testing.assert_array_equal(out, theirs)
+
+
+def test_a_tree_that_could_not_split_is_its_leaf():
+    x = np.zeros((30, 2), np.float32)
+    y = np.arange(30.0)
+    model = ensemble.HistGradientBoostingRegressor(max_iter=3, early_stopping=False).fit(x, y)
+    np.testing.assert_array_equal(
+        everywhere(model, np.zeros((2, 3, 4), np.float32), Context()),
+        np.full((3, 4), model.predict(x[:1])[0]),
+    )
+
+
+def test_thresholds_beyond_32_bits_part_as_in_64():
+    nodes = np.zeros(3, fitted(np.random.default_rng(0))._predictors[0][0].nodes.dtype)
+    nodes["is_leaf"] = [0, 1, 1]
+    nodes["left"], nodes["right"] = [1, 0, 0], [2, 0, 0]
+    nodes["value"] = [0.0, 1.0, 2.0]
+    largest = np.finfo(np.float32).max
+    x = np.array([-np.inf, -largest, -1.0, 0.0, 0.1, 1.0, largest, np.inf], np.float32)
+    for threshold in (
+        -np.inf,
+        -1e300,
+        -0.1,
+        np.float64(np.float32(0.1)),
+        0.1,
+        1e-320,
+        -1e-320,
+        1e300,
+        np.inf,
+    ):
+        nodes["num_threshold"] = threshold
+        out = np.zeros(len(x))
+        answer(forest_of([nodes]), x[None], out, 4)
+        np.testing.assert_array_equal(out, np.where(x.astype(np.float64) <= threshold, 1.0, 2.0))
