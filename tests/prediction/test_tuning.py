@@ -184,6 +184,8 @@ class Bounded:
     share: Annotated[float, Field(ge=0, lt=1)] = 0.999
     some: Annotated[int, Field(ge=1)] | None = 1
     few: Annotated[int, Field(le=3)] | None = 3
+    both: Annotated[int, Field(ge=2, le=8)] = 4
+    within: Annotated[float, Field(ge=0.5, le=2)] = 1.0
     none: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -194,6 +196,9 @@ def test_open_bounds_are_not_reached():
     assert max(one.below for one in drawn) < 3.0
     assert min(one.some for one in drawn) == 1  # a quarter of it is none
     assert max(one.few for one in drawn) == 3
+    assert {one.both for one in drawn} == {2, 3, 4, 5, 6, 7, 8}  # its least, too
+    assert min(one.within for one in drawn) == 0.5
+    assert max(one.within for one in drawn) == 2.0
     assert {one.none for one in drawn} == {None}
     assert 0.99 < min(one.share for one in drawn) < max(one.share for one in drawn) < 1
 

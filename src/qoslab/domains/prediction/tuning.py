@@ -233,12 +233,12 @@ def _bounds(hint: Any) -> tuple[float, float]:
     low, high = -math.inf, math.inf
     for part in getattr(hint, "__metadata__", ()):
         for limit in getattr(part, "metadata", (part,)):
-            # A second limit moves `low` up by its last bit, so that a whole number is never drawn at its least: a fault
-            # that is kept for as long as the committed searches are to be repeated.
-            low = max(low, getattr(limit, "ge", low), math.nextafter(getattr(limit, "gt", low), math.inf))
-            high = min(
-                high, getattr(limit, "le", high), math.nextafter(getattr(limit, "lt", high), -math.inf)
-            )
+            low = max(low, getattr(limit, "ge", low))
+            high = min(high, getattr(limit, "le", high))
+            if hasattr(limit, "gt"):
+                low = max(low, math.nextafter(limit.gt, math.inf))
+            if hasattr(limit, "lt"):
+                high = min(high, math.nextafter(limit.lt, -math.inf))
     return low, high
 
 
