@@ -826,8 +826,8 @@ def test_the_page_of_boosted_factors_says_how_long_it_trains():
     text = page("boosted_factors")
     assert "on three parameters {:.0f} to {:.0f} CPU s".format(*spent["three-parameters"]) in text
     assert [round(one / 60) for one in spent["densities"]] == [2, 3]
-    assert [round(one / 60) for one in spent["wsdream-1"]] == [8, 11]
-    assert "two to three minutes of CPU on WS-DREAM #2 and eight to eleven on #1" in text
+    assert [round(one / 60) for one in spent["wsdream-1"]] == [3, 8]
+    assert "one to two minutes of CPU on WS-DREAM #2 and three to six on #1" in text
 
 
 @needs_data
