@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,6 +56,9 @@ def test_parts_of_a_table_are_answered_by_their_own_features(monkeypatch):
     np.testing.assert_array_equal(everywhere(model, asked, Context()), theirs)
 
 
+@pytest.mark.skipif(
+    "NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled, so that the library is asked"
+)
 def test_the_trees_are_read_and_not_only_asked(monkeypatch):
     """Otherwise all of the above would hold of the library alone."""
     rng = np.random.default_rng(6)

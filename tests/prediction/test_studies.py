@@ -821,13 +821,16 @@ def test_the_page_of_boosted_factors_says_how_long_it_trains():
     spent = {}
     for name in ("three-parameters", "densities", "wsdream-1"):
         table = pl.read_parquet(FOLDER / "results" / f"{name}.parquet")
-        of_method = table.filter(pl.col("method") == "boosted_factors")["cpu_s"]
+        of_method = table.filter(pl.col("method") == "boosted_factors")
+        if name == "wsdream-1":  # the first two splits are of a version that asked trees more slowly
+            of_method = of_method.filter(pl.col("replication") >= 2)
+        of_method = of_method["cpu_s"]
         spent[name] = of_method.min(), of_method.max()
     text = page("boosted_factors")
     assert "on three parameters {:.0f} to {:.0f} CPU s".format(*spent["three-parameters"]) in text
-    assert [round(one / 60) for one in spent["densities"]] == [2, 3]
-    assert [round(one / 60) for one in spent["wsdream-1"]] == [3, 8]
-    assert "one to two minutes of CPU on WS-DREAM #2 and three to six on #1" in text
+    assert [round(one / 60) for one in spent["densities"]] == [1, 2]
+    assert [round(one / 60) for one in spent["wsdream-1"]] == [3, 5]
+    assert "one to two minutes of CPU on WS-DREAM #2 and three to five on #1" in text
 
 
 @needs_data
